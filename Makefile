@@ -1,0 +1,59 @@
+# A thin front: every target sees to its packages (scripts/deps.sh) and calls CMake or a script.
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+export JOBS
+DEPS := scripts/deps.sh
+
+.PHONY: all build demo check check-long check-apps bench install clean format tidy
+
+all: build
+
+build:
+	@$(DEPS) build
+	@cmake --preset release > /dev/null
+	@cmake --build --preset release -j $(JOBS)
+
+# Real programs under the library, beside other allocators: same results, time and memory.
+demo:
+	@$(DEPS) build demo
+	@$(MAKE) --no-print-directory build > /dev/null
+	@if [ -x tools/demo ]; then tools/demo; else echo "tools/demo is not there"; exit 1; fi
+
+check:
+	@$(DEPS) build check
+	@scripts/check.sh
+
+check-long:
+	@$(DEPS) build check
+	@$(DEPS) aarch64
+	@scripts/check.sh --long
+
+check-apps:
+	@$(DEPS) build demo
+	@$(DEPS) apps
+	@$(MAKE) --no-print-directory build
+	@tests/apps/run
+
+bench:
+	@$(DEPS) build
+	@$(DEPS) bench
+	@$(MAKE) --no-print-directory build
+	@python3 bench/run.py
+
+install:
+	@$(DEPS) build
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) > /dev/null
+	@cmake --build --preset release -j $(JOBS)
+	@DESTDIR=$(DESTDIR) cmake --install build/release
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+format:
+	@$(DEPS) check
+	@scripts/format.sh
+
+tidy:
+	@$(DEPS) build check
+	@scripts/tidy.sh --all
+
+clean:
+	@rm -rf build

@@ -1,0 +1,22 @@
+// Walks what offline tenants have left behind. Included by accounting/tenant_tree.h.
+#pragma once
+
+#include "accounting/tenant_tree.h"
+
+namespace tenure {
+
+template <typename Fn>
+void for_each_dead_context(Fn fn) {
+  MutexGuard guard(tenants_mutex);
+  for_each_in_subtree(root_tenant, [&fn](Tenant& tenant) {
+    const AccountingContext* own = tenant.context.load(std::memory_order_relaxed);
+    for (AccountingContext* c = tenant.contexts.first(); c != nullptr; c = c->next()) {
+      if (c == own || !c->pin()) continue;  // The pin keeps the name readable.
+      fn(DeadContext{c->origin_name(), c->origin_id(), &tenant, c->held()});
+      c->unpin();
+    }
+    return true;
+  });
+}
+
+}  // namespace tenure

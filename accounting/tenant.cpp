@@ -1,0 +1,90 @@
+#include "accounting/tenant.h"
+
+#include "accounting/protection.h"
+#include "base/check.h"
+#include "base/meta_arena.h"
+
+namespace tenure {
+
+constinit Mutex tenants_mutex{LockRank::kTenants};
+constinit Tenant root_tenant;
+
+const char* Tenant::name() const {
+  return name_length < sizeof short_name ? short_name : long_name;
+}
+
+void Tenant::write_path(LineBuffer& line) const {
+  if (parent() == nullptr) {
+    line.text("/");
+    return;
+  }
+  const Tenant* way[kDeepest];
+  unsigned length = 0;
+  for (const Tenant* t = this; t->parent() != nullptr && length < kDeepest; t = t->parent())
+    way[length++] = t;
+  while (length-- > 0) line.text("/").text(way[length]->name());
+}
+
+Tenant& Tenant::nearest_online() {
+  Tenant* tenant = this;
+  while (!tenant->online()) tenant = tenant->parent();  // The root is always online.
+  return *tenant;
+}
+
+bool Tenant::pin() {
+  uint32_t seen = pins.load(std::memory_order_relaxed);
+  do {
+    if (seen == 0) return false;
+    // Relaxed: the caller can reach the tenant already; partner is the subtraction in unpin().
+  } while (!pins.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed));
+  return true;
+}
+
+// Freed without another grace period. The tree's pin goes only after one that started when no list,
+// table or context led here any more, so by now only pins do; and this was the last.
+void Tenant::unpin() {
+  Tenant* tenant = this;
+  while (tenant != nullptr) {
+    // Release: this pin's use comes before; acquire: all pins' use comes before the freeing.
+    const uint32_t before = tenant->pins.fetch_sub(1, std::memory_order_acq_rel);
+    if (before == 0) fatal("accounting: tenant unpinned more often than pinned");
+    if (before != 1) return;
+    Tenant* above = tenant->parent();
+    if (Notifier* listening = tenant->notifier.load(std::memory_order_relaxed)) {
+      meta_arena.destroy(listening);
+    }
+    if (tenant->name_length >= sizeof tenant->short_name) {
+      meta_arena.release(tenant->long_name, tenant->name_length + size_t{1});
+    }
+    meta_arena.destroy(tenant);
+    tenant = above;  // The child's pin on its parent.
+  }
+}
+
+Tenant::Protection Tenant::protection_from(const Tenant& top) const {
+  const Tenant* way[kDeepest];
+  unsigned length = 0;
+  for (const Tenant* t = this; t != &top && t != nullptr; t = t->parent()) way[length++] = t;
+  // On behalf of its own limit a tenant's memory is fair game; what its children may claim is
+  // bounded by its usage.
+  Protection effective{kUnlimited, kUnlimited};
+  if (length == 0) return {0, 0};
+  while (length-- > 0) {
+    const Tenant& node = *way[length];
+    uint64_t min_claims = 0, low_claims = 0;
+    for (const Tenant* t = node.parent()->first_child.load(std::memory_order_acquire); t != nullptr;
+         t = t->next_sibling.load(std::memory_order_acquire)) {
+      const uint64_t usage = t->counter.usage();
+      min_claims += claimed_protection(usage, t->counter.min());
+      low_claims += claimed_protection(usage, t->counter.low());
+    }
+    const uint64_t usage = node.counter.usage();
+    effective.min = effective_protection(claimed_protection(usage, node.counter.min()),
+                                         effective.min, min_claims);
+    effective.low = effective_protection(claimed_protection(usage, node.counter.low()),
+                                         effective.low, low_claims);
+  }
+  return effective;
+}
+
+}  // namespace tenure

@@ -1,0 +1,132 @@
+// A tenant: a node of the tree that memory is charged to. Its fields and what is done to one
+// tenant; the tree is in accounting/tenant_tree.
+//
+// Life: online (from create_tenant) -> dying (offline_tenant; nothing new is charged to it, its
+// contexts go to the parent) -> gone (a grace period later; its id is free for others). The memory
+// stays while it is pinned:
+//   - one pin is the tree's, from creation until it is gone;
+//   - one is the creator's, and each of find_tenant()'s and pin()'s callers': a handle is good
+//     until unpinned, also after offline; a thread inside the tenant relies on such a handle;
+//   - one for each child that has not been freed, so that every ancestor of a valid tenant is
+//     valid.
+// Unpinned pointers (from lists, tables, contexts) are good in a read section. At rest a tenant
+// costs 256 bytes, its context 64, a name of more than 23 bytes 64.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "accounting/accounting_context.h"
+#include "accounting/events.h"
+#include "accounting/page_counter.h"
+#include "accounting/policy.h"
+#include "base/ids.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "rcu/deferred.h"
+
+namespace tenure {
+
+enum class TenantState : uint8_t { kOnline, kDying, kGone };
+
+constexpr size_t kLongestName = 63;
+
+// The one lock of control operations: creation, offline, lists, handlers. No malloc or free takes
+// it. docs/locks.md
+extern constinit Mutex tenants_mutex;
+
+struct alignas(64) Tenant {
+  constexpr Tenant() = default;
+  Tenant(const Tenant&) = delete;
+  Tenant& operator=(const Tenant&) = delete;
+
+  // The tenant a counter is part of.
+  static Tenant& of(PageCounter& counter) { return reinterpret_cast<Tenant&>(counter); }
+  static const Tenant& of(const PageCounter& counter) {
+    return reinterpret_cast<const Tenant&>(counter);
+  }
+
+  // nullptr for the root. Valid as long as this tenant is.
+  Tenant* parent() const { return reinterpret_cast<Tenant*>(counter.parent()); }
+  TenantId id() const { return tenant_id; }
+  const char* name() const;
+  // Appends "/shop/acme"; "/" for the root.
+  void write_path(LineBuffer& line) const;
+
+  // Acquire: pairs with the release in offline; who sees a later state sees what led to it.
+  TenantState current_state() const { return state.load(std::memory_order_acquire); }
+  bool online() const { return current_state() == TenantState::kOnline; }
+  // Itself while online, else the nearest ancestor that is: where a thread still inside goes on,
+  // and whose id indexes every per-tenant array. With a pin or in a read section; lock-free;
+  // async-signal-safe.
+  Tenant& nearest_online();
+
+  // Keeps the memory. False if it has no pins left (then only a read section keeps it). unpin() may
+  // free it.
+  bool pin();
+  void unpin();
+
+  // Changes the limit at once; the caller then reclaims what the return value (usage) is above it.
+  // Lock-free.
+  uint64_t set_max(uint64_t bytes) { return counter.set_max(bytes); }
+  void set_policy(Policy value) { policy.store(value, std::memory_order_relaxed); }
+  void set_reserve(uint64_t bytes) { reserve.store(bytes, std::memory_order_relaxed); }
+  uint64_t event_count(EventKind kind) const {
+    return events[static_cast<unsigned>(kind)].load(std::memory_order_relaxed);
+  }
+
+  // Both effective protections against reclaim on behalf of `top` (an ancestor or itself: then
+  // nothing is protected). Time in proportion to the siblings on the way. In a read section.
+  struct Protection {
+    uint64_t min, low;
+  };
+  Protection protection_from(const Tenant& top) const;
+
+  // --- Fields. What is not said to be under tenants_mutex is changed by single atomic steps.
+  PageCounter counter;  // First: of().
+
+  std::atomic<uint64_t> events[kEventKinds] = {};  // Statistics: relaxed.
+  std::atomic<uint64_t> reserve{kDefaultReserve};  // Setting: relaxed.
+  // Reported beside usage; kept by the allocator: bytes in fronts and depots, and metadata.
+  // Relaxed.
+  std::atomic<int64_t> cached{0};
+  std::atomic<int64_t> meta{0};
+
+  // Where new charges go; nullptr from dying on. Stored with release under tenants_mutex, loaded in
+  // read sections.
+  std::atomic<AccountingContext*> context{nullptr};
+  ContextList contexts;  // Under tenants_mutex.
+
+  // The tree. Written under tenants_mutex (stores release), read in read sections (loads acquire).
+  // A tenant that leaves the list keeps its `next_sibling`, so that a reader standing on it finds
+  // its way.
+  std::atomic<Tenant*> first_child{nullptr};
+  std::atomic<Tenant*> next_sibling{nullptr};
+  Tenant* previous_sibling = nullptr;  // Under tenants_mutex.
+
+  std::atomic<Notifier*> notifier{nullptr};    // Set once, under tenants_mutex.
+  std::atomic<void*> allocator_data{nullptr};  // The allocator's.
+  DeferredItem item{};                         // From dying to gone.
+  std::atomic<uint32_t> pins{1};               // At zero, who took it there frees the tenant.
+  std::atomic<uint32_t> children{0};           // Online ones. Written under tenants_mutex.
+  TenantId tenant_id{kRootTenant};             // Constant; the root's is 0.
+  std::atomic<uint32_t> front{0};              // The allocator's: offset of the tenant's front.
+  std::atomic<TenantState> state{TenantState::kOnline};  // Written under tenants_mutex.
+  std::atomic<Policy> policy{Policy::kFailLarge};        // Setting: relaxed.
+  uint8_t depth = 0;                                     // Constant; the root's is 0.
+  uint8_t name_length = 0;                               // Constant.
+  std::atomic<uint32_t> flags{0};  // The upper layers' (isolated, durable, ...).
+  union {
+    char short_name[24] = {};  // Constant, ends with 0.
+    char* long_name;           // Constant, where name_length needs it.
+  };
+};
+
+static_assert(sizeof(Tenant) == 256);
+static_assert(__builtin_offsetof(Tenant, counter) == 0);
+
+// Exists before anything has run and for ever.
+extern constinit Tenant root_tenant;
+
+}  // namespace tenure

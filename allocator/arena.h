@@ -1,0 +1,57 @@
+// The heap's one instance of each structure, and what the fast path reads.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/cache.h"
+#include "allocator/page_heap.h"
+#include "allocator/page_map.h"
+#include "allocator/slab.h"
+#include "base/settings.h"
+
+namespace tenure {
+
+// One cache line and a table, constant after bootstrap but for arena_units. Before bootstrap every value sends the fast path to its slow
+// way: no size is <= an exclusive limit of 0, and no address lies in an arena of length 0.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what is read together is in one line.
+struct alignas(64) HotState {
+  // Requests below this many bytes try the current CPU's front; 0 before bootstrap, and where fronts are not
+  // used by plain code (no rseq, hardened).
+  uint64_t front_sizes = 0;
+  char* cpu_base = nullptr;  // Per-CPU area of CPU 0.
+  ptrdiff_t rseq = 0;        // The rseq area, from the thread pointer.
+  uint64_t arena_base = 0;
+  uint64_t arena_units = 0;  // Committed arena in units of 16 bytes; rises only, by atomic_raise.
+  GranuleEntry* entries = nullptr;
+  // Here, and not a constant elsewhere, so that one address serves all of the fast path.
+  alignas(64) std::array<uint16_t, kSizeSteps> slot_of_size = make_slot_of_size();
+};
+extern constinit HotState hot;
+
+struct Arena {
+  PageMap page_map;
+  PageHeap page_heap;
+  DescriptorTable descriptors;
+  Settings settings;  // Constant after bootstrap.
+  bool rseq;          // Fronts are used through rseq.
+  bool hardened;
+  uint64_t bytes;         // Reserved for the arena: more than any request can get.
+  uint32_t cpus;          // Possible CPUs.
+  uint32_t shared_areas;  // Areas behind theirs, for threads without rseq.
+};
+extern constinit Arena arena;
+
+// Caches of the root tenant, by class.
+extern constinit Cache root_caches[kClassCount];
+
+// Granule of an address, or kNoGranule outside the committed arena.
+inline uint32_t granule_of(const void* p) {
+  const uint64_t offset = reinterpret_cast<uint64_t>(p) - hot.arena_base;
+  if (offset / kMinAlignment >= std::atomic_ref(hot.arena_units).load(std::memory_order_relaxed))
+    return kNoGranule;
+  return static_cast<uint32_t>(offset >> kGranuleShift);
+}
+
+}  // namespace tenure

@@ -1,0 +1,132 @@
+#include "allocator/bootstrap.h"
+
+#include <sys/auxv.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "allocator/arena.h"
+#include "base/log.h"
+#include "base/meta_arena.h"
+#include "base/topology.h"
+#include "rcu/rseq_abi.h"
+
+namespace tenure {
+
+constinit HotState hot;
+constinit Arena arena{};
+constinit Cache root_caches[kClassCount];
+
+namespace {
+
+constexpr unsigned kSmallestArenaShift = 23;
+constexpr uint32_t kSharedAreasBesideRseq = 2;
+
+constinit Layout layout{};
+// The published heap: the reservation's start, which is a multiple of kChunkSize, plus log2 of the arena's size. 0: none yet.
+constinit std::atomic<uint64_t> published{0};
+constinit std::atomic<bool> ready{false};
+
+uint32_t shared_areas_for(bool rseq, uint32_t cpus) {
+  if (rseq) return kSharedAreasBesideRseq;
+  // Twice the CPUs, so that oversubscribed threads seldom share a word.
+  return cpus < 4 ? 8 : cpus > 32 ? 64 : 2 * cpus;
+}
+
+// The largest arena that the address space allows, up to the option's; half of a limited address space is left to the program.
+uint64_t reserve_heap(uint32_t cpu_areas) {
+  const size_t limit = os::address_space_limit();
+  Layout wanted{log2_floor(static_cast<uint64_t>(arena.settings.arena_gib) * kGiB), cpu_areas};
+  for (; wanted.arena_shift >= kSmallestArenaShift; --wanted.arena_shift) {
+    if (limit != SIZE_MAX && wanted.total_bytes() > limit / 4 * 3) continue;
+    if (void* p = os::reserve(wanted.total_bytes(), kChunkSize)) {
+      return reinterpret_cast<uint64_t>(p) | wanted.arena_shift;
+    }
+  }
+  return 0;
+}
+
+uint64_t random_key() {
+  uint64_t key = 0;
+  if (const auto* bytes = reinterpret_cast<const char*>(getauxval(AT_RANDOM))) {
+    __builtin_memcpy(&key, bytes + 8, sizeof key);  // The first half guards glibc's stacks.
+  }
+  key ^= reinterpret_cast<uint64_t>(&published) * 0x9e3779b97f4a7c15;
+  return key | 1;
+}
+
+// Each line writes what any other thread here writes too.
+bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint32_t shared) {
+  char* const base = reinterpret_cast<char*>(word & ~(kChunkSize - 1));
+  layout = {static_cast<unsigned>(word & (kChunkSize - 1)), kClosedAreas + cpus + shared};
+  arena.hardened = arena.settings.check == static_cast<int64_t>(CheckLevel::kHardened);
+  arena.rseq = use_rseq;
+  arena.bytes = layout.arena_bytes();
+  arena.cpus = cpus;
+  arena.shared_areas = shared;
+
+  const size_t closed_bytes = kClosedAreas * kCpuAreaSize;
+  if (!os::commit_read_only(base, closed_bytes)) return false;
+  if (!os::commit(base + closed_bytes, layout.cpu_bytes() - closed_bytes)) return false;
+  arena.page_map.adopt(base + layout.page_map_at(), layout.page_map_bytes());
+  if (arena.hardened)
+    arena.page_map.adopt_bitmaps(base + layout.bitmaps_at(), layout.bitmaps_bytes());
+  arena.descriptors.adopt(base + layout.descriptors_at(), layout.descriptors_bytes());
+  meta_arena.adopt(base + layout.meta_at(), layout.meta_bytes());
+  arena.page_heap.adopt(base + layout.arena_at(), layout.arena_bytes(), base + layout.chunks_at(),
+                        layout.chunks_bytes(), base + layout.hints_at(), layout.hints_bytes(),
+                        &arena.page_map, &hot.arena_units, arena.settings.huge_pages != 0);
+
+  const uint32_t smallest_slab =
+      granules_for(size_t{1} << log2_ceil(static_cast<uint64_t>(arena.settings.slab_kib) * kKiB));
+  for (uint32_t i = 0; i < kClassCount; ++i) {
+    root_caches[i].init(ClassId{static_cast<uint8_t>(i)}, kRootFrontOffset, smallest_slab);
+  }
+
+  hot.cpu_base = base + closed_bytes;
+  hot.rseq = abi.offset;
+  hot.arena_base = reinterpret_cast<uint64_t>(base + layout.arena_at());
+  hot.entries = arena.page_map.entries();
+  if (arena.hardened) chain_key = random_key();
+  // Last, and ordered by the release: from here on the fast path uses all of the above.
+  std::atomic_ref(hot.front_sizes)
+      .store(arena.rseq && !arena.hardened ? kLargestSmall + 1 : 0, std::memory_order_release);
+  ready.store(true, std::memory_order_release);
+  return true;
+}
+
+}  // namespace
+
+bool bootstrapped() { return ready.load(std::memory_order_acquire); }
+const Layout& heap_layout() { return layout; }
+
+bool bootstrap() {
+  if (bootstrapped()) return true;
+  Settings settings;  // Complete before any other thread can see a part of it.
+  load_settings(settings);
+  arena.settings = settings;
+  const RseqAbi abi = probe_rseq();
+  const uint32_t cpus = possible_cpus();
+  // The areas of many CPUs may not fit a small address space: then all threads share a few.
+  const bool fits = os::address_space_limit() / 8 > size_t{cpus} * kCpuAreaSize;
+  // At the hardened level words inside objects are encoded, which the rseq path does not do.
+  const bool use_rseq =
+      abi.usable && fits && arena.settings.check != static_cast<int64_t>(CheckLevel::kHardened);
+  const uint32_t shared = fits ? shared_areas_for(use_rseq, cpus) : kSharedAreasBesideRseq;
+  const uint32_t own = fits ? cpus : 0;
+
+  uint64_t word = published.load(std::memory_order_acquire);
+  if (word == 0) {
+    const uint64_t mine = reserve_heap(kClosedAreas + own + shared);
+    if (mine == 0) return false;
+    if (published.compare_exchange_strong(word, mine, std::memory_order_acq_rel)) {
+      word = mine;
+    } else {
+      const Layout lost{static_cast<unsigned>(mine & (kChunkSize - 1)),
+                        kClosedAreas + own + shared};
+      os::release(reinterpret_cast<void*>(mine & ~(kChunkSize - 1)), lost.total_bytes());
+    }
+  }
+  return adopt(word, abi, use_rseq, own, shared);
+}
+
+}  // namespace tenure

@@ -1,0 +1,15 @@
+// From nothing to a heap.
+#pragma once
+
+#include "allocator/layout.h"
+
+namespace tenure {
+
+// Sets the heap up if that has not been done. Any number of threads, and signal handlers, may run it at once: each reserves
+// address space, one atomic word decides whose is used, and all of them then write the same values. False where no address space is to be
+// had.
+bool bootstrap();
+bool bootstrapped();
+const Layout& heap_layout();
+
+}  // namespace tenure

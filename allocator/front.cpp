@@ -1,0 +1,52 @@
+#include "allocator/front.h"
+
+#include "allocator/misuse.h"
+
+namespace tenure {
+namespace {
+
+constinit std::atomic<uint32_t> next_shared_area{0};
+thread_local constinit uint16_t assigned_area = 0;  // Plus one; 0: none yet.
+
+// How often pop may find nothing where a look right afterwards finds objects. Each time takes a migration, or another
+// thread's turn on this CPU, just between the two; so often in a row only a broken chain does it.
+constexpr int kLooks = 16;
+
+}  // namespace
+
+uint32_t shared_area() {
+  if (assigned_area == 0) {
+    const uint32_t turn = next_shared_area.fetch_add(1, std::memory_order_relaxed);
+    assigned_area = static_cast<uint16_t>(turn % arena.shared_areas + 1);
+  }
+  return assigned_area - 1u;
+}
+
+void* Front::pop(Word word, ChainWord* stray) const {
+  *stray = kClosedWord;
+  if (by_rseq_) {
+    for (int look = 0; look < kLooks; ++look) {
+      void* const object = rseq_pop(hot.cpu_base, hot.rseq, slot_, word);
+      if (object != nullptr || !has_objects(load(word))) return object;
+    }
+    report_misuse(Misuse::kCorruptedChain, first_object(load(word)));
+  }
+  const FallbackPop popped = fallback_pop(shared_word(word), limit_);
+  if (popped.broken) report_misuse(Misuse::kCorruptedChain, popped.object);
+  *stray = popped.stray;
+  return popped.object;
+}
+
+ChainWord Front::take_free_list() const {
+  const ChainWord word = load(kFreeWord);
+  if (!has_objects(word) || !compare_exchange(kFreeWord, word, empty_word(limit_)))
+    return kClosedWord;
+  return word;
+}
+
+bool Front::install(ChainWord chain) const {
+  const ChainWord word = load(kAllocWord);
+  return !has_objects(word) && word != kStoppedWord && compare_exchange(kAllocWord, word, chain);
+}
+
+}  // namespace tenure

@@ -1,0 +1,67 @@
+// The words of one cache on the CPU this thread runs on: what slow paths do with them. With rseq they are the CPU's own; a thread
+// without rseq uses an area shared by such threads, with atomic operations of the same contract.
+#pragma once
+
+#include <atomic>
+
+#include "allocator/arena.h"
+#include "rcu/rseq_fallback.h"
+#include "rcu/rseq_ops.h"
+
+namespace tenure {
+
+// Area for a thread without rseq. Assigned in turn at its first use.
+uint32_t shared_area();
+
+inline std::atomic<ChainWord>& word_in_area(uint32_t area, uint32_t offset) {
+  return *reinterpret_cast<std::atomic<ChainWord>*>(hot.cpu_base + (size_t{area} << kCpuShift) +
+                                                    offset);
+}
+
+class Front {
+public:
+  explicit Front(const Cache& cache)
+      : slot_(cache.front_slot), limit_(cache.limit),
+        by_rseq_(arena.rseq && rseq_cpu(hot.rseq) >= 0) {}
+
+  enum Word : uint32_t { kAllocWord = 0, kFreeWord = 8 };
+
+  // A snapshot: the thread may be on another CPU by the time it is used.
+  ChainWord load(Word word) const {
+    return word_in_area(area(), slot_ + word).load(std::memory_order_acquire);
+  }
+  // Replaces the current CPU's word if it equals `expected`.
+  bool compare_exchange(Word word, ChainWord expected, ChainWord desired) const {
+    if (by_rseq_) {
+      return rseq_compare_exchange(hot.cpu_base, hot.rseq, slot_ + word, expected, desired) ==
+             expected;
+    }
+    return shared_word(word).compare_exchange_strong(expected, desired, std::memory_order_acq_rel,
+                                                     std::memory_order_relaxed);
+  }
+  // `stray` is a chain that found its place taken: the caller gives it to the depot.
+  void* pop(Word word, ChainWord* stray) const;
+  bool push(void* object) const {
+    if (by_rseq_) return rseq_push(hot.cpu_base, hot.rseq, slot_, object);
+    return fallback_push(shared_word(kFreeWord), object);
+  }
+
+  // Takes the whole free list of the CPU, leaving it open; a word without objects if it has none.
+  ChainWord take_free_list() const;
+  // Makes `chain` the list that malloc pops from, if there is none. False: the caller keeps it.
+  bool install(ChainWord chain) const;
+
+private:
+  uint32_t area() const {
+    return by_rseq_ ? static_cast<uint32_t>(rseq_cpu(hot.rseq)) : arena.cpus + shared_area();
+  }
+  std::atomic<ChainWord>& shared_word(Word word) const {
+    return word_in_area(arena.cpus + shared_area(), slot_ + word);
+  }
+
+  const uint32_t slot_;
+  const uint16_t limit_;
+  const bool by_rseq_;
+};
+
+}  // namespace tenure

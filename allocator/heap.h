@@ -1,0 +1,72 @@
+// malloc and free.
+//
+//   allocate                                 pop from the CPU's list            ~2 ns
+//     allocate_slow                          bootstrap; size to class
+//       allocate_large                       a run of granules
+//       allocate_from                        one class of one tenant
+//         Front::pop, take_free_list         the CPU's other list
+//         Depot::pop                         a chain from other CPUs
+//         take_from_partial                  all free objects of a slab, or new ones
+//         create_slab -> allocate_run        a run from the page heap
+//   deallocate                               push on the CPU's list             ~2 ns
+//     deallocate_slow                        what is it?
+//       free_large
+//       free_into                            full list: the whole chain to the depot
+//
+// All of it is lock-free, async-signal-safe, and keeps errno except for ENOMEM.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+
+#include "allocator/arena.h"
+#include "allocator/size_class.h"
+#include "rcu/rseq_ops.h"
+
+namespace tenure {
+
+TENURE_SLOW void* allocate_slow(size_t size);
+TENURE_SLOW void deallocate_slow(void* object);
+TENURE_SLOW void check_size(const void* object, size_t size);
+
+// ---- the fast path ----
+
+TENURE_INLINE void* allocate(size_t size) {
+  if (TENURE_UNLIKELY(size >= hot.front_sizes)) return allocate_slow(size);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored \
+    "-Warray-bounds"  // Of large constant sizes: front_sizes is never beyond the table.
+  const uint64_t in_front = hot.slot_of_size[(size + kMinAlignment - 1) / kMinAlignment];
+#pragma GCC diagnostic pop
+  void* const object = rseq_pop(hot.cpu_base, hot.rseq, current_front, in_front);
+  if (TENURE_UNLIKELY(object == nullptr)) return allocate_slow(size);
+  return object;
+}
+
+// NULL, foreign and misaligned pointers fail the one range check: the rotation moves low bits that should be zero to the top.
+// What is no slab with a front of its own has entry 0, the closed slot, which takes no push.
+TENURE_INLINE void deallocate(void* object) {
+  const uint64_t unit = std::rotr(reinterpret_cast<uint64_t>(object) - hot.arena_base, 4);
+  if (TENURE_UNLIKELY(unit >= hot.arena_units)) return deallocate_slow(object);
+  const GranuleEntry& entry = hot.entries[unit >> (kGranuleShift - 4)];
+  if (TENURE_UNLIKELY(!rseq_push(hot.cpu_base, hot.rseq, entry.front, object)))
+    deallocate_slow(object);
+}
+
+// ---- everything else ----
+
+// free of an object that its owner believes to be `size` bytes long: the hardened level checks that it can be.
+TENURE_INLINE void deallocate_sized(void* object, size_t size) {
+  if (TENURE_UNLIKELY(arena.hardened)) check_size(object, size);
+  deallocate(object);
+}
+// Zeroed memory.
+void* allocate_zeroed(size_t size);
+// `alignment` is a power of two.
+void* allocate_aligned(size_t size, size_t alignment);
+// As realloc, for object != nullptr and size > 0.
+void* reallocate(void* object, size_t size);
+// Bytes that may be used; the same for the life of the object. 0 for nullptr.
+size_t usable_size(const void* object);
+
+}  // namespace tenure

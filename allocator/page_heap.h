@@ -1,0 +1,108 @@
+// Runs of granules. Lock-free: a chunk is one 64-bit word, a run inside it is taken and given back by one
+// compare-and-swap (the model is LLFree, ATC'23); longer runs are whole chunks, claimed one by one in ascending order.
+//
+// Among chunks that fit, the fullest is taken first, at the lowest address, so that sparse chunks empty (Temeraire, OSDI'21).
+// Freed granules stay resident ("dirty") and are preferred; purge_idle() returns those that nobody wanted between two looks.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "allocator/config.h"
+#include "allocator/page_map.h"
+#include "base/os_memory.h"
+
+namespace tenure {
+
+constexpr uint32_t kNoGranule = UINT32_MAX;
+
+struct Run {
+  uint32_t granule = kNoGranule;
+  uint32_t granules = 0;
+  // Every byte is known to be zero and to take no memory yet.
+  bool fresh = false;
+  explicit operator bool() const { return granule != kNoGranule; }
+};
+
+enum class Fill : uint8_t { kAny, kZero };
+enum class Growth : uint8_t { kReuse, kOpen };  // Whether new chunks may be opened.
+
+struct PageHeapStats {
+  size_t used_bytes;   // In runs
+  size_t dirty_bytes;  // Free, perhaps resident
+  size_t chunk_bytes;  // Chunks ever opened
+};
+
+class PageHeap {
+public:
+  constexpr PageHeap() = default;
+  // Takes over its part of the reservation. `arena_units` is raised to the committed arena in units of kMinAlignment, for
+  // the range check of free.
+  void adopt(void* arena, size_t arena_bytes, void* chunks, size_t chunks_bytes, void* hints,
+             size_t hints_bytes, PageMap* page_map, uint64_t* arena_units, bool huge_pages);
+
+  // A run of `granules`, starting at an address that is a multiple of `alignment` granules (a power of two). With Fill::kZero it reads as zeros; only
+  // what may not be zero is written. Empty where address space or the system's memory is exhausted.
+  Run allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth growth);
+  // Gives a run, or a part of one, back. With `purged` its pages are known to be zero and not resident.
+  void release(uint32_t granule, uint32_t granules, bool purged = false);
+  // Lengthens a run in place. False, and nothing changed, where something is in the way.
+  bool extend(uint32_t granule, uint32_t granules, uint32_t new_granules);
+
+  // Returns to the system what has been free since the last call of purge_idle (about `most` bytes of it; the rest next time), and
+  // notes what is free now. The number of bytes returned. Never touches a used granule: it claims what it purges.
+  size_t purge_idle(size_t most);
+  // Returns all free pages to the system.
+  size_t purge_all();
+
+  PageHeapStats stats() const;
+  // Quiescent: no hint is missing and nothing lies beyond the frontier.
+  bool validate() const;
+  // Chunks opened so far; rises only.
+  uint32_t frontier() const { return frontier_.load(std::memory_order_acquire); }
+  bool is_used(uint32_t granule) const {
+    return chunk(granule / kChunkGranules).used.load(std::memory_order_acquire) >>
+               (granule % kChunkGranules) &
+           1;
+  }
+  void* address(uint32_t granule) const { return memory_.base() + size_t{granule} * kGranuleSize; }
+
+private:
+  struct alignas(32) Chunk {
+    std::atomic<uint64_t> used;  // Bit: the granule belongs to a run (or to a purge in progress).
+    std::atomic<uint64_t>
+        dirty;  // Bit: the granule's pages may be resident and not zero. Changed by its owner only.
+    std::atomic<uint64_t>
+        idle;  // Bit: free and dirty at the last look, and not used since. A hint.
+  };
+  // Bit c of hints[g].order[o]: chunk 64 g + c probably has a longest free run of 2^o to 2^(o+1)-1 granules.
+  static constexpr unsigned kOrders = 7;
+  struct alignas(64) Hints {
+    std::atomic<uint64_t> order[8];
+  };
+
+  Chunk& chunk(size_t index) const { return chunk_table_[index]; }
+  void update_hints(uint32_t chunk_index);
+  uint32_t take_from_chunk(uint32_t chunk_index, uint32_t granules, uint32_t alignment);
+  uint32_t allocate_in_chunk(uint32_t granules, uint32_t alignment, Growth growth);
+  uint32_t allocate_chunks(uint32_t granules, uint32_t alignment, Growth growth);
+  uint32_t claim(uint32_t granule, uint32_t granules);
+  void unclaim(uint32_t granule, uint32_t granules);
+  bool open_chunks(uint32_t first, uint32_t end);
+  bool ensure(uint32_t chunks);
+  bool mark_dirty(uint32_t granule, uint32_t granules, Fill fill);
+  size_t purge_chunk(uint32_t chunk_index, bool only_idle);
+
+  os::GrowingRange memory_, chunk_range_, hint_range_;
+  Chunk* chunk_table_ = nullptr;     // Constant after adopt().
+  Hints* hint_table_ = nullptr;      // Constant after adopt().
+  uint32_t chunk_limit_ = 0;         // Constant after adopt().
+  PageMap* page_map_ = nullptr;      // Constant after adopt().
+  uint64_t* arena_units_ = nullptr;  // Constant after adopt().
+  bool huge_pages_ =
+      false;  // Constant after adopt(): only whole chunks are purged, so that none is split.
+  std::atomic<uint32_t> frontier_{
+      0};  // Chunks below it are open; their memory and metadata are committed.
+};
+
+}  // namespace tenure

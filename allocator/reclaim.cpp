@@ -1,0 +1,94 @@
+#include "allocator/reclaim.h"
+
+#include <time.h>
+
+#include "allocator/arena.h"
+#include "allocator/drain.h"
+
+namespace tenure {
+namespace {
+
+// Chains in depots are memory that other classes cannot use. Before the heap grows they may be this share of it.
+constexpr size_t kSurplusShare = 8;
+constexpr size_t kSurplusAllowed = kMiB;
+// Bounds the pause of the thread whose turn it is.
+constexpr size_t kPurgeStep = 64 * kMiB;
+
+uint32_t now_ms() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return static_cast<uint32_t>(t.tv_sec * 1000 + t.tv_nsec / 1000000) | 1;
+}
+
+// When the next look at the decay is due; 0: never looked. Whoever moves it on does the work; a thread stopped in the
+// middle of it leaves the rest to the next look.
+constinit std::atomic<uint32_t> next_look{0};
+
+size_t depot_bytes(const Cache& cache) {
+  return size_t{cache.depot.size()} * cache.limit * cache.object_size;
+}
+
+// Halves the depots if they hold too much of the heap.
+void return_surplus() {
+  size_t held = 0;
+  for (const Cache& cache : root_caches) held += depot_bytes(cache);
+  if (held <= kSurplusAllowed || held <= arena.page_heap.stats().used_bytes / kSurplusShare) return;
+  for (Cache& cache : root_caches) flush_depot(cache, (cache.depot.size() + 1) / 2);
+}
+
+void empty_caches() {
+  drain_fronts();
+  for (Cache& cache : root_caches) flush_depot(cache, UINT32_MAX);
+}
+
+}  // namespace
+
+uint32_t flush_depot(Cache& cache, uint32_t most) {
+  uint32_t emptied = 0;
+  for (uint32_t i = 0; i < most; ++i) {
+    const ChainWord chain = cache.depot.pop();
+    if (!has_objects(chain)) break;
+    emptied += give_to_slabs(cache, chain);
+  }
+  return emptied;
+}
+
+Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill) {
+  Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kReuse);
+  if (run) return run;
+  return_surplus();
+  run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
+  if (run) return run;
+  trim();
+  return arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
+}
+
+void release_run(uint32_t granule, uint32_t granules) {
+  const bool at_once = arena.settings.decay_ms == 0;
+  const bool purged =
+      at_once && os::purge(arena.page_heap.address(granule), size_t{granules} * kGranuleSize);
+  arena.page_heap.release(granule, granules, purged);
+}
+
+void poll_decay() {
+  const int64_t decay = arena.settings.decay_ms;
+  if (decay <= 0) return;
+  const uint32_t now = now_ms();
+  uint32_t due = next_look.load(std::memory_order_relaxed);
+  if (due != 0 && static_cast<int32_t>(now - due) < 0) return;
+  if (!next_look.compare_exchange_strong(due, now + static_cast<uint32_t>(decay),
+                                         std::memory_order_relaxed))
+    return;
+  if (due == 0) return;  // The first look only starts the clock.
+  const size_t purged = arena.page_heap.purge_idle(kPurgeStep);
+  // What the levels above hold returns to the slabs, so that slabs nobody uses become empty, and idle by the next look.
+  empty_caches();
+  if (purged >= kPurgeStep) next_look.store(now, std::memory_order_relaxed);
+}
+
+size_t trim() {
+  empty_caches();
+  return arena.page_heap.purge_all();
+}
+
+}  // namespace tenure

@@ -1,0 +1,26 @@
+// Getting memory back from the levels above the page heap, and from there to the system.
+#pragma once
+
+#include <cstddef>
+
+#include "allocator/cache.h"
+#include "allocator/page_heap.h"
+
+namespace tenure {
+
+// A run from the page heap. Before the heap grows, surplus chains go back from the depots to their slabs; where memory is exhausted, all
+// cached objects do, and it is tried once more.
+Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill);
+// Gives a run back; with decay_ms=0 its pages return to the system at once.
+void release_run(uint32_t granule, uint32_t granules);
+
+// Gives up to `most` chains of the depot back to slabs; returns how many slabs became empty.
+uint32_t flush_depot(Cache& cache, uint32_t most);
+
+// Called on slow paths: returns what has been idle for the decay time. Costs a clock read where nothing is due.
+void poll_decay();
+
+// Gives everything cached back to slabs, and free pages to the system. Returns the bytes that went back to the system.
+size_t trim();
+
+}  // namespace tenure

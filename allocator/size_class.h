@@ -1,0 +1,81 @@
+// Size classes: multiples of 16 up to 128, then four to a doubling up to 32 KiB.
+//
+// Four to a doubling bounds internal waste by 1/5 of the object (20 % worst, about 10 % mean), with few enough classes that a
+// small process does not hold a partly filled page for each of many. jemalloc has the same spacing.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/config.h"
+#include "base/ids.h"
+
+namespace tenure {
+
+constexpr uint32_t kLinearClasses = 8;  // 16, 32, ... 128
+constexpr size_t kLinearLimit = kLinearClasses * kMinAlignment;
+constexpr uint32_t kClassCount =
+    kLinearClasses + 4 * (log2_floor(kLargestSmall) - log2_floor(kLinearLimit));
+
+constexpr size_t class_size(uint32_t index) {
+  if (index < kLinearClasses) return (index + 1) * kMinAlignment;
+  const uint32_t doubling = (index - kLinearClasses) / 4;
+  const uint32_t quarter = (index - kLinearClasses) % 4;
+  return (kLinearLimit << doubling) / 4 * (5 + quarter);
+}
+constexpr size_t class_size(ClassId id) { return class_size(index_of(id)); }
+
+// The smallest class that holds `size` <= kLargestSmall bytes; size 0 gets the smallest class.
+constexpr ClassId class_of(size_t size) {
+  if (size <= kLinearLimit) {
+    return ClassId{static_cast<uint8_t>(size == 0 ? 0 : (size - 1) / kMinAlignment)};
+  }
+  const unsigned top = log2_floor(size - 1);
+  const unsigned quarter = ((size - 1) >> (top - 2)) & 3;
+  return ClassId{
+      static_cast<uint8_t>(kLinearClasses + 4 * (top - log2_floor(kLinearLimit)) + quarter)};
+}
+
+// The smallest class >= size whose objects are all aligned to `alignment` (slabs start at granule borders, so a
+// multiple of the alignment suffices). Powers of two are classes, so there is one if both are <= kLargestSmall.
+constexpr ClassId aligned_class_of(size_t size, size_t alignment) {
+  uint32_t index = index_of(class_of(round_up(size == 0 ? 1 : size, alignment)));
+  while (class_size(index) % alignment != 0) ++index;
+  return ClassId{static_cast<uint8_t>(index)};
+}
+
+// A CPU front holds two words a class: the list malloc pops from and the list free pushes on.
+constexpr uint32_t kSlotSize = 16;
+constexpr uint32_t kFreeWord = 8;
+constexpr uint32_t kFrontSize = kClassCount * kSlotSize;
+constexpr uint32_t slot_in_front(ClassId id) { return index_of(id) * kSlotSize; }
+
+// Slot of the class that serves a size, indexed by (size + 15) / 16: one load on the fast path.
+constexpr size_t kSizeSteps = kLargestSmall / kMinAlignment + 1;
+constexpr auto make_slot_of_size() {
+  std::array<uint16_t, kSizeSteps> table{};
+  for (size_t i = 0; i < table.size(); ++i) {
+    table[i] = static_cast<uint16_t>(slot_in_front(class_of(i * kMinAlignment)));
+  }
+  return table;
+}
+
+// Most objects in one list of a front: bytes bound what an idle CPU keeps, the count what one slow step is spread over.
+constexpr uint16_t front_limit(size_t size) {
+  const size_t by_bytes = 64 * kKiB / size;  // At least 2.
+  return static_cast<uint16_t>(by_bytes > 128 ? 128 : by_bytes);
+}
+
+// Granules of a slab: the fewest (a power of two times the smallest slab) that waste at most 1/8 behind the last object
+// and hold at least 4.
+constexpr uint32_t slab_granules(size_t size, uint32_t smallest) {
+  uint32_t granules = smallest;
+  for (;; granules *= 2) {
+    const size_t bytes = granules * kGranuleSize;
+    if (bytes / size >= 4 && bytes % size <= bytes / 8) return granules;
+  }
+}
+constexpr uint32_t kLargestSlabGranules = 8;
+
+}  // namespace tenure

@@ -1,0 +1,205 @@
+#include "allocator/slab.h"
+
+#include "allocator/arena.h"
+#include "allocator/misuse.h"
+#include "allocator/reclaim.h"
+#include "base/atomic_update.h"
+#include "base/check.h"
+
+namespace tenure {
+namespace {
+
+// Objects that one slow step makes available for the first time: about a page's worth, so that pages are not touched
+// before they are needed, but a few of the larger ones, so that not every allocation is a slow step; more where the cache
+// has grown to several slabs and will fill these pages soon.
+uint16_t carve_count(const Cache& cache, uint32_t carved) {
+  constexpr uint32_t kGrownSlabs = 8;
+  const size_t size = cache.object_size;
+  size_t bytes = size >= 2 * kPageSize      ? size
+                 : size * 8 < 2 * kPageSize ? kPageSize
+                                            : 2 * kPageSize;
+  if (cache.slabs.load(std::memory_order_relaxed) > kGrownSlabs) bytes = 4 * kPageSize;
+  // Up to the next border of that many bytes, so that the last page is filled before the next is touched.
+  const size_t from = carved * size;
+  const size_t count = (round_up(from + 1, bytes) - from) / size;
+  return static_cast<uint16_t>(count == 0 ? 1 : count);
+}
+
+ChainWord free_chain(const Cache& cache, char* base, SlabState state) {
+  if (state.head == 0) return empty_word(cache.limit);
+  return chain_word(reinterpret_cast<uint64_t>(base + size_t{state.head - 1u} * cache.object_size),
+                    static_cast<uint16_t>(cache.limit - state.free));
+}
+
+// Growing caches fault their pages in together, which halves the cost of each.
+void prefault(const Cache& cache, char* base, uint32_t from, uint32_t count) {
+  const uint64_t start =
+      round_up(reinterpret_cast<uint64_t>(base) + size_t{from} * cache.object_size, kPageSize);
+  const uint64_t end = round_up(
+      reinterpret_cast<uint64_t>(base) + size_t{from + count} * cache.object_size, kPageSize);
+  if (end < start + 2 * kPageSize) return;
+  if (end - start > static_cast<size_t>(arena.settings.prefault_kib) * kKiB) return;
+  os::populate(reinterpret_cast<void*>(start), end - start);
+}
+
+// Chains the objects [from, from + count), lowest first.
+ChainWord thread_objects(const Cache& cache, char* base, uint32_t from, uint32_t count,
+                         bool fresh) {
+  if (fresh) prefault(cache, base, from, count);
+  ChainWord chain = empty_word(cache.limit);
+  for (uint32_t i = from + count; i-- > from;) {
+    chain = chain_push(base + size_t{i} * cache.object_size, chain);
+  }
+  return chain;
+}
+
+// A run of objects of one slab on their way back to it.
+struct Batch {
+  static constexpr uint32_t kMost = 64;
+  uint32_t number = 0;  // Descriptor
+  uint32_t count = 0;
+  void* objects[kMost];
+};
+
+// Returns whether the slab's memory went back to the page heap.
+bool give_batch(Cache& cache, const Batch& batch) {
+  RunDescriptor& slab = arena.descriptors.at(batch.number);
+  // Copied before the exchange: afterwards a dead slab's descriptor may be recycled by others at once.
+  char* const base = slab_base(slab);
+  const uint32_t granule = slab.granule;
+  const uint32_t granules = slab.granules;
+  void* const first = batch.objects[batch.count - 1];
+  const uint32_t index =
+      object_index(slab, static_cast<uint64_t>(static_cast<char*>(first) - base)).index;
+  // The links are written again for each attempt; the objects are ours until it succeeds.
+  const auto updated = atomic_update(slab.state, [&](SlabState state) -> std::optional<SlabState> {
+    if (state.free + batch.count > state.carved) return std::nullopt;
+    const SlabState after =
+        give_back(state, static_cast<uint16_t>(index), static_cast<uint16_t>(batch.count));
+    if (after.dead()) return after;
+    ChainWord chain = free_chain(cache, base, state);
+    for (uint32_t i = 0; i < batch.count; ++i) chain = chain_push(batch.objects[i], chain);
+    return after;
+  });
+  if (!updated) report_misuse(Misuse::kDoubleFree, first);  // More came back than ever left.
+  if (updated->after.dead()) {
+    arena.page_map.set(granule, granules, 0, 0);
+    release_run(granule, granules);
+    cache.slabs.fetch_sub(1, std::memory_order_relaxed);
+    // On the list it is recycled when it comes up there.
+    if (!updated->before.listed()) arena.descriptors.release(batch.number);
+    return true;
+  }
+  if (!updated->before.listed()) cache.partial.push(batch.number);
+  return false;
+}
+
+}  // namespace
+
+char* slab_base(const RunDescriptor& slab) {
+  return static_cast<char*>(arena.page_heap.address(slab.granule));
+}
+
+uint64_t DescriptorLinks::load(uint64_t node) {
+  return arena.descriptors.at(static_cast<uint32_t>(node)).next.load(std::memory_order_relaxed);
+}
+void DescriptorLinks::store(uint64_t node, uint64_t next) {
+  arena.descriptors.at(static_cast<uint32_t>(node)).next.store(next, std::memory_order_relaxed);
+}
+
+uint32_t DescriptorTable::allocate() {
+  if (const uint64_t recycled = unused_.pop()) return static_cast<uint32_t>(recycled);
+  for (;;) {
+    uint32_t number = next_.load(std::memory_order_acquire);
+    if (!range_.ensure((size_t{number} + 1) * sizeof(RunDescriptor))) return 0;
+    if (next_.compare_exchange_weak(number, number + 1, std::memory_order_acq_rel)) return number;
+  }
+}
+
+void DescriptorTable::release(uint32_t number) {
+  at(number).kind = RunKind::kNone;
+  unused_.push(number);
+}
+
+ChainWord create_slab(Cache& cache) {
+  const uint32_t number = arena.descriptors.allocate();
+  if (number == 0) return kClosedWord;
+  const Run run = allocate_run(cache.granules, 1, Fill::kAny);
+  if (!run) {
+    arena.descriptors.release(number);
+    return kClosedWord;
+  }
+  RunDescriptor& slab = arena.descriptors.at(number);
+  slab.cache = &cache;
+  slab.granule = run.granule;
+  slab.granules = run.granules;
+  slab.object_size = cache.object_size;
+  slab.reciprocal = cache.reciprocal;
+  slab.capacity = cache.capacity;
+  slab.kind = RunKind::kSlab;
+  slab.fresh = run.fresh;
+  const uint16_t wanted = carve_count(cache, 0);
+  const uint16_t count = wanted < cache.capacity ? wanted : cache.capacity;
+  const bool more = count < cache.capacity;
+  slab.state.store({0, 0, count, more ? SlabState::kListed : uint16_t{0}},
+                   std::memory_order_release);
+  // Without rseq the push of the fast path must not reach the front: its words change by compare-and-swap.
+  arena.page_map.set(run.granule, run.granules, arena.rseq ? cache.front_slot : 0, number);
+  cache.slabs.fetch_add(1, std::memory_order_relaxed);
+  const ChainWord chain = thread_objects(cache, slab_base(slab), 0, count, run.fresh);
+  if (more) cache.partial.push(number);
+  return chain;
+}
+
+ChainWord take_from_partial(Cache& cache) {
+  while (const uint32_t number = static_cast<uint32_t>(cache.partial.pop())) {
+    RunDescriptor& slab = arena.descriptors.at(number);
+    const auto updated = atomic_update(slab.state, [&](SlabState state) {
+      const auto taken = take_all(state, cache.capacity);
+      return taken ? taken : carve(state, carve_count(cache, state.carved), cache.capacity);
+    });
+    if (!updated) {
+      arena.descriptors.release(number);  // Dead, and now off the list.
+      continue;
+    }
+    // Its memory cannot go away: objects of it are in our hands.
+    char* const base = slab_base(slab);
+    const bool fresh = slab.fresh;
+    if (updated->after.listed()) cache.partial.push(number);
+    if (updated->before.carved == updated->after.carved)
+      return free_chain(cache, base, updated->before);
+    return thread_objects(cache, base, updated->before.carved,
+                          static_cast<uint32_t>(updated->after.carved - updated->before.carved),
+                          fresh);
+  }
+  return kClosedWord;
+}
+
+uint32_t give_to_slabs(Cache& cache, ChainWord chain) {
+  uint32_t emptied = 0;
+  Batch batch;
+  while (has_objects(chain)) {
+    void* const object = first_object(chain);
+    const uint32_t granule = granule_of(object);
+    if (granule == kNoGranule) report_misuse(Misuse::kCorruptedChain, object);
+    const uint32_t number = arena.page_map.at(granule).descriptor.load(std::memory_order_relaxed);
+    const RunDescriptor& slab = arena.descriptors.at(number);
+    if (number == 0 || slab.kind != RunKind::kSlab) report_misuse(Misuse::kCorruptedChain, object);
+    if (slab.cache != &cache) report_misuse(Misuse::kWrongClass, object);
+    const uint64_t offset = static_cast<uint64_t>(static_cast<char*>(object) - slab_base(slab));
+    if (!object_index(slab, offset).exact) report_misuse(Misuse::kInteriorPointer, object);
+    const ChainWord rest = load_link(object);
+    if (!follows(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
+    if (batch.count == Batch::kMost || (batch.count > 0 && batch.number != number)) {
+      emptied += give_batch(cache, batch);
+      batch.count = 0;
+    }
+    batch.number = number;
+    batch.objects[batch.count++] = object;
+    chain = rest;
+  }
+  if (batch.count > 0) emptied += give_batch(cache, batch);
+  return emptied;
+}
+
+}  // namespace tenure

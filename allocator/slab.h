@@ -1,0 +1,86 @@
+// Slabs and the descriptors of runs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "allocator/config.h"
+#include "allocator/slab_state.h"
+#include "base/chain_word.h"
+#include "base/os_memory.h"
+#include "base/tagged_stack.h"
+
+namespace tenure {
+
+class Cache;
+
+enum class RunKind : uint8_t { kNone, kSlab, kLarge };
+
+// What a run of granules is. Descriptors are numbered from 1, lie outside the arena and are recycled but never unmapped.
+// All fields but `state` and `next` are written by the run's one owner before its entries are set, and constant then (a large
+// object's lengths: changed by whoever holds the object, in realloc).
+struct alignas(64) RunDescriptor {
+  std::atomic<SlabState> state;  // Slabs: see slab_state.h.
+  std::atomic<uint64_t> next;  // Link of the stack it is on: partial slabs, or unused descriptors.
+  Cache* cache;                // Slabs
+  uint32_t granule;
+  uint32_t granules;
+  uint32_t object_size;  // Slabs
+  uint32_t reciprocal;   // Slabs: ceil(2^32 / object_size)
+  uint16_t capacity;     // Slabs
+  RunKind kind;
+  bool fresh;  // Slabs: the run's memory was never touched before.
+  bool moved;  // Large objects: lies in a mapping of its own since its pages were moved there.
+  uint64_t large_bytes;  // Large objects: usable bytes.
+};
+static_assert(sizeof(RunDescriptor) == 64);
+static_assert(std::atomic<SlabState>::is_always_lock_free);
+
+// Links of stacks of descriptors; nodes are their numbers.
+struct DescriptorLinks {
+  static uint64_t load(uint64_t node);
+  static void store(uint64_t node, uint64_t next);
+};
+using DescriptorStack = TaggedStack<DescriptorLinks>;
+
+class DescriptorTable {
+public:
+  constexpr DescriptorTable() = default;
+  void adopt(void* base, size_t bytes) { range_.adopt(base, bytes, kPageSize); }
+
+  RunDescriptor& at(uint32_t number) const {
+    return reinterpret_cast<RunDescriptor*>(range_.base())[number];
+  }
+  // 0 where the system's memory is exhausted.
+  uint32_t allocate();
+  void release(uint32_t number);
+  uint32_t end() const { return next_.load(std::memory_order_acquire); }
+
+private:
+  os::GrowingRange range_;
+  std::atomic<uint32_t> next_{1};  // Numbers below it have been used.
+  DescriptorStack unused_;
+};
+
+// Whether `offset` bytes into the slab an object starts, and which: exact for offsets below 2^18 (Lemire, "Faster remainder
+// by direct computation", 2019).
+struct ObjectIndex {
+  uint32_t index;
+  bool exact;
+};
+inline ObjectIndex object_index(const RunDescriptor& slab, uint64_t offset) {
+  const uint32_t index = static_cast<uint32_t>(offset * slab.reciprocal >> 32);
+  return {index, uint64_t{index} * slab.object_size == offset};
+}
+
+char* slab_base(const RunDescriptor& slab);
+
+// Makes a slab for the cache, with the first `count` objects carved for the caller, returned as a chain. Closed word where memory
+// is exhausted.
+ChainWord create_slab(Cache& cache);
+// All free objects of one partial slab, or a page's worth of one never used. Closed word if there are no partial slabs.
+ChainWord take_from_partial(Cache& cache);
+// Gives a chain of objects, of this cache but any slabs, back to their slabs. A slab that becomes empty goes back to the page
+// heap. Returns how many slabs did. Aborts on a pointer that is no object of the cache.
+uint32_t give_to_slabs(Cache& cache, ChainWord chain);
+}  // namespace tenure

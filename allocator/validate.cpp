@@ -1,0 +1,105 @@
+// Checks of the whole heap at rest: what every structure promises its neighbours.
+#include "allocator/bootstrap.h"
+#include "allocator/front.h"
+#include "allocator/statistics.h"
+
+namespace tenure {
+namespace {
+
+const RunDescriptor* slab_of(const void* object) {
+  const uint32_t granule = granule_of(object);
+  if (granule == kNoGranule) return nullptr;
+  const uint32_t number = arena.page_map.at(granule).descriptor.load(std::memory_order_relaxed);
+  if (number == 0) return nullptr;
+  const RunDescriptor& run = arena.descriptors.at(number);
+  return run.kind == RunKind::kSlab ? &run : nullptr;
+}
+
+// Every object belongs to a live slab of the cache and every room follows its neighbour's; the length is what the
+// first word says. Returns the length, or -1.
+int64_t check_chain(const Cache& cache, ChainWord chain) {
+  int64_t length = 0;
+  const uint16_t expected = chain_length(chain, cache.limit);
+  while (has_objects(chain)) {
+    void* const object = first_object(chain);
+    const RunDescriptor* slab = slab_of(object);
+    if (slab == nullptr || slab->cache != &cache) return -1;
+    const uint64_t offset = static_cast<uint64_t>(static_cast<char*>(object) - slab_base(*slab));
+    const ObjectIndex index = object_index(*slab, offset);
+    if (!index.exact || index.index >= slab->state.load(std::memory_order_relaxed).carved)
+      return -1;
+    const ChainWord rest = load_link(object);
+    if (!follows(rest, chain) || ++length > UINT16_MAX) return -1;
+    chain = rest;
+  }
+  return length == expected ? length : -1;
+}
+
+const char* check_slab(const RunDescriptor& slab, uint32_t number) {
+  const SlabState state = slab.state.load(std::memory_order_acquire);
+  if (state.dead()) return nullptr;
+  if (state.free > state.carved || state.carved > slab.capacity)
+    return "slab counts are out of range";
+  if (state.free == state.carved) return "an empty slab was not given back";
+  if (!state.listed() && (state.free > 0 || state.carved < slab.capacity))
+    return "a slab with free objects is unlisted";
+  for (uint32_t i = 0; i < slab.granules; ++i) {
+    const GranuleEntry& entry = arena.page_map.at(slab.granule + i);
+    if (entry.descriptor.load(std::memory_order_relaxed) != number)
+      return "a slab's granule has another entry";
+    if (!arena.page_heap.is_used(slab.granule + i)) return "a slab's granule is free";
+  }
+  if (state.head == 0) return state.free == 0 ? nullptr : "a slab lost its free list";
+  const uint64_t head =
+      reinterpret_cast<uint64_t>(slab_base(slab)) + (state.head - 1u) * uint64_t{slab.object_size};
+  const Cache& cache = *slab.cache;
+  const ChainWord chain = chain_word(head, static_cast<uint16_t>(cache.limit - state.free));
+  return check_chain(cache, chain) == state.free ? nullptr : "a slab's free list is broken";
+}
+
+const char* check_cache(const Cache& cache) {
+  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
+    for (const uint32_t offset : {Front::kAllocWord, Front::kFreeWord}) {
+      const ChainWord word =
+          word_in_area(area, cache.front_slot + offset).load(std::memory_order_acquire);
+      if (word == kStoppedWord) return "a front is stopped";
+      if (has_objects(word) && check_chain(cache, word) < 0) return "a front's chain is broken";
+    }
+  }
+  uint32_t chains = 0;
+  for (uint64_t chain = cache.depot.peek(); has_objects(chain); chain = DepotLinks::load(chain)) {
+    if (check_chain(cache, chain) <= 0) return "a depot chain is broken";
+    if (++chains > cache.depot.size()) break;
+  }
+  if (chains != cache.depot.size()) return "the depot's count is wrong";
+  uint32_t listed = 0;
+  for (uint64_t number = cache.partial.peek(); number != 0;
+       number = DescriptorLinks::load(number)) {
+    if (++listed > cache.partial.size()) break;
+  }
+  return listed == cache.partial.size() ? nullptr : "the partial list's count is wrong";
+}
+
+}  // namespace
+
+const char* validate_heap() {
+  if (!bootstrapped()) return nullptr;
+  if (!arena.page_heap.validate()) return "the page heap's hints are wrong";
+  uint64_t used = 0;
+  for (uint32_t number = 1; number < arena.descriptors.end(); ++number) {
+    const RunDescriptor& run = arena.descriptors.at(number);
+    if (run.kind == RunKind::kNone) continue;
+    if (run.kind == RunKind::kSlab) {
+      if (const char* wrong = check_slab(run, number)) return wrong;
+      if (run.state.load(std::memory_order_relaxed).dead()) continue;
+    }
+    used += size_t{run.granules} * kGranuleSize;
+  }
+  if (used != arena.page_heap.stats().used_bytes) return "granules are lost or used twice";
+  for (const Cache& cache : root_caches) {
+    if (const char* wrong = check_cache(cache)) return wrong;
+  }
+  return nullptr;
+}
+
+}  // namespace tenure

@@ -1,0 +1,48 @@
+// The functions of tenure.h.
+#include <errno.h>
+
+#include "allocator/arena.h"
+#include "allocator/bootstrap.h"
+#include "allocator/statistics.h"
+#include "base/log.h"
+#include "tenure/tenure.h"
+
+#ifndef TENURE_VERSION
+#define TENURE_VERSION "0.1.0"
+#endif
+
+TENURE_EXPORT const char* tenure_version(void) { return TENURE_VERSION; }
+
+TENURE_EXPORT const char* tenure_mode(void) {
+  tenure::bootstrap();
+  return tenure::arena.rseq ? "rseq" : "fallback";
+}
+
+TENURE_EXPORT int tenure_stats(struct tenure_stats* stats) {
+  if (stats == nullptr || stats->struct_size < sizeof stats->struct_size) return -EINVAL;
+  tenure::HeapStatistics heap;
+  tenure::collect_statistics(heap);
+  const size_t used = heap.slab_bytes + heap.large_bytes;
+  struct tenure_stats full = {};
+  full.struct_size = stats->struct_size;
+  full.allocated = heap.allocated_bytes;
+  full.cached = heap.cached_bytes;
+  full.slab_bytes = heap.slab_bytes;
+  full.large_bytes = heap.large_bytes;
+  full.resident_estimate = used + heap.dirty_bytes + heap.meta_bytes;
+  full.meta = heap.meta_bytes;
+  full.committed = heap.committed_bytes;
+  full.purged = heap.committed_bytes - used - heap.dirty_bytes;
+  const size_t known = full.struct_size < sizeof full ? full.struct_size : sizeof full;
+  __builtin_memcpy(stats, &full, known);
+  return 0;
+}
+
+TENURE_EXPORT void tenure_stats_print(int fd, int json) { tenure::print_statistics(fd, json != 0); }
+
+TENURE_EXPORT int tenure_validate(void) {
+  const char* const wrong = tenure::validate_heap();
+  if (wrong == nullptr) return 0;
+  tenure::log_line(wrong);
+  return -EIO;
+}

@@ -1,0 +1,29 @@
+// From before the first constructor to after the last destructor.
+//
+// malloc needs none of this to have run: it sets itself up at its first call, whenever that is.
+#include <pthread.h>
+#include <unistd.h>
+
+#include "allocator/arena.h"
+#include "allocator/bootstrap.h"
+#include "allocator/drain.h"
+#include "allocator/statistics.h"
+
+namespace {
+
+// No prepare handler: every state another thread can be stopped in is valid, so there is nothing to wait for. (glibc takes its
+// stdio locks after an interposer's prepare handler; taking locks there is how other allocators hang in a fork.)
+void in_child() { tenure::repair_fronts_after_fork(); }
+
+__attribute__((constructor(101))) void start() {
+  tenure::bootstrap();
+  pthread_atfork(nullptr, nullptr, in_child);
+}
+
+__attribute__((destructor(101))) void finish() {
+  const auto mode = static_cast<tenure::StatsMode>(tenure::arena.settings.stats);
+  if (mode == tenure::StatsMode::kOff) return;
+  tenure::print_statistics(STDERR_FILENO, mode == tenure::StatsMode::kJson);
+}
+
+}  // namespace

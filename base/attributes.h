@@ -1,0 +1,11 @@
+// Compiler attributes under the names this code base uses for them.
+#pragma once
+
+#define TENURE_LIKELY(x) __builtin_expect(!!(x), 1)
+#define TENURE_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define TENURE_INLINE inline __attribute__((always_inline))
+// Slow steps are kept out of line so that the fast path stays on one screen, in source and in code.
+#define TENURE_SLOW __attribute__((noinline, cold))
+#define TENURE_NOINLINE __attribute__((noinline))
+#define TENURE_EXPORT extern "C" __attribute__((visibility("default")))
+#define TENURE_WEAK __attribute__((weak))

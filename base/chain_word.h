@@ -1,0 +1,73 @@
+// The chain word: one 64-bit value for a list of free objects of one slab class, `pointer << 16 | room`.
+//
+// The first 8 bytes of a free object hold the word of the rest of its chain, so moving any number of objects
+// is moving one word. `room` is how many more objects a CPU front would take: limit - count, as a signed
+// 16-bit number. Counting room instead of objects makes the all-zero word a closed list, which is empty for pop and
+// full for push, so untouched memory needs no initialisation and no test on the fast path.
+//
+//   closed    0              never opened, or closed for good; pop: empty, push: full
+//   empty     limit          pointer 0, room for `limit` objects
+//   stopped   0x8000         pointer 0, room negative: held by a drainer; pop: empty, push: full
+//   chain     p<<16 | room   the word in *p has room + 1
+//
+// That neighbours' rooms differ by exactly one is checked at every pop: an overwritten free object, or one that is in
+// the chain twice, breaks the sequence before it is handed out a second time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace tenure {
+
+using ChainWord = uint64_t;
+
+constexpr unsigned kRoomBits = 16;
+constexpr ChainWord kClosedWord = 0;
+constexpr ChainWord kStoppedWord = 0x8000;
+
+constexpr ChainWord chain_word(uint64_t pointer, uint16_t room) {
+  return pointer << kRoomBits | room;
+}
+constexpr ChainWord empty_word(uint16_t limit) { return limit; }
+constexpr uint64_t pointer_bits(ChainWord word) { return word >> kRoomBits; }
+constexpr uint16_t room_bits(ChainWord word) { return static_cast<uint16_t>(word); }
+constexpr bool has_objects(ChainWord word) { return pointer_bits(word) != 0; }
+constexpr bool accepts_push(ChainWord word) { return static_cast<int16_t>(room_bits(word)) > 0; }
+// Length of a chain whose class has this limit. Chains may be longer than the limit (room wraps below 0), up to 65535.
+constexpr uint16_t chain_length(ChainWord word, uint16_t limit) {
+  return static_cast<uint16_t>(limit - room_bits(word));
+}
+
+inline void* first_object(ChainWord word) { return reinterpret_cast<void*>(pointer_bits(word)); }
+
+// 0, or at the hardened level a secret with which words inside free objects are encoded together with their address, so
+// that neither a leaked nor a forged word is of use. Written once at bootstrap. The rseq fast path is used only where it is 0.
+extern constinit uint64_t chain_key;
+
+inline uint64_t chain_mask(const void* object) {
+  return chain_key == 0 ? 0 : chain_key ^ (reinterpret_cast<uint64_t>(object) << kRoomBits);
+}
+
+// Word of the rest behind a free object. Relaxed: whoever reads it got the object through an acquire, or
+// rechecks with a compare-and-swap that what it read was current.
+inline ChainWord load_link(const void* object) {
+  return static_cast<const std::atomic<uint64_t>*>(object)->load(std::memory_order_relaxed) ^
+         chain_mask(object);
+}
+inline void store_link(void* object, ChainWord rest) {
+  static_cast<std::atomic<uint64_t>*>(object)->store(rest ^ chain_mask(object),
+                                                     std::memory_order_relaxed);
+}
+
+// Puts `object` before `rest`.
+inline ChainWord chain_push(void* object, ChainWord rest) {
+  store_link(object, rest);
+  return chain_word(reinterpret_cast<uint64_t>(object), static_cast<uint16_t>(room_bits(rest) - 1));
+}
+
+// Whether `rest` can be what stands behind the first object of `word`.
+constexpr bool follows(ChainWord rest, ChainWord word) {
+  return room_bits(rest) == static_cast<uint16_t>(room_bits(word) + 1);
+}
+
+}  // namespace tenure

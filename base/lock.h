@@ -1,0 +1,46 @@
+// The locks of control operations (create, offline, limits). No malloc or free path takes one.
+//
+// Ranks give the order; debug builds check it per thread (the idea is jemalloc's witness.h). A lock may be
+// taken only while every lock the thread holds has a lower rank.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/check.h"
+
+namespace tenure {
+
+enum class LockRank : uint8_t { kSettings = 1, kTenants = 2, kRootCaches = 3, kDeferred = 4 };
+
+// A futex mutex without pthread state, so that a fork child can make it anew. Not recursive, not
+// async-signal-safe.
+class Mutex {
+public:
+  explicit constexpr Mutex(LockRank rank) : rank_(rank) {}
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+  void lock();
+  bool try_lock();
+  void unlock();
+  // In a fork child: the owner, if any, does not exist any more.
+  void reset_after_fork() { state_.store(0, std::memory_order_relaxed); }
+
+private:
+  std::atomic<uint32_t> state_{0};  // 0 free, 1 held, 2 held and waited for.
+  const LockRank rank_;
+};
+
+class MutexGuard {
+public:
+  explicit MutexGuard(Mutex& mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~MutexGuard() { mutex_.unlock(); }
+  MutexGuard(const MutexGuard&) = delete;
+  MutexGuard& operator=(const MutexGuard&) = delete;
+
+private:
+  Mutex& mutex_;
+};
+
+}  // namespace tenure

@@ -1,0 +1,74 @@
+// Memory for the allocator's own structures: never mixed with user memory, never unmapped, so that a stale
+// pointer into it can always be read.
+//
+// Blocks are rounded to a power of two (64 B to 1 MiB) and recycled per size through lock-free stacks. Larger
+// ones are carved from the range and recycled in the largest stack only when they fit it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+
+#include "base/bits.h"
+#include "base/os_memory.h"
+#include "base/tagged_stack.h"
+
+namespace tenure {
+
+class MetaArena {
+public:
+  static constexpr size_t kSmallest = kCacheLine;
+  static constexpr size_t kLargest = kMiB;
+
+  constexpr MetaArena() = default;
+
+  // Takes over reserved address space at bootstrap.
+  void adopt(void* base, size_t bytes) { range_.adopt(base, bytes, 64 * kKiB); }
+
+  // Zeroed memory, aligned to 64 bytes (blocks of 4 KiB and more: to a page), or nullptr when the reservation or
+  // the system's memory is exhausted. Lock-free, async-signal-safe.
+  void* allocate(size_t bytes);
+  // Gives a block of allocate(bytes) back. It stays readable; its first 8 bytes are overwritten.
+  void release(void* block, size_t bytes);
+
+  // Bytes handed out and not released.
+  size_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
+  size_t committed() const { return range_.committed(); }
+
+  // Convenience for structures with a trivial or constant constructor.
+  template <typename T, typename... Args>
+  T* create(Args&&... args) {
+    void* p = allocate(sizeof(T));
+    return p ? new (p) T(static_cast<Args&&>(args)...) : nullptr;
+  }
+  template <typename T>
+  void destroy(T* object) {
+    object->~T();
+    release(object, sizeof(T));
+  }
+
+private:
+  struct Links {
+    static uint64_t load(uint64_t node) {
+      return reinterpret_cast<std::atomic<uint64_t>*>(node)->load(std::memory_order_relaxed);
+    }
+    static void store(uint64_t node, uint64_t next) {
+      reinterpret_cast<std::atomic<uint64_t>*>(node)->store(next, std::memory_order_relaxed);
+    }
+  };
+  static constexpr unsigned kOrders = log2_floor(kLargest) - log2_floor(kSmallest) + 1;
+  static unsigned order_of(size_t bytes) {
+    return bytes <= kSmallest ? 0 : log2_ceil(bytes) - log2_floor(kSmallest);
+  }
+  void* carve(size_t bytes);
+
+  os::GrowingRange range_;
+  std::atomic<size_t> next_{0};    // Bytes carved from the range so far.
+  std::atomic<size_t> in_use_{0};  // Statistics only: relaxed.
+  std::array<TaggedStack<Links>, kOrders> free_{};
+};
+
+// The one instance.
+extern constinit MetaArena meta_arena;
+
+}  // namespace tenure

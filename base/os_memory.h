@@ -1,0 +1,73 @@
+// The only caller of mmap and its family. Every function keeps errno.
+//
+// Address space is first reserved (PROT_NONE: it costs nothing under RLIMIT_DATA, overcommit_memory=2 or
+// mlockall) and then committed in steps as it is used.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace tenure::os {
+
+// Reserves address space, aligned to `alignment` (a power of two, at least a page). nullptr if refused.
+void* reserve(size_t bytes, size_t alignment);
+// Makes reserved memory readable and writable, zero filled. False if the system refuses.
+bool commit(void* p, size_t bytes);
+// Makes reserved memory readable: it reads as zeros and takes no memory.
+bool commit_read_only(void* p, size_t bytes);
+// Gives address space back.
+void release(void* p, size_t bytes);
+
+// Gives the pages back to the system; they read as zeros afterwards. False where the system refuses
+// (a seccomp filter, mlock): the contents are then unspecified, old or zero.
+bool purge(void* p, size_t bytes);
+// Faults the pages in for writing, in one call. Best effort.
+void populate(void* p, size_t bytes);
+// Asks for, or against, huge pages. Best effort.
+void advise_huge_pages(void* p, size_t bytes, bool wanted);
+// Moves the pages of [from, from + bytes) to `to` without copying; afterwards `from` is mapped and reads as
+// zeros. Both ranges are committed. kRefused: nothing has changed, but what was at `to`. kTargetLost: the kernel has unmapped
+// the target, and it could not be mapped again.
+enum class Move : unsigned char { kDone, kRefused, kTargetLost };
+Move move_pages(void* from, void* to, size_t bytes);
+// Replaces the mapping of a committed range by a fresh one, so that neighbouring mappings split by
+// move_pages can merge again. False, with nothing changed, where the kernel refuses.
+bool remap_fresh(void* p, size_t bytes);
+
+// RLIMIT_AS, or SIZE_MAX where unlimited.
+size_t address_space_limit();
+
+// A reserved range that is committed from its start upward as far as it has been used.
+class GrowingRange {
+public:
+  constexpr GrowingRange() = default;
+
+  // Takes over reserved address space; `step` is the smallest growth, a power of two. Several threads may do this at
+  // once at bootstrap, with the same values.
+  void adopt(void* base, size_t bytes, size_t step) {
+    base_ = static_cast<char*>(base);
+    reserved_ = bytes;
+    step_ = step;
+  }
+
+  char* base() const { return base_; }
+  size_t reserved() const { return reserved_; }
+  size_t committed() const { return committed_.load(std::memory_order_acquire); }
+
+  // Makes [0, upto) usable. Lock-free: any number of threads may commit the same bytes, which is
+  // idempotent, and `committed_` only rises after they are usable. False if the system refuses.
+  bool ensure(size_t upto) {
+    return upto <= committed_.load(std::memory_order_acquire) || ensure_slow(upto);
+  }
+
+private:
+  bool ensure_slow(size_t upto);
+
+  char* base_ = nullptr;              // Constant after adopt().
+  size_t reserved_ = 0;               // Constant after adopt().
+  size_t step_ = 0;                   // Constant after adopt().
+  std::atomic<size_t> committed_{0};  // Rises only; published after the bytes below it are usable.
+};
+
+}  // namespace tenure::os

@@ -1,0 +1,136 @@
+#include "base/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+extern char** environ;
+
+namespace tenure {
+namespace {
+
+constexpr Choice kCheckChoices[] = {{"fast", static_cast<int64_t>(CheckLevel::kFast)},
+                                    {"hardened", static_cast<int64_t>(CheckLevel::kHardened)},
+                                    {nullptr, 0}};
+constexpr Choice kSwitchChoices[] = {{"off", 0}, {"on", 1}, {"0", 0}, {"1", 1}, {nullptr, 0}};
+constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff)},
+                                    {"exit", static_cast<int64_t>(StatsMode::kExit)},
+                                    {"json", static_cast<int64_t>(StatsMode::kJson)},
+                                    {nullptr, 0}};
+
+constexpr char kPrefix[] = "TENURE_";
+constexpr size_t kPrefixLength = sizeof kPrefix - 1;
+
+bool same_word(const char* a, const char* b) { return __builtin_strcmp(a, b) == 0; }
+
+// Length of the option's upper-case name if `variable` (NAME=value, after the prefix) is that option, else 0.
+size_t match_name(const char* name, const char* variable) {
+  size_t i = 0;
+  for (; name[i] != '\0'; ++i) {
+    const char upper = name[i] >= 'a' && name[i] <= 'z' ? static_cast<char>(name[i] - 32) : name[i];
+    if (variable[i] != upper) return 0;
+  }
+  return variable[i] == '=' ? i : 0;
+}
+
+void load_variable(const char* variable, Settings& settings) {
+  if (__builtin_strncmp(variable, kPrefix, kPrefixLength) != 0) return;
+  for (const Option* option = option_table; option->name; ++option) {
+    const size_t length = match_name(option->name, variable + kPrefixLength);
+    if (length == 0) continue;
+    const char* value = variable + kPrefixLength + length + 1;
+    if (parse_option(*option, value, settings)) return;
+    LineBuffer line;
+    line.text("tenure: option ").text(variable, kPrefixLength + length).text(": bad value '");
+    line.text(value, strnlen(value, 100)).text("', the default is used\n").flush(STDERR_FILENO);
+    return;
+  }
+}
+
+// ld.so may call malloc before libc's `environ` is set; the kernel's copy is always there. Longer variables
+// than the buffer cannot be ours.
+void load_from_proc(Settings& settings) {
+  const int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  char variable[256];
+  size_t length = 0;
+  char chunk[1024];
+  ssize_t n;
+  while ((n = read(fd, chunk, sizeof chunk)) > 0) {
+    for (ssize_t i = 0; i < n; ++i) {
+      if (length < sizeof variable) variable[length] = chunk[i];
+      ++length;
+      if (chunk[i] != '\0') continue;
+      if (length <= sizeof variable) load_variable(variable, settings);
+      length = 0;
+    }
+  }
+  close(fd);
+}
+
+}  // namespace
+
+const Option option_table[] = {
+    {"check",
+     "How much misuse is looked for: fast (what costs nothing) or hardened (every double free, "
+     "encoded free lists, memory cleared on free).",
+     &Settings::check, static_cast<int64_t>(CheckLevel::kFast), 0, 0, kCheckChoices},
+    {"decay_ms", "Milliseconds after which unused pages return to the system; 0 at once, -1 never.",
+     &Settings::decay_ms, 1000, -1, 3600 * 1000, nullptr},
+    {"huge_pages", "Ask the kernel for transparent huge pages in the arena.", &Settings::huge_pages,
+     0, 0, 0, kSwitchChoices},
+    {"stats", "Print statistics at exit: off, exit (text) or json, on standard error.",
+     &Settings::stats, static_cast<int64_t>(StatsMode::kOff), 0, 0, kStatsChoices},
+    {"arena_gib", "Address space reserved at start, in GiB; less where a limit asks for it.",
+     &Settings::arena_gib, 1024, 1, 16 * 1024, nullptr},
+    {"slab_kib", "Smallest slab in KiB (rounded up to a power of two).", &Settings::slab_kib, 32,
+     32, 256, nullptr},
+    {"prefault_kib",
+     "Largest batch in KiB in which a growing cache faults its pages in; 0: one by one.",
+     &Settings::prefault_kib, 64, 0, 1024, nullptr},
+    {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
+};
+
+bool parse_option(const Option& option, const char* value, Settings& settings) {
+  if (option.choices) {
+    for (const Choice* choice = option.choices; choice->word; ++choice) {
+      if (!same_word(choice->word, value)) continue;
+      settings.*option.field = choice->value;
+      return true;
+    }
+    return false;
+  }
+  const bool negative = *value == '-';
+  const char* p = value + negative;
+  if (*p == '\0') return false;
+  int64_t number = 0;
+  for (; *p != '\0'; ++p) {
+    if (*p < '0' || *p > '9' || number > INT64_MAX / 10 - 10) return false;
+    number = number * 10 + (*p - '0');
+  }
+  if (negative) number = -number;
+  if (number < option.smallest || number > option.largest) return false;
+  settings.*option.field = number;
+  return true;
+}
+
+void load_settings(Settings& settings) {
+  for (const Option* option = option_table; option->name; ++option) {
+    settings.*option->field = option->default_value;
+  }
+  const int saved = errno;
+  if (getauxval(AT_SECURE) == 0) {
+    if (environ != nullptr) {
+      for (char** variable = environ; *variable; ++variable) load_variable(*variable, settings);
+    } else {
+      load_from_proc(settings);
+    }
+  }
+  errno = saved;
+}
+
+}  // namespace tenure

@@ -1,0 +1,46 @@
+// Options: one table, from which the parser, `tenure options` and the documentation come.
+#pragma once
+
+#include <cstdint>
+
+namespace tenure {
+
+enum class CheckLevel : int64_t { kFast = 0, kHardened = 1 };
+enum class StatsMode : int64_t { kOff = 0, kExit = 1, kJson = 2 };
+
+// Values after parsing; constant after bootstrap.
+struct Settings {
+  int64_t check;         // CheckLevel
+  int64_t decay_ms;      // Free pages return to the system after this long; 0 at once, -1 never.
+  int64_t huge_pages;    // 0 off, 1 on
+  int64_t stats;         // StatsMode
+  int64_t arena_gib;     // Address space reserved at start.
+  int64_t slab_kib;      // Smallest slab.
+  int64_t prefault_kib;  // Largest batch in which growing caches fault pages in; 0 one by one.
+};
+
+struct Choice {
+  const char* word;
+  int64_t value;
+};
+
+struct Option {
+  const char* name;  // In lower case; the environment variable is TENURE_<NAME>.
+  const char* help;
+  int64_t Settings::*field;
+  int64_t default_value;
+  int64_t smallest, largest;  // Of numbers.
+  const Choice* choices;      // nullptr for a number; ends with a null word.
+};
+
+// The table; ends with a null name.
+extern const Option option_table[];
+
+// Reads TENURE_* from the environment. A bad value is reported in one line on stderr that names the
+// option, and its default used. Under AT_SECURE the environment is not read. Works before libc has set up `environ`.
+void load_settings(Settings& settings);
+
+// Parses one value; returns false and changes nothing if it is not valid. For load_settings and tests.
+bool parse_option(const Option& option, const char* value, Settings& settings);
+
+}  // namespace tenure

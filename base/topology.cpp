@@ -1,0 +1,59 @@
+#include "base/topology.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+namespace tenure {
+namespace {
+
+constexpr uint32_t kMostCpus = 8192;  // NR_CPUS of the largest distribution kernels.
+
+// The list's last number is the largest id: "0-3,8-11" has 11.
+uint32_t from_sysfs() {
+  const int fd = open("/sys/devices/system/cpu/possible", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  char buffer[1024];
+  const ssize_t n = read(fd, buffer, sizeof buffer);
+  close(fd);
+  uint32_t last = 0, number = 0;
+  bool any = false;
+  for (ssize_t i = 0; i < n; ++i) {
+    if (buffer[i] >= '0' && buffer[i] <= '9') {
+      number = number * 10 + static_cast<uint32_t>(buffer[i] - '0');
+      if (number > kMostCpus) return 0;
+      last = number;
+      any = true;
+    } else {
+      number = 0;
+    }
+  }
+  return any ? last + 1 : 0;
+}
+
+uint32_t from_affinity() {
+  static constexpr size_t kWords = kMostCpus / 64;
+  unsigned long mask[kWords] = {};
+  // Our own mask may be narrower than the machine, so this only bounds from below: the largest id this
+  // process can run on now, rounded up for later changes.
+  if (sched_getaffinity(0, sizeof mask, reinterpret_cast<cpu_set_t*>(mask)) != 0) return 64;
+  for (size_t i = kWords; i-- > 0;) {
+    if (mask[i] != 0) return static_cast<uint32_t>(round_up(i * 64 + log2_floor(mask[i]) + 1, 64));
+  }
+  return 64;
+}
+
+}  // namespace
+
+uint32_t possible_cpus() {
+  const int saved = errno;
+  uint32_t count = from_sysfs();
+  if (count == 0) count = from_affinity();
+  errno = saved;
+  return count;
+}
+
+}  // namespace tenure

@@ -1,0 +1,3 @@
+#include "micro/common.h"
+
+BENCHMARK_MAIN();

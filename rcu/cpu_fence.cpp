@@ -1,0 +1,32 @@
+#include "rcu/cpu_fence.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace tenure {
+namespace {
+
+// Values are written out: the headers of older systems lack them.
+constexpr int kExpeditedRseq = 1 << 7;
+constexpr int kRegisterExpeditedRseq = 1 << 8;
+
+bool membarrier(int command) {
+  const int saved = errno;
+  const bool done = syscall(SYS_membarrier, command, 0, 0) == 0;
+  errno = saved;
+  return done;
+}
+
+}  // namespace
+
+bool cpu_fence_register() { return membarrier(kRegisterExpeditedRseq); }
+
+bool cpu_fence() {
+  if (membarrier(kExpeditedRseq)) return true;
+  // A fork child may have lost the registration.
+  return membarrier(kRegisterExpeditedRseq) && membarrier(kExpeditedRseq);
+}
+
+}  // namespace tenure

@@ -1,0 +1,59 @@
+// Operations on per-CPU words, each atomic with regard to everything else that runs on that CPU. This file has the
+// contract; each architecture has the code; the fallback keeps the same contract without rseq.
+//
+// A per-CPU word lies at  base + (cpu << kCpuShift) + offset.  Areas -2 and -1 (what cpu_id reads
+// as in threads without registration) exist, are read-only and hold zeros, that is closed words: such threads fall into
+// the slow path without a test. Chain words and their meaning: base/chain_word.h.
+//
+//   pop(offset):                           push(offset, object):
+//     word = load(slot)                      word = load(slot)
+//     if pointer(word) == 0: return null     if room(word) <= 0: return false
+//     rest = *pointer(word)                  if pointer(word) == object: return false
+//     if room(rest) != room(word) + 1:       *object = word
+//       return null                          store(slot, object << 16 | room(word) - 1)   <- commit
+//     store(slot, rest)      <- commit       return true
+//     return pointer(word)
+//                                          compare_exchange(offset, expected, desired):
+//                                            word = load(slot)
+//                                            if word == expected: store(slot, desired)    <- commit
+//                                            return word
+//
+// If the thread is preempted, migrated or handles a signal between the start and the commit, the kernel moves it to the
+// abort handler, which starts over: nothing but the object's own memory (push) has been written. The lookup of
+// the offset (the thread's front; the object's granule entry) is inside the section: after a change of
+// either, one cpu_fence() ends every section that used the old value.
+//
+// Descriptors lie in __rseq_cs (32-byte aligned) with pointers in __rseq_cs_ptr_array, for debuggers. The rseq_cs
+// field is not cleared after a section: the kernel does that lazily, and the library is never unloaded.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/attributes.h"
+#include "base/chain_word.h"
+#include "rcu/rseq_abi.h"
+
+namespace tenure {
+
+// 1 MiB of per-CPU memory for each possible CPU, reserved; resident as used.
+constexpr unsigned kCpuShift = 20;
+constexpr size_t kCpuAreaSize = size_t{1} << kCpuShift;
+// Areas below CPU 0 for the ids of unregistered threads (-1 uninitialised, -2 registration failed).
+constexpr unsigned kClosedAreas = 2;
+
+// Offset of the current tenant's front in every CPU's area. Constant-initialised to the root's, so that
+// it is right before anything has run in the thread.
+constexpr uint32_t kRootFrontOffset = 64;
+extern thread_local constinit uint32_t current_front
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+}  // namespace tenure
+
+#if defined(__x86_64__)
+#include "rcu/rseq_x86_64.h"
+#elif defined(__aarch64__)
+#include "rcu/rseq_aarch64.h"
+#else
+#error "restartable sequences are not written for this architecture"
+#endif

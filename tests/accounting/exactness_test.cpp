@@ -1,0 +1,121 @@
+// Threads x tenants x random operations x limits x create and offline: nothing ever above a limit,
+// all zero in the end.
+#include <atomic>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "tests/accounting/tree_fixture.h"
+
+namespace tenure {
+namespace {
+
+using ExactnessTest = TreeTest;
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int kOperations = 6000;
+#else
+constexpr int kOperations = 60000;
+#endif
+constexpr int kThreads = 6;  // More than the machine's CPUs.
+
+constexpr uint64_t kReserve = 1000;
+
+// Largest value that tenant's usage may ever have: the limits set before the start, and its
+// policy's reserve.
+uint64_t ceiling(const Tenant& tenant) {
+  const uint64_t max = tenant.counter.max();
+  if (max == kUnlimited) return kUnlimited;  // The root, or a tenant whose limit is still to be set.
+  return max + (tenant.policy.load() == Policy::kFailLarge ? kReserve : 0);
+}
+
+TEST_F(ExactnessTest, Stress) {
+  Tenant& top = make(root_tenant, "top");
+  top.set_max(60000);
+  top.set_reserve(kReserve);
+  std::vector<Tenant*> teams;
+  for (int i = 0; i < 3; ++i) {
+    teams.push_back(&make(top, ("team" + std::to_string(i)).c_str()));
+    teams.back()->set_max(25000);
+    teams.back()->set_reserve(kReserve);
+    if (i == 1) teams.back()->set_policy(Policy::kFailAll);
+  }
+  std::atomic<bool> stop{false};
+  std::atomic<long> above{0}, refused{0}, looks{0};
+  std::thread watcher([&] {
+    while (!stop) {
+      for_each_in_subtree(root_tenant, [&](Tenant& tenant) {
+        const uint64_t limit = ceiling(tenant);
+        if (tenant.counter.usage() > limit || tenant.counter.peak() > limit) above.fetch_add(1);
+        looks.fetch_add(1, std::memory_order_relaxed);
+        return true;
+      });
+      reap_tenants();
+    }
+  });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(static_cast<unsigned>(t) + 1);
+      struct Piece {
+        AccountingContext* context;
+        uint64_t bytes;
+      };
+      std::vector<Piece> pieces;
+      Tenant* own = nullptr;
+      for (int i = 0; i < kOperations; ++i) {
+        const uint32_t dice = random() % 100;
+        if (dice < 45) {
+          Tenant& payer = own ? *own : *teams[random() % teams.size()];
+          const uint64_t bytes = 1 + random() % 2000;
+          const RequestKind kind = random() % 4 ? RequestKind::kSmall : RequestKind::kLarge;
+          if (AccountingContext* context = charge(payer, bytes, kind)) {
+            pieces.push_back({context, bytes});
+          } else {
+            refused.fetch_add(1, std::memory_order_relaxed);
+          }
+        } else if (dice < 50 && !pieces.empty()) {
+          Piece& piece = pieces[random() % pieces.size()];
+          if (charge_more(*piece.context, 10, RequestKind::kSmall)) piece.bytes += 10;
+        } else if (dice < 95 && !pieces.empty()) {
+          const size_t at = random() % pieces.size();
+          uncharge(*pieces[at].context, pieces[at].bytes);
+          pieces[at] = pieces.back();
+          pieces.pop_back();
+        } else if (own == nullptr) {
+          const std::string name = "t" + std::to_string(t);
+          if (create_tenant(*teams[random() % teams.size()], name.c_str(), &own) != 0) {
+            own = nullptr;
+            continue;
+          }
+          own->set_max(3000 + random() % 9000);
+          own->set_reserve(kReserve);
+        } else if (random() % 4 == 0) {
+          // Some threads go on inside for a while.
+          offline_tenant(*own, 0);
+          if (AccountingContext* context = charge(*own, 7, RequestKind::kSmall))
+            pieces.push_back({context, 7});
+          own->unpin();
+          own = nullptr;
+        }
+      }
+      if (own) {
+        offline_tenant(*own, 0);
+        own->unpin();
+      }
+      for (const Piece& piece : pieces) uncharge(*piece.context, piece.bytes);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  stop = true;
+  watcher.join();
+  EXPECT_EQ(above.load(), 0);
+  EXPECT_GT(refused.load(), 0);
+  EXPECT_GT(looks.load(), 0);
+  EXPECT_EQ(top.counter.usage(), 0u);
+  for (Tenant* team : teams) EXPECT_EQ(team->counter.usage(), 0u);
+  EXPECT_TRUE(validate_tenants());
+}
+
+}  // namespace
+}  // namespace tenure

@@ -1,0 +1,171 @@
+#include "allocator/large.h"
+
+#include <errno.h>
+
+#include "tests/allocator/heap_support.h"
+
+namespace tenure {
+namespace {
+
+class LargeTest : public HeapTest {
+protected:
+  static uint32_t number_of(const void* object) {
+    return arena.page_map.at(granule_of(object)).descriptor.load();
+  }
+  static bool is_zero(const void* p, size_t bytes) {
+    const char* c = static_cast<const char*>(p);
+    for (size_t i = 0; i < bytes; ++i) {
+      if (c[i] != 0) return false;
+    }
+    return true;
+  }
+  static void release(void* object) { free_large(number_of(object)); }
+};
+
+TEST_F(LargeTest, RunsOfTheirOwn) {
+  for (const size_t size : {kLargestSmall + 1, 2 * kGranuleSize, 2 * kGranuleSize + 1, kChunkSize,
+                            3 * kChunkSize + 5}) {
+    void* const object = allocate_large(size, 1, Fill::kAny);
+    ASSERT_NE(object, nullptr);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(object) % kGranuleSize, 0u);
+    const uint32_t number = number_of(object);
+    const RunDescriptor& run = arena.descriptors.at(number);
+    EXPECT_EQ(run.kind, RunKind::kLarge);
+    EXPECT_EQ(run.large_bytes, round_up(size, kGranuleSize));
+    EXPECT_EQ(arena.page_map.at(run.granule).front, 0u)
+        << "a large object must not be pushed on a front";
+    EXPECT_EQ(arena.page_map.at(run.granule + 1).descriptor.load(), 0u);
+    Stamped stamped(object, run.large_bytes, 1);
+    EXPECT_TRUE(stamped.intact());
+    free_large(number);
+    EXPECT_EQ(number_of(object), 0u);
+    EXPECT_FALSE(arena.page_heap.is_used(granule_of(object)));
+  }
+}
+
+TEST_F(LargeTest, AlignmentOfTheAddress) {
+  for (size_t alignment = kGranuleSize; alignment <= 64 * kMiB; alignment *= 2) {
+    void* const object = allocate_large(kGranuleSize, alignment, Fill::kAny);
+    ASSERT_NE(object, nullptr) << alignment;
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(object) % alignment, 0u) << alignment;
+    release(object);
+  }
+}
+
+TEST_F(LargeTest, ImpossibleSizesAreRefused) {
+  for (const size_t size :
+       {size_t{1} << 45, (size_t{1} << 47) - 1, size_t{1} << 47, (size_t{1} << 47) + kGranuleSize,
+        size_t{1} << 62, static_cast<size_t>(PTRDIFF_MAX), static_cast<size_t>(PTRDIFF_MAX) + 1,
+        SIZE_MAX - kGranuleSize, SIZE_MAX}) {
+    errno = 0;
+    EXPECT_EQ(allocate_large(size, 1, Fill::kAny), nullptr) << size;
+    EXPECT_EQ(errno, ENOMEM);
+  }
+}
+
+TEST_F(LargeTest, ImpossibleAlignmentsAreRefused) {
+  for (unsigned shift = 45; shift < 64; ++shift) {
+    errno = 0;
+    EXPECT_EQ(allocate_large(kGranuleSize, size_t{1} << shift, Fill::kAny), nullptr) << shift;
+    EXPECT_EQ(errno, ENOMEM);
+  }
+}
+
+TEST_F(LargeTest, ZeroFillAfterUse) {
+  const size_t size = 10 * kGranuleSize;
+  void* object = allocate_large(size, 1, Fill::kAny);
+  __builtin_memset(object, 7, size);
+  release(object);
+  object = allocate_large(size, 1, Fill::kZero);
+  EXPECT_TRUE(is_zero(object, size));
+  release(object);
+}
+
+TEST_F(LargeTest, ShrinksAndGrowsInPlace) {
+  void* const object = allocate_large(10 * kGranuleSize, 1, Fill::kAny);
+  const uint32_t number = number_of(object);
+  __builtin_memset(object, 7, 10 * kGranuleSize);
+  EXPECT_EQ(resize_large(number, 10 * kGranuleSize - 5), object);
+  EXPECT_EQ(arena.descriptors.at(number).large_bytes, 10 * kGranuleSize);
+  EXPECT_EQ(resize_large(number, 4 * kGranuleSize), object);
+  EXPECT_EQ(arena.descriptors.at(number).large_bytes, 4 * kGranuleSize);
+  EXPECT_FALSE(arena.page_heap.is_used(granule_of(object) + 4));
+  EXPECT_EQ(validate_heap(), nullptr);
+  EXPECT_EQ(resize_large(number, 8 * kGranuleSize), object);
+  EXPECT_EQ(arena.descriptors.at(number).large_bytes, 8 * kGranuleSize);
+  EXPECT_TRUE(arena.page_heap.is_used(granule_of(object) + 7));
+  free_large(number);
+}
+
+// Where something is in the way the pages move; their contents come along.
+TEST_F(LargeTest, MovesWhereItCannotGrow) {
+  const size_t size = kMiB;
+  char* object = static_cast<char*>(allocate_large(size, 1, Fill::kAny));
+  const uint32_t number = number_of(object);
+  void* const wall = allocate_large(kGranuleSize, 1, Fill::kAny);
+  const uint32_t end = granule_of(object) + static_cast<uint32_t>(size / kGranuleSize);
+  if (granule_of(wall) != end) GTEST_SKIP() << "the neighbour lies elsewhere";
+  for (size_t i = 0; i < size; i += 512) object[i] = static_cast<char>(i / 512);
+  char* const moved = static_cast<char*>(resize_large(number, 3 * kMiB));
+  if (moved == nullptr) {
+    release(object);
+    release(wall);
+    GTEST_SKIP() << "the kernel moves no pages";
+  }
+  ASSERT_NE(moved, object);
+  EXPECT_EQ(number_of(moved), number);
+  EXPECT_EQ(number_of(object), 0u);
+  for (size_t i = 0; i < size; i += 512) ASSERT_EQ(moved[i], static_cast<char>(i / 512));
+  Stamped stamped(moved, 3 * kMiB, 1);
+  EXPECT_TRUE(stamped.intact());
+  EXPECT_EQ(validate_heap(), nullptr);
+  // What was left behind is zero, and usable.
+  void* const zeroed = allocate_large(size, 1, Fill::kZero);
+  EXPECT_TRUE(is_zero(zeroed, size));
+  EXPECT_TRUE(stamped.intact());
+  release(zeroed);
+  // The moved run's memory can be used by others after it was freed.
+  free_large(number);
+  void* const again = allocate_large(3 * kMiB, 1, Fill::kZero);
+  EXPECT_TRUE(is_zero(again, 3 * kMiB));
+  release(again);
+  release(wall);
+}
+
+TEST_F(LargeTest, ImpossibleResizesChangeNothing) {
+  void* const object = allocate_large(4 * kGranuleSize, 1, Fill::kAny);
+  const uint32_t number = number_of(object);
+  for (const size_t size :
+       {size_t{1} << 45, size_t{1} << 47, static_cast<size_t>(PTRDIFF_MAX), SIZE_MAX}) {
+    EXPECT_EQ(resize_large(number, size), nullptr) << size;
+    ASSERT_EQ(arena.descriptors.at(number).large_bytes, 4 * kGranuleSize);
+  }
+  free_large(number);
+}
+
+TEST_F(LargeTest, ThreadsKeepWhatTheyWrote) {
+  std::atomic<uint32_t> wrong{0};
+  run_threads(4, [&](int id) {
+    Random random{static_cast<uint64_t>(id) + 1};
+    for (int round = 0; round < 400; ++round) {
+      const size_t size = (2 + random.below(40)) * kGranuleSize;
+      void* object = allocate_large(size, 1, random.below(2) ? Fill::kZero : Fill::kAny);
+      if (object == nullptr) {
+        ++wrong;
+        continue;
+      }
+      const uint32_t number = number_of(object);
+      const uint64_t first = *static_cast<uint64_t*>(object) = random.next();
+      void* const resized = resize_large(number, (2 + random.below(60)) * kGranuleSize);
+      if (resized) object = resized;
+      if (*static_cast<uint64_t*>(object) != first) ++wrong;
+      const Stamped stamped(object, arena.descriptors.at(number).large_bytes, random.next());
+      if (!stamped.intact()) ++wrong;
+      free_large(number);
+    }
+  });
+  EXPECT_EQ(wrong.load(), 0u);
+}
+
+}  // namespace
+}  // namespace tenure

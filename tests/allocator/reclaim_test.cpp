@@ -1,0 +1,204 @@
+#include "allocator/reclaim.h"
+
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/allocator/heap_support.h"
+
+namespace {
+// Milliseconds by the decay clock while a test holds it; 0: the system's.
+std::atomic<int64_t> held_clock{0};
+}  // namespace
+
+// Stands before libc's: the decay clock goes as tests say, so that nobody waits for it.
+extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
+  const int64_t ms = held_clock.load();
+  if (clock == CLOCK_MONOTONIC_COARSE && ms != 0) {
+    *time = {ms / 1000, ms % 1000 * 1000000};
+    return 0;
+  }
+  return static_cast<int>(syscall(SYS_clock_gettime, clock, time));
+}
+
+namespace tenure {
+namespace {
+
+class ReclaimTest : public HeapTest {
+protected:
+  void SetUp() override {
+    HeapTest::SetUp();
+    saved_ = arena.settings;
+    arena.settings.decay_ms = kDecay;
+    timespec time;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    // Steps of earlier tests are due at most a decay time after the clock they saw.
+    static int64_t last = 0;
+    last = std::max<int64_t>(last, int64_t{time.tv_sec} * 1000) + 10 * kDecay;
+    held_clock = last;
+    poll_decay();
+    trim();
+  }
+  void TearDown() override {
+    held_clock = 0;
+    arena.settings = saved_;
+    HeapTest::TearDown();
+  }
+
+  static constexpr int64_t kDecay = 1000;
+  static void pass(int64_t ms) {
+    // In small steps, as slow paths come by.
+    for (int64_t done = 0; done < ms; done += 50) {
+      held_clock += 50;
+      poll_decay();
+    }
+  }
+  static size_t dirty() { return arena.page_heap.stats().dirty_bytes; }
+  static uint32_t number_of(const void* object) {
+    return arena.page_map.at(granule_of(object)).descriptor.load();
+  }
+
+  Settings saved_{};
+};
+
+TEST_F(ReclaimTest, FreePagesReturnAfterTheDecayTime) {
+  void* const object = allocate(8 * kMiB);
+  deallocate(object);
+  EXPECT_GE(dirty(), 8 * kMiB);
+  pass(kDecay - 100);
+  EXPECT_GE(dirty(), 8 * kMiB) << "too early";
+  pass(2 * kDecay);
+  EXPECT_EQ(dirty(), 0u);
+}
+
+TEST_F(ReclaimTest, UsedPagesStay) {
+  void* const object = allocate(kMiB);
+  const Stamped stamped(object, kMiB, 1);
+  pass(5 * kDecay);
+  trim();
+  EXPECT_TRUE(stamped.intact());
+  deallocate(object);
+}
+
+TEST_F(ReclaimTest, NeverMeansNever) {
+  arena.settings.decay_ms = -1;
+  void* const object = allocate(8 * kMiB);
+  deallocate(object);
+  pass(10 * kDecay);
+  EXPECT_GE(dirty(), 8 * kMiB);
+  EXPECT_GE(trim(), 8 * kMiB);
+  EXPECT_EQ(dirty(), 0u);
+}
+
+TEST_F(ReclaimTest, ZeroMeansAtOnceForLargeObjects) {
+  arena.settings.decay_ms = 0;
+  void* const object = allocate(8 * kMiB);
+  __builtin_memset(object, 7, 8 * kMiB);
+  deallocate(object);
+  EXPECT_EQ(dirty(), 0u);
+}
+
+TEST_F(ReclaimTest, ZeroMeansAtOnceForSlabs) {
+  arena.settings.decay_ms = 0;
+  Cache& cache = fresh_cache(32768);
+  ChainWord chain = create_slab(cache);
+  while (true) {
+    const ChainWord more = take_from_partial(cache);
+    if (!has_objects(more)) break;
+    chain = chain_push(first_object(more), chain);
+  }
+  const size_t before = dirty();
+  EXPECT_EQ(give_to_slabs(cache, chain), 1u);
+  EXPECT_EQ(dirty(), before);
+}
+
+// Each in a program of its own, whose heap starts 2^31 ms, or 24.8 days, after the machine did.
+class LongUptime : public testing::Test {
+protected:
+  void SetUp() override { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
+
+  [[noreturn]] static void run(int64_t decay_ms, void (*release)(int64_t decay_ms)) {
+    held_clock = (int64_t{1} << 31) + 1000;
+    if (!bootstrap()) _exit(2);
+    arena.settings.decay_ms = decay_ms;
+    void* const object = allocate(8 * kMiB);
+    for (int i = 0; i < 20; ++i) poll_decay();
+    deallocate(object);
+    release(decay_ms);
+    _exit(arena.page_heap.stats().dirty_bytes == 0 ? 0 : 1);
+  }
+};
+
+TEST_F(LongUptime, DecayStarts) {
+  EXPECT_EXIT(run(1000,
+                  [](int64_t decay_ms) {
+                    for (int i = 0; i < 40; ++i) {
+                      held_clock += decay_ms / 10;
+                      poll_decay();
+                    }
+                  }),
+              testing::ExitedWithCode(0), "");
+}
+
+TEST_F(LongUptime, TrimWorksWithoutDecay) {
+  EXPECT_EXIT(run(-1, [](int64_t) { trim(); }), testing::ExitedWithCode(0), "");
+}
+
+TEST_F(ReclaimTest, FlushedDepotsGoBackToSlabs) {
+  Cache& cache = root_caches[index_of(class_of(2048))];
+  std::vector<void*> held;
+  for (int i = 0; i < 400; ++i) held.push_back(allocate(2048));
+  for (void* object : held) deallocate(object);
+  const uint32_t chains = cache.depot.size();
+  ASSERT_GT(chains, 4u);
+  flush_depot(cache, 2);
+  EXPECT_EQ(cache.depot.size(), chains - 2);
+  EXPECT_EQ(flush_depot(cache, 0), 0u);
+  EXPECT_EQ(cache.depot.size(), chains - 2);
+  EXPECT_GT(flush_depot(cache, UINT32_MAX), 0u);
+  EXPECT_TRUE(cache.depot.empty());
+}
+
+TEST_F(ReclaimTest, DecayEmptiesWhatCachesHold) {
+  Cache& cache = root_caches[index_of(class_of(2048))];
+  std::vector<void*> held;
+  for (int i = 0; i < 400; ++i) held.push_back(allocate(2048));
+  for (void* object : held) deallocate(object);
+  ASSERT_GT(cache.depot.size(), 4u);
+  pass(2 * kDecay);
+  EXPECT_EQ(cache.depot.size(), 0u);
+  EXPECT_EQ(cache.slabs.load(), 0u);
+  pass(2 * kDecay);
+  EXPECT_EQ(dirty(), 0u);
+}
+
+TEST_F(ReclaimTest, TrimGivesEverythingBack) {
+  std::vector<void*> held;
+  for (size_t size = 16; size <= kLargestSmall; size *= 2) {
+    for (int i = 0; i < 200; ++i) held.push_back(allocate(size));
+  }
+  for (void* object : held) deallocate(object);
+  EXPECT_GT(trim(), kMiB);
+  EXPECT_EQ(dirty(), 0u);
+  for (size_t size = 16; size <= kLargestSmall; size *= 2) {
+    const Cache& cache = root_caches[index_of(class_of(size))];
+    EXPECT_EQ(cache.slabs.load(), 0u) << size;
+    EXPECT_TRUE(cache.depot.empty());
+  }
+  EXPECT_EQ(trim(), 0u);
+}
+
+// Before the heap opens new chunks, what depots hold in excess is used.
+TEST_F(ReclaimTest, SurplusServesOtherClasses) {
+  std::vector<void*> held;
+  for (int i = 0; i < 4000; ++i) held.push_back(allocate(4096));
+  for (void* object : held) deallocate(object);
+  const size_t chunks = arena.page_heap.stats().chunk_bytes;
+  held.clear();
+  for (int i = 0; i < 2000; ++i) held.push_back(allocate(3584));
+  EXPECT_LE(arena.page_heap.stats().chunk_bytes, chunks + 2 * kChunkSize);
+  for (void* object : held) deallocate(object);
+}
+
+}  // namespace
+}  // namespace tenure

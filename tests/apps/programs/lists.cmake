@@ -1,0 +1,28 @@
+# Lists, strings, regular expressions and hundreds of generated targets; no compiler is needed.
+cmake_minimum_required(VERSION 3.18)
+project(lists NONE)
+
+set(all "")
+foreach(i RANGE 1 3000)
+  math(EXPR value "(${i} * 7919) % 2003")
+  list(APPEND all "item-${value}")
+  string(REGEX REPLACE "item-([0-9])" "\\1#" short "item-${value}")
+  set(short_${value} "${short}")
+endforeach()
+list(REMOVE_DUPLICATES all)
+list(SORT all)
+list(TRANSFORM all APPEND ".txt")
+string(SHA256 digest "${all}")
+list(LENGTH all count)
+
+add_custom_target(everything ALL)
+foreach(i RANGE 1 150)
+  add_custom_command(OUTPUT out${i}.txt
+    COMMAND ${CMAKE_COMMAND} -E echo "target ${i}" > out${i}.txt VERBATIM)
+  if(i LESS 12)
+    add_custom_target(target${i} DEPENDS out${i}.txt)
+    add_dependencies(everything target${i})
+  endif()
+  file(GENERATE OUTPUT "generated/${i}.txt" CONTENT "$<JOIN:${all},,> ${i}")
+endforeach()
+file(WRITE "${CMAKE_BINARY_DIR}/summary.txt" "${count} ${digest} ${short_42}\n")

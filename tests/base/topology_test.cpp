@@ -1,0 +1,56 @@
+#include "base/topology.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+namespace tenure {
+namespace {
+
+TEST(Topology, EveryCpuWeMayRunOnIsPossible) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  ASSERT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+  const uint32_t count = possible_cpus();
+  for (uint32_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) {
+      EXPECT_LT(cpu, count);
+    }
+  }
+  EXPECT_LT(static_cast<uint32_t>(sched_getcpu()), count);
+}
+
+TEST(Topology, IsWhatTheKernelSays) {
+  std::ifstream file("/sys/devices/system/cpu/possible");
+  std::string list;
+  if (!std::getline(file, list)) GTEST_SKIP() << "no sysfs";
+  const size_t last = list.find_last_of(",-");
+  const std::string number = last == std::string::npos ? list : list.substr(last + 1);
+  EXPECT_EQ(possible_cpus(), std::stoul(number) + 1);
+}
+
+TEST(Topology, DoesNotDependOnTheAffinity) {
+  const uint32_t before = possible_cpus();
+  std::thread([&] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(sched_getcpu(), &set);
+    ASSERT_EQ(sched_setaffinity(0, sizeof set, &set), 0);
+    EXPECT_EQ(possible_cpus(), before);
+  }).join();
+}
+
+TEST(Topology, KeepsErrno) {
+  errno = 4711;
+  possible_cpus();
+  EXPECT_EQ(errno, 4711);
+}
+
+}  // namespace
+}  // namespace tenure

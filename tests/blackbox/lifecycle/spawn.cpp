@@ -1,0 +1,117 @@
+// Other processes started from a threaded program: posix_spawn, system, popen, and vfork, whose child
+// runs in the memory of its parent until it calls exec.
+//
+// spawn vfork_malloc: vfork children that allocate.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <memory>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include "tests/blackbox/support/clock.h"
+#include "tests/blackbox/support/parcel.h"
+
+extern char** environ;
+
+namespace blackbox {
+namespace {
+
+ParcelTable<512> table;
+
+void require_exit(pid_t child, int code) {
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child, "waitpid: %s", strerror(errno));
+  REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == code, "status %#x", unsigned(status));
+}
+
+void spawn_with_actions() {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  char name[] = "sh", option[] = "-c", script[] = "echo spawned; exit 3";
+  char* arguments[] = {name, option, script, nullptr};
+  pid_t child;
+  int error = posix_spawnp(&child, "sh", &actions, nullptr, arguments, environ);
+  REQUIRE(error == 0, "posix_spawnp: %s", strerror(error));
+  require_exit(child, 3);
+  posix_spawn_file_actions_destroy(&actions);
+}
+
+void call_system() { REQUIRE(WEXITSTATUS(system("exit 5")) == 5, "system"); }
+
+void read_from_popen() {
+  FILE* stream = popen("echo from the child", "r");
+  REQUIRE(stream != nullptr, "popen: %s", strerror(errno));
+  char* line = nullptr;
+  size_t capacity = 0;
+  REQUIRE(getline(&line, &capacity, stream) == 15, "%s", line);
+  free(line);
+  REQUIRE(pclose(stream) == 0, "pclose");
+}
+
+void vfork_and_exec() {
+  pid_t child = vfork();
+  REQUIRE(child >= 0, "vfork: %s", strerror(errno));
+  if (child == 0) {
+    execl("/bin/sh", "sh", "-c", "exit 7", nullptr);
+    _exit(127);
+  }
+  require_exit(child, 7);
+}
+
+// More than the standards allow between vfork and exec, but programs do it (they build argument lists)
+// and with the C library's malloc it works. The child shares the thread-local storage of its parent,
+// the rseq area in it included, without being registered for restartable sequences itself.
+void vfork_allocate_and_exec(Random& random) {
+  uint64_t seed = random.next();
+  pid_t child = vfork();
+  REQUIRE(child >= 0, "vfork: %s", strerror(errno));
+  if (child == 0) {
+    Random own(seed);
+    for (int i = 0; i < 2000; ++i)
+      table.replace(own, own.one_in(8) ? nullptr : make_parcel(own, 1000));
+    execl("/bin/sh", "sh", "-c", "exit 9", nullptr);
+    _exit(127);
+  }
+  require_exit(child, 9);
+}
+
+void run(bool allocate) {
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  for (uint64_t seed = 0; seed < 3; ++seed)
+    threads.emplace_back([&, seed] {
+      Random random(mix(seed));
+      while (!stop.load(std::memory_order_relaxed))
+        table.replace(random, random.one_in(8) ? nullptr : make_parcel(random, 20000));
+    });
+  Random random(9);
+  Deadline deadline(scaled(allocate ? 1.5 : 2.5));
+  int rounds = 0;
+  for (; !deadline.passed() || rounds < 3; ++rounds) {
+    if (allocate) {
+      vfork_allocate_and_exec(random);
+      continue;
+    }
+    spawn_with_actions();
+    call_system();
+    read_from_popen();
+    vfork_and_exec();
+  }
+  stop.store(true);
+  for (std::thread& thread : threads) thread.join();
+  table.clear();
+  printf("%d rounds\n", rounds);
+}
+
+}  // namespace
+}  // namespace blackbox
+
+int main(int count, char** arguments) {
+  blackbox::run(count > 1 && strcmp(arguments[1], "vfork_malloc") == 0);
+  blackbox::require_valid_heap();
+}

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Shows that check_layers finds what it is there to find, and nothing else."""
+import os
+import tempfile
+import unittest
+
+from check_layers import check_file
+
+
+class CheckLayers(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.TemporaryDirectory()
+        for path in ["base/bits.h", "rcu/grace.h", "allocator/heap.h", "tools/show.h"]:
+            full = os.path.join(self.root.name, path)
+            os.makedirs(os.path.dirname(full))
+            open(full, "w", encoding="utf-8").close()
+
+    def tearDown(self):
+        self.root.cleanup()
+
+    def problems(self, path, text):
+        return len(check_file(path, text, self.root.name))
+
+    def test_includes_point_down(self):
+        self.assertEqual(self.problems("rcu/a.cpp", '#include "base/bits.h"\n'), 0)
+        self.assertEqual(self.problems("rcu/a.cpp", '#include "rcu/grace.h"\n'), 0)
+        self.assertEqual(self.problems("rcu/a.cpp", '#include "allocator/heap.h"\n'), 1)
+        self.assertEqual(self.problems("api/a.cpp", '  #  include <tools/show.h>\n'), 1)
+        self.assertEqual(self.problems("tests/rcu/a.cpp", '#include "allocator/heap.h"\n'), 0)
+        self.assertEqual(self.problems("tests/rcu/a.cpp", '#include "tools/show.h"\n'), 1)
+        self.assertEqual(self.problems("rcu/a.cpp", '#include "../base/bits.h"\n'), 1)
+
+    def test_public_header(self):
+        self.assertEqual(self.problems("api/a.cpp", "#include <tenure/tenure.h>\n"), 0)
+        self.assertEqual(self.problems("allocator/a.cpp", "#include <tenure/tenure.h>\n"), 1)
+
+    def test_system_headers(self):
+        self.assertEqual(self.problems("base/a.cpp", "#include <sys/mman.h>\n#include <new>\n"), 0)
+
+    def test_urcu(self):
+        self.assertEqual(self.problems("rcu/grace.cpp", "#include <urcu-bp.h>\n"), 0)
+        for header in ["urcu-bp.h", "urcu/urcu-bp.h", "urcu.h"]:
+            self.assertEqual(self.problems("rcu/deferred.cpp", f"#include <{header}>\n"), 1)
+
+    def test_mapping_calls(self):
+        for call in ["mmap(0)", "::mmap(0)", " madvise (p)", "if (mprotect(p, 1, 2))",
+                     "syscall(SYS_mremap, p)"]:
+            self.assertEqual(self.problems("allocator/a.cpp", f"void f() {{ {call}; }}\n"), 1, call)
+            self.assertEqual(self.problems("base/os_memory.cpp", f"{call};\n"), 0, call)
+        for harmless in ["os_memory::mmap(0)", "reserve_mmap(0)", "// mmap(0)", 'log("mmap(0)")',
+                         "/* a\n mmap(0) */", "memory.madvise(p)"]:
+            self.assertEqual(self.problems("allocator/a.cpp", harmless + "\n"), 0, harmless)
+        self.assertEqual(self.problems("tests/base/a.cpp", "mmap(0);\n"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,103 @@
+// tenure run.
+#include <errno.h>
+#include <fmt/core.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <vector>
+
+#include "base/settings.h"
+#include "tools/tenure/commands.h"
+
+namespace fs = std::filesystem;
+
+namespace tenure::tool {
+namespace {
+
+// Beside the tool in a build tree or an installation, wherever that was moved to; then where it was installed.
+std::string find_library() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  std::vector<fs::path> folders;
+  if (!error) {
+    const fs::path here = self.parent_path();
+    folders = {here / TENURE_LIBDIR_FROM_TOOL, here / ".." / "lib", here};
+  }
+  folders.emplace_back(TENURE_LIBDIR);
+  for (const fs::path& folder : folders) {
+    // The plain name is part of a development package only.
+    for (const char* name : {"libtenure.so", TENURE_SONAME}) {
+      const fs::path file = fs::weakly_canonical(folder, error) / name;
+      if (!error && access(file.c_str(), R_OK) == 0) return file;
+    }
+  }
+  std::string tried;
+  for (const fs::path& folder : folders) tried += " " + folder.lexically_normal().string();
+  throw Failure("libtenure.so is not to be found in" + tried + "; name it with --lib");
+}
+
+std::string given_library(const std::string& path) {
+  if (access(path.c_str(), R_OK) != 0) throw Failure(path + ": " + strerror(errno));
+  // The program may start in another directory than this one, or start others elsewhere.
+  return fs::absolute(path).lexically_normal();
+}
+
+void set(const char* name, const std::string& value) {
+  if (setenv(name, value.c_str(), 1) != 0) throw Failure(std::string("setenv: ") + strerror(errno));
+}
+
+// Puts `value` before or behind what the variable holds.
+enum class Place { kBefore, kBehind };
+void add_to_list(const char* name, const std::string& value, Place place) {
+  const char* const present = getenv(name);
+  if (present == nullptr || *present == '\0') {
+    set(name, value);
+  } else {
+    set(name, place == Place::kBefore ? value + ":" + present : std::string(present) + ":" + value);
+  }
+}
+
+void preload(const std::string& library) {
+  if (library.find_first_of(" :") != std::string::npos) {
+    throw Failure(library + ": LD_PRELOAD can hold no path with a blank or a colon");
+  }
+  add_to_list("LD_PRELOAD", library, Place::kBefore);  // The first malloc is the one that counts.
+}
+
+void set_option(const char* name, const char* variable, const std::string& value) {
+  for (const Option* option = option_table; option->name; ++option) {
+    if (strcmp(option->name, name) != 0) continue;
+    Settings ignored{};
+    if (!parse_option(*option, value.c_str(), ignored)) {
+      throw Failure(fmt::format("{}: bad value '{}'", name, value));
+    }
+  }
+  set(variable, value);
+}
+
+}  // namespace
+
+int run_program(const RunRequest& request) {
+  if (request.program.empty()) throw Failure("run: which program? See tenure run --help");
+  preload(request.library.empty() ? find_library() : given_library(request.library));
+  if (request.hardened) set_option("check", "TENURE_CHECK", "hardened");
+  if (request.huge_pages) set_option("huge_pages", "TENURE_HUGE_PAGES", "on");
+  if (!request.decay_ms.empty()) set_option("decay_ms", "TENURE_DECAY_MS", request.decay_ms);
+  if (!request.stats.empty())
+    set_option("stats", "TENURE_STATS", request.stats == "json" ? "json" : "exit");
+  // Behind: of two settings of a tunable the later one counts.
+  if (request.fallback) add_to_list("GLIBC_TUNABLES", "glibc.pthread.rseq=0", Place::kBehind);
+
+  std::vector<char*> arguments;
+  for (const std::string& argument : request.program)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  execvp(arguments[0], arguments.data());
+  const int error = errno;
+  fmt::print(stderr, "tenure: {}: {}\n", request.program[0], strerror(error));
+  return error == ENOENT ? kExitNotFound : kExitCannotRun;
+}
+
+}  // namespace tenure::tool
