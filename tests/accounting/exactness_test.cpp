@@ -25,7 +25,8 @@ constexpr uint64_t kReserve = 1000;
 // policy's reserve.
 uint64_t ceiling(const Tenant& tenant) {
   const uint64_t max = tenant.counter.max();
-  if (max == kUnlimited) return kUnlimited;  // The root, or a tenant whose limit is still to be set.
+  if (max == kUnlimited)
+    return kUnlimited;  // The root, or a tenant whose limit is still to be set.
   return max + (tenant.policy.load() == Policy::kFailLarge ? kReserve : 0);
 }
 
