@@ -7,18 +7,27 @@
 #define TENURE_TENURE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/* With TENURE_WEAK defined before the header, a program needs no library to link or to run: every function is then a
+ * weak symbol, which is NULL where libtenure is neither linked nor preloaded. tenure_available() tells. */
+#if defined(TENURE_WEAK) && !defined(TENURE_BUILDING)
+#define TENURE_API __attribute__((weak))
+#else
+#define TENURE_API
+#endif
+
 /* The library's version, e.g. "0.1.0". A constant string. Thread- and signal-safe. */
-const char* tenure_version(void);
+TENURE_API const char* tenure_version(void);
 
 /* "rseq" where the fast path uses restartable sequences, "fallback" where it uses atomic operations
  * (no rseq or membarrier, GLIBC_TUNABLES=glibc.pthread.rseq=0, or TENURE_CHECK=hardened). A constant string.
  * Thread- and signal-safe. */
-const char* tenure_mode(void);
+TENURE_API const char* tenure_mode(void);
 
 /* Sizes in bytes. */
 struct tenure_stats {
@@ -36,15 +45,250 @@ struct tenure_stats {
 /* Fills in as many bytes of *stats as its struct_size says, so that programs built against an older header go on working. 0, or
  * -EINVAL where struct_size is too small to hold itself. Walks the heap: exact while no other thread allocates, close
  * otherwise. Thread- and signal-safe. */
-int tenure_stats(struct tenure_stats* stats);
+TENURE_API int tenure_stats(struct tenure_stats* stats);
 
 /* Writes statistics by class to a file descriptor: text, or JSON if `json` is not 0. No allocation. Thread- and
  * signal-safe. */
-void tenure_stats_print(int fd, int json);
+TENURE_API void tenure_stats_print(int fd, int json);
 
 /* Checks every structure of the heap. 0, or -EIO with a line on stderr that says what is wrong. Must be called while no other thread
  * is in an allocation function. */
-int tenure_validate(void);
+TENURE_API int tenure_validate(void);
+
+/* ---- Tenants -------------------------------------------------------------------------------------------------------
+ *
+ * A tenant is a node of a tree that memory is charged to, as a memory cgroup is. Charged are the slabs and large runs
+ * that hold its objects, to the tenant and to every ancestor. A tenant is named by its path, "/shop/acme"; "/" is the
+ * root, which has no limit.
+ *
+ * A handle keeps the tenant's structure valid until tenure_tenant_close(), also after the tenant went offline. NULL as
+ * a handle means the root, wherever a handle is expected. Functions that say "control" take the library's one lock for
+ * control operations: they are thread-safe, but not for signal handlers, and they may wait for each other; no malloc or
+ * free ever waits for them. All others are lock-free and async-signal-safe.
+ */
+struct tenure_tenant;
+
+/* Flags of tenure_tenant_create(). */
+#define TENURE_DURABLE 1u  /* Threads created inside the tenant start inside it. */
+#define TENURE_ISOLATED 2u /* Shares no page with others; memory is cleared before others get it. */
+
+/* Makes a child of `parent`. The name has 1 to 63 bytes, no '/', is not "." or "..", and is unique among the parent's
+ * online children. *tenant is a handle that the caller closes. 0, -EINVAL (name, flags, tenant NULL), -EEXIST,
+ * -ENODEV (parent offline), -EMLINK (more than 31 levels), -ENOSPC (no id left), -ENOMEM. Control. */
+TENURE_API int tenure_tenant_create(struct tenure_tenant* parent, const char* name, unsigned flags,
+                                    struct tenure_tenant** tenant);
+
+/* Flag of tenure_tenant_offline(): children, and theirs, go first. */
+#define TENURE_RECURSIVE 1u
+
+/* Takes the tenant offline. Its objects stay valid and may be freed by anyone at any time; from now on they are charged
+ * to the nearest online ancestor, and so is what threads still inside it allocate. Takes a time that does not depend on
+ * the number of live objects; waits for no grace period. The handle stays good until closed. 0, -EINVAL (the root,
+ * flags), -EBUSY (has children), -EALREADY (offline already). Control. */
+TENURE_API int tenure_tenant_offline(struct tenure_tenant* tenant, unsigned flags);
+
+/* A handle on the online tenant at an absolute path, or NULL. */
+TENURE_API struct tenure_tenant* tenure_tenant_find(const char* path);
+/* Another handle on the same tenant, to be closed too. Returns `tenant`. */
+TENURE_API struct tenure_tenant* tenure_tenant_ref(struct tenure_tenant* tenant);
+/* Gives a handle up. No thread may be inside the tenant on the strength of this handle (see tenure_enter). */
+TENURE_API void tenure_tenant_close(struct tenure_tenant* tenant);
+
+/* 1 while the tenant is online, else 0. */
+TENURE_API int tenure_tenant_online(struct tenure_tenant* tenant);
+/* Small number, unique among the tenants in use at one time; 0 is the root. Reused some time after offline. */
+TENURE_API uint32_t tenure_tenant_id(struct tenure_tenant* tenant);
+/* The name, valid as long as the handle; "" for the root. */
+TENURE_API const char* tenure_tenant_name(struct tenure_tenant* tenant);
+/* Writes the path and a 0 to `buffer`, as snprintf does: returns the length without the 0, also if it did not fit. */
+TENURE_API size_t tenure_tenant_path(struct tenure_tenant* tenant, char* buffer, size_t size);
+/* A handle on the parent, to be closed; NULL for the root. */
+TENURE_API struct tenure_tenant* tenure_tenant_parent(struct tenure_tenant* tenant);
+
+/* Calls visit(tenant, argument) for `top` and all online tenants below it, parents first, until it returns another
+ * value than 0, which is then returned. The handle passed is good during the call only (tenure_tenant_ref keeps it).
+ * visit must not block for long: memory of departed tenants is not reused meanwhile. */
+TENURE_API int tenure_tenant_for_each(struct tenure_tenant* top,
+                                      int (*visit)(struct tenure_tenant* tenant, void* argument),
+                                      void* argument);
+
+/* Limits, in bytes. Changed at any time, also below the present usage. -EINVAL for the root. */
+#define TENURE_UNLIMITED SIZE_MAX
+enum tenure_limit {
+  TENURE_MIN, /* Never taken by reclaim on behalf of others, as far as the parent has it. Default 0. */
+  TENURE_LOW, /* The same while there is anything else to take. Default 0. */
+  TENURE_HIGH, /* Above it: caches are given up, an event. Never fails anything. Default unlimited. */
+  TENURE_MAX,     /* Never exceeded, but as the policy says. Default unlimited. */
+  TENURE_RESERVE, /* How far above max small requests may go with TENURE_FAIL_LARGE. Default 64 KiB. */
+};
+/* Sets one. Where usage is above a new max or high, caches are given up and shrinkers run before it returns; what is
+ * left above max then fails new requests and is never taken away. 0 or -EINVAL. */
+TENURE_API int tenure_tenant_set_limit(struct tenure_tenant* tenant, enum tenure_limit which,
+                                       size_t bytes);
+/* The value; 0 for an unknown `which`. */
+TENURE_API size_t tenure_tenant_limit(struct tenure_tenant* tenant, enum tenure_limit which);
+
+/* What happens when a request would exceed max after everything cached was given up. */
+enum tenure_policy {
+  TENURE_FAIL_LARGE, /* Default. Requests above 32 KiB fail; smaller ones may use the reserve first. */
+  TENURE_FAIL_ALL, /* Every request fails. */
+  TENURE_OBSERVE,  /* Counted and granted. */
+  TENURE_EVENT,    /* Counted, signalled, granted. */
+  TENURE_ABORT,    /* One line on stderr, then abort(). */
+};
+TENURE_API int tenure_tenant_set_policy(struct tenure_tenant* tenant, enum tenure_policy policy);
+TENURE_API enum tenure_policy tenure_tenant_policy(struct tenure_tenant* tenant);
+
+/* Events. */
+enum tenure_event {
+  TENURE_EVENT_LOW,      /* Reclaim took memory below low. */
+  TENURE_EVENT_HIGH,     /* Usage went above high. */
+  TENURE_EVENT_MAX,      /* A request met max. */
+  TENURE_EVENT_OVERDRAW, /* One was granted above max by the policy. */
+  TENURE_EVENT_ABORT,    /* The policy is about to end the process. */
+};
+#define TENURE_EVENTS 5
+#define TENURE_EVENT_BIT(event) (1u << (unsigned)(event))
+
+/* Bytes, but for the counts. Counters of what is charged include all tenants below. */
+struct tenure_tenant_stats {
+  size_t struct_size; /* Set by the caller to sizeof(struct tenure_tenant_stats) */
+  size_t usage;       /* Charged now: runs that hold its objects and those below */
+  size_t peak;        /* The highest usage so far, or since tenure_tenant_reset_peak() */
+  size_t
+      allocated; /* Its own objects, by class size; large ones by run. What was reparented to it is not in here. */
+  size_t cached;                /* Its own free objects in CPU fronts, depots and slabs */
+  size_t meta;                  /* The allocator's structures for it */
+  size_t failures;              /* Requests refused because of its max */
+  size_t events[TENURE_EVENTS]; /* Counts, by enum tenure_event */
+  size_t children;              /* Online */
+};
+/* Fills in as many bytes as struct_size says. 0 or -EINVAL. */
+TENURE_API int tenure_tenant_stats(struct tenure_tenant* tenant, struct tenure_tenant_stats* stats);
+/* peak begins anew at the present usage. */
+TENURE_API void tenure_tenant_reset_peak(struct tenure_tenant* tenant);
+
+/* From now on the events of `mask` (TENURE_EVENT_BIT) make the eventfd readable; each once until
+ * tenure_tenant_read_events(). fd -1: none. The descriptor stays the caller's and must not be closed before it is
+ * replaced. 0 or -ENOMEM. Control. */
+TENURE_API int tenure_tenant_set_eventfd(struct tenure_tenant* tenant, int fd, uint32_t mask);
+/* Which of those happened since the last call, as a mask. */
+TENURE_API uint32_t tenure_tenant_read_events(struct tenure_tenant* tenant);
+/* Calls handler(tenant, event, argument) after the event, once for each burst: from tenure_checkpoint() or the end of a
+ * control operation, never from malloc or free, never with a lock held. What it allocates is charged to the root. NULL:
+ * no more calls. 0, -EINVAL, -ENOMEM. Control. */
+typedef void (*tenure_event_handler)(struct tenure_tenant* tenant, enum tenure_event event,
+                                     void* argument);
+TENURE_API int tenure_tenant_set_handler(struct tenure_tenant* tenant, enum tenure_event event,
+                                         tenure_event_handler handler, void* argument);
+
+/* For places where a service may wait (between requests): runs event handlers; if the current tenant or an ancestor is
+ * above high, reclaims, and sleeps a few milliseconds in proportion to the excess if that did not help. Returns how
+ * many handlers ran. Not in a signal handler. */
+TENURE_API int tenure_checkpoint(void);
+
+/* Gives back up to `bytes` of what the tenant and those below it cache or can drop. Returns the bytes uncharged. Not in
+ * a signal handler. */
+TENURE_API size_t tenure_reclaim(struct tenure_tenant* tenant, size_t bytes);
+
+/* What departed tenants left behind and somebody has not freed yet. */
+struct tenure_dead {
+  size_t struct_size;
+  const char* name; /* Of the departed tenant, perhaps cut to 15 bytes; valid during the call */
+  uint32_t id;      /* It had then */
+  struct tenure_tenant* payer; /* Who is charged now; good during the call */
+  size_t bytes;                /* Still charged */
+};
+/* Calls visit(dead, argument) for each until it returns another value than 0, which is then returned. Control. */
+TENURE_API int tenure_dead_for_each(int (*visit)(const struct tenure_dead* dead, void* argument),
+                                    void* argument);
+/* Destroys what departed tenants left and nobody uses any more, waiting for grace periods. Returns how many departed
+ * tenants still have live objects. Control. */
+TENURE_API size_t tenure_reap(void);
+
+/* ---- The current tenant --------------------------------------------------------------------------------------------
+ *
+ * Each thread is inside one tenant at a time, the root at first. malloc and its family, and operator new, charge that
+ * tenant; free credits whoever holds the charge. A signal handler that enters and leaves is invisible to what it
+ * interrupted.
+ */
+struct tenure_scope {
+  uint64_t word; /* Opaque */
+};
+/* Goes inside; returns what tenure_leave() needs. One thread-local store. Nests to any depth, left strictly in reverse
+ * order. No reference is taken: the caller's handle must stay open until the scope is left. */
+TENURE_API struct tenure_scope tenure_enter(struct tenure_tenant* tenant);
+TENURE_API void tenure_leave(struct tenure_scope outer);
+/* The tenant this thread is inside of, NULL for the root. Not a new handle. */
+TENURE_API struct tenure_tenant* tenure_current(void);
+
+/* The current tenant for work that runs later or on another thread; holds a handle of its own. Each captured scope is
+ * released once. tenure_restore() may be called any number of times before, on any thread, and is left as a scope is. */
+struct tenure_captured {
+  uint64_t word; /* Opaque */
+};
+TENURE_API struct tenure_captured tenure_capture(void);
+TENURE_API struct tenure_scope tenure_restore(struct tenure_captured captured);
+TENURE_API void tenure_release(struct tenure_captured captured);
+
+/* ---- Memory of a tenant --------------------------------------------------------------------------------------------
+ *
+ * As the standard functions, charged to the tenant given, whichever the current one is. Freed by free(). A tenant that
+ * is offline is replaced by its nearest online ancestor. NULL with errno ENOMEM (EINVAL: alignment).
+ */
+TENURE_API void* tenure_malloc(struct tenure_tenant* tenant, size_t size);
+TENURE_API void* tenure_calloc(struct tenure_tenant* tenant, size_t count, size_t size);
+TENURE_API void* tenure_aligned_alloc(struct tenure_tenant* tenant, size_t alignment, size_t size);
+/* Moves the block's charge to the tenant. Returns its new place, which may be the old one, or NULL with errno ENOMEM:
+ * then nothing changed. (realloc keeps the owner.) */
+TENURE_API void* tenure_transfer(struct tenure_tenant* tenant, void* block);
+/* A handle, to be closed, on the tenant that is charged for the block now; NULL for the root. */
+TENURE_API struct tenure_tenant* tenure_owner(const void* block);
+
+/* ---- Caches of objects of one type ---------------------------------------------------------------------------------
+ *
+ * As kmem_cache: objects of exactly one size, in slabs of their own for each tenant.
+ */
+struct tenure_cache;
+
+/* `size` 1 to 32768 bytes. `alignment` a power of two up to 4096, 0 for 16. `constructor` (or NULL) runs once for each
+ * object when its memory is first used, with nothing locked; a freed object must be in its constructed state. flags 0.
+ * 0, -EINVAL, -ENOMEM. The name is copied (at most 31 bytes). Control. */
+TENURE_API int tenure_cache_create(const char* name, size_t size, size_t alignment, unsigned flags,
+                                   void (*constructor)(void* object), struct tenure_cache** cache);
+/* An object for the current tenant; for a given one. NULL with errno ENOMEM. */
+TENURE_API void* tenure_cache_alloc(struct tenure_cache* cache);
+TENURE_API void* tenure_cache_alloc_for(struct tenure_cache* cache, struct tenure_tenant* tenant);
+/* NULL is allowed. An object of another cache is corruption: aborts. */
+TENURE_API void tenure_cache_free(struct tenure_cache* cache, void* object);
+/* `count` objects for the current tenant, or none: 0 or -ENOMEM. */
+TENURE_API int tenure_cache_alloc_bulk(struct tenure_cache* cache, size_t count, void** objects);
+TENURE_API void tenure_cache_free_bulk(struct tenure_cache* cache, size_t count, void** objects);
+/* Gives free objects of all tenants back to slabs and empty slabs back. Returns the slabs given back. */
+TENURE_API size_t tenure_cache_shrink(struct tenure_cache* cache);
+/* Ends the cache. Nobody may use it meanwhile. 0, or -EBUSY while objects live: their number is stored in *live (if not
+ * NULL), and the cache goes on. Control. */
+TENURE_API int tenure_cache_destroy(struct tenure_cache* cache, size_t* live);
+
+struct tenure_cache_stats {
+  size_t struct_size;
+  size_t object_size; /* Bytes from one object to the next */
+  size_t live;        /* Objects handed out */
+  size_t cached;      /* Free objects kept */
+  size_t slabs;
+  size_t slab_bytes;
+  size_t tenants; /* With slabs or lists of their own here */
+};
+TENURE_API int tenure_cache_stats(struct tenure_cache* cache, struct tenure_cache_stats* stats);
+
+/* 1 if the library is there. */
+static inline int tenure_available(void) {
+#if defined(TENURE_WEAK) && !defined(TENURE_BUILDING)
+  return tenure_version != NULL;
+#else
+  return 1;
+#endif
+}
 
 #ifdef __cplusplus
 }
