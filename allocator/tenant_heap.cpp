@@ -196,12 +196,35 @@ bool reap_heap(TenantHeap& heap) {
          heap.late.load(std::memory_order_relaxed) == nullptr;
 }
 
+// Whether reclaim on behalf of `top` must leave the tenant alone: always below min, in the first round below low.
+bool is_protected(const Tenant& tenant, const Tenant& top, bool first_round) {
+  const PageCounter& counter = tenant.counter;
+  if (&tenant == &top || (counter.min() == 0 && counter.low() == 0)) return false;
+  const Tenant::Protection protection = tenant.protection_from(top);
+  return counter.usage() <=
+         (first_round && protection.low > protection.min ? protection.low : protection.min);
+}
+
+// Free objects of the subtree go back; at least `bytes` if there are as many. What is below low goes only when the rest has not
+// sufficed, and is told as an event.
 size_t purge_subtree(Tenant& top, size_t bytes) {
   size_t freed = 0;
-  for_each_in_subtree(top, [&](Tenant& tenant) {
-    if (&tenant != &root_tenant) freed += empty_tenant_caches(tenant);
-    return freed < bytes;
-  });
+  for (const bool first_round : {true, false}) {
+    bool spared = false;
+    for_each_in_subtree(top, [&](Tenant& tenant) {
+      if (&tenant == &root_tenant) return true;
+      const bool was_spared = is_protected(tenant, top, true);
+      if (first_round ? was_spared : !was_spared || is_protected(tenant, top, false)) {
+        spared |= was_spared;
+        return true;
+      }
+      const size_t taken = empty_tenant_caches(tenant);
+      if (!first_round && taken > 0) record_event(tenant, EventKind::kLow);
+      freed += taken;
+      return freed < bytes;
+    });
+    if (!spared || freed >= bytes) break;
+  }
   return freed;
 }
 
