@@ -25,9 +25,13 @@ class CarriesTenant;
 namespace detail {
 
 template <class T>
-concept HasMemberCoAwait = requires(T&& source) { static_cast<T&&>(source).operator co_await(); };
+concept HasMemberCoAwait = requires(T&& source) {
+  static_cast<T&&>(source).operator co_await();
+};
 template <class T>
-concept HasFreeCoAwait = requires(T&& source) { operator co_await(static_cast<T&&>(source)); };
+concept HasFreeCoAwait = requires(T&& source) {
+  operator co_await(static_cast<T&&>(source));
+};
 
 // What co_await would call await_ready() on: a reference to `source`, or what its operator co_await returns.
 template <class T>
@@ -45,7 +49,7 @@ decltype(auto) awaiter_of(T&& source) noexcept {
 // value, or, if that is a reference, refers to an expression of the co_await, which outlives it.
 template <class Source>
 class Carried {
- public:
+public:
   Carried(CarriesTenant& promise, Source&& source) noexcept
       : promise_(promise), source_(static_cast<Source&&>(source)),
         awaiter_(awaiter_of(static_cast<Source&&>(source_))) {}
@@ -58,10 +62,10 @@ class Carried {
   template <class Promise>
   auto await_suspend(std::coroutine_handle<Promise> coroutine) noexcept(
       noexcept(std::declval<Carried&>().awaiter_.await_suspend(coroutine)));
-  decltype(auto) await_resume() noexcept(
-      noexcept(std::declval<Carried&>().awaiter_.await_resume()));
+  decltype(auto)
+  await_resume() noexcept(noexcept(std::declval<Carried&>().awaiter_.await_resume()));
 
- private:
+private:
   using Awaiter = decltype(awaiter_of(std::declval<Source>()));
 
   CarriesTenant& promise_;
@@ -81,7 +85,7 @@ class Carried {
 // another thread may be running the coroutine. A Scope must not live across a co_await or co_yield, as for a lock.
 // One enter and one leave for each time the coroutine is resumed; nothing is allocated but the frame.
 class CarriesTenant {
- public:
+public:
   CarriesTenant(const CarriesTenant&) = delete;
   CarriesTenant& operator=(const CarriesTenant&) = delete;
 
@@ -102,7 +106,7 @@ class CarriesTenant {
   static void operator delete(void* frame) noexcept { std::free(frame); }
   static void operator delete(void* frame, std::size_t) noexcept { std::free(frame); }
 
- protected:
+protected:
   CarriesTenant() noexcept = default;
   // The frame of a coroutine whose final_suspend() does not suspend goes while it runs.
   ~CarriesTenant() { leave(); }
@@ -112,7 +116,7 @@ class CarriesTenant {
     return {*this, std::move(awaiter)};
   }
 
- private:
+private:
   template <class Source>
   friend class detail::Carried;
 
@@ -175,7 +179,7 @@ template <class T = void>
 class [[nodiscard]] Task {
   struct Promise;
 
- public:
+public:
   using promise_type = Promise;
 
   Task(Task&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
@@ -208,7 +212,7 @@ class [[nodiscard]] Task {
     return Awaiter{coroutine_};
   }
 
- private:
+private:
   explicit Task(std::coroutine_handle<Promise> coroutine) noexcept : coroutine_(coroutine) {}
 
   std::coroutine_handle<Promise> coroutine_;
@@ -234,9 +238,7 @@ struct Result {
   void return_value(Value&& value) {
     outcome.template emplace<1>(std::forward<Value>(value));
   }
-  void unhandled_exception() noexcept {
-    outcome.template emplace<2>(std::current_exception());
-  }
+  void unhandled_exception() noexcept { outcome.template emplace<2>(std::current_exception()); }
   T take() {
     if (outcome.index() == 2) std::rethrow_exception(std::get<2>(outcome));
     return std::get<1>(std::move(outcome));

@@ -44,14 +44,14 @@ inline void* allocate(const Tenant& tenant, std::size_t bytes, std::size_t align
 // Memory may be deallocated through any MemoryResource, or by free(); yet two are equal only if their tenants are, so
 // that moving a container into another tenant's copies the elements and with them the charge.
 class MemoryResource final : public std::pmr::memory_resource {
- public:
+public:
   // The current tenant's.
   MemoryResource() noexcept : MemoryResource(Tenant::current()) {}
   explicit MemoryResource(Tenant tenant) noexcept : tenant_(std::move(tenant)) {}
 
   const Tenant& tenant() const noexcept { return tenant_; }
 
- private:
+private:
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
     return detail::allocate(tenant_, bytes, alignment);
   }
@@ -73,7 +73,7 @@ class MemoryResource final : public std::pmr::memory_resource {
 // container that is assigned to by copy keeps its own. allocate() throws std::bad_alloc where a limit refuses.
 template <class T>
 class Allocator {
- public:
+public:
   using value_type = T;
   using propagate_on_container_copy_assignment = std::false_type;
   using propagate_on_container_move_assignment = std::true_type;
@@ -110,7 +110,7 @@ class Allocator {
     return !(a == b);
   }
 
- private:
+private:
   Tenant tenant_;
 };
 
@@ -122,11 +122,11 @@ class Cache {
   static_assert(sizeof(T) <= 32768, "objects of a cache have at most 32 KiB");
   static_assert(alignof(T) <= 4096, "objects of a cache are aligned to at most 4 KiB");
 
- public:
+public:
   // What a Pointer destroys with. It refers to the cache's memory, not to the Cache, which may be moved meanwhile; the
   // cache must live as long as its objects.
   class Deleter {
-   public:
+  public:
     Deleter() noexcept = default;
     explicit Deleter(struct tenure_cache* cache) noexcept : cache_(cache) {}
     void operator()(T* object) const noexcept {
@@ -134,7 +134,7 @@ class Cache {
       tenure_cache_free(cache_, object);
     }
 
-   private:
+  private:
     struct tenure_cache* cache_ = nullptr;
   };
   using Pointer = std::unique_ptr<T, Deleter>;
@@ -197,9 +197,11 @@ class Cache {
     return 0;
   }
   // For functions of the C API; NULL when moved from or closed.
-  struct tenure_cache* get() const noexcept { return cache_; }
+  struct tenure_cache* get() const noexcept {
+    return cache_;
+  }
 
- private:
+private:
   template <class... Arguments>
   T* construct(void* memory, Arguments&&... arguments) {
     if (!memory) detail::refuse();

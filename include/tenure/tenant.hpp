@@ -40,7 +40,7 @@ inline void check(int result, const char* what) {
 // and is thrown again when the walk has returned.
 template <class Visit>
 class Visitor {
- public:
+public:
   explicit Visitor(Visit& visit) : visit_(visit) {}
 
   template <class Argument>
@@ -63,7 +63,7 @@ class Visitor {
 #endif
   }
 
- private:
+private:
   // A visitor that returns bool ends the walk with false; one that returns void sees everything.
   template <class Argument>
   int call_plainly(Argument&& argument) {
@@ -88,7 +88,7 @@ class Visitor {
 // create, find, offline, set_eventfd and set_handler take the library's control lock: from any thread, not from signal
 // handlers. Everything else is lock-free; stats, limit, policy, id, name and online are async-signal-safe, too.
 class Tenant {
- public:
+public:
   // The root.
   Tenant() noexcept : Tenant(nullptr) {}
   Tenant(const Tenant& other) noexcept
@@ -129,7 +129,9 @@ class Tenant {
     return Tenant(handle ? tenure_tenant_ref(handle) : nullptr);
   }
   // For functions of the C API; valid as long as this object. NULL: the root.
-  struct tenure_tenant* get() const noexcept { return handle_; }
+  struct tenure_tenant* get() const noexcept {
+    return handle_;
+  }
 
   // Throws std::system_error: EBUSY (has children), EALREADY, EINVAL (the root).
   void offline() { detail::check(tenure_tenant_offline(handle_, 0), "tenure_tenant_offline"); }
@@ -206,7 +208,7 @@ class Tenant {
   }
   friend bool operator!=(const Tenant& a, const Tenant& b) noexcept { return !(a == b); }
 
- private:
+private:
   explicit Tenant(struct tenure_tenant* handle) noexcept : handle_(handle) {}
 
   struct tenure_tenant* handle_;  // Owned; NULL is the root.
@@ -228,7 +230,7 @@ void for_each_dead(Visit&& visit) {
 // The tenant this thread is inside of, for work that runs later or on another thread. Owns a handle of its own; a copy
 // has another. Moved from, it may only be assigned to and destroyed.
 class Captured {
- public:
+public:
   // The current tenant.
   Captured() noexcept : captured_(tenure_capture()), held_(true) {}
   Captured(const Captured& other) noexcept : captured_(other.again()), held_(true) {}
@@ -243,9 +245,11 @@ class Captured {
     if (held_) tenure_release(captured_);
   }
   // For functions of the C API; valid as long as this object.
-  struct tenure_captured get() const noexcept { return captured_; }
+  struct tenure_captured get() const noexcept {
+    return captured_;
+  }
 
- private:
+private:
   struct tenure_captured again() const noexcept {
     const struct tenure_scope outer = tenure_restore(captured_);
     const struct tenure_captured copy = tenure_capture();
@@ -260,7 +264,7 @@ class Captured {
 // While it lives, this thread is inside the tenant. Only as a local variable: scopes are left in reverse order, on the
 // thread that entered. Must not live across a co_await. Costs one thread-local store each way; async-signal-safe.
 class [[nodiscard]] Scope {
- public:
+public:
   // The handle must outlive the scope, which takes none of its own.
   explicit Scope(const Tenant& tenant) noexcept : outer_(tenure_enter(tenant.get())) {}
   explicit Scope(const Tenant&&) = delete;
@@ -273,14 +277,14 @@ class [[nodiscard]] Scope {
   static void* operator new(std::size_t) = delete;
   static void* operator new[](std::size_t) = delete;
 
- private:
+private:
   struct tenure_scope outer_;
 };
 
 // A callable that runs inside the tenant that was current when it was made; see bind().
 template <class F>
 class Bound {
- public:
+public:
   explicit Bound(F f) : f_(std::move(f)) {}
 
   template <class... Arguments>
@@ -294,7 +298,7 @@ class Bound {
     return std::invoke(f_, std::forward<Arguments>(arguments)...);
   }
 
- private:
+private:
   Captured captured_;
   F f_;
 };
@@ -314,7 +318,7 @@ Bound<std::decay_t<F>> bind(F&& f) {
 // Returns what the wrapped function returns. As thread-safe as that is.
 template <class Submit>
 class BindingExecutor {
- public:
+public:
   explicit BindingExecutor(Submit submit) : submit_(std::move(submit)) {}
 
   template <class F>
@@ -322,7 +326,7 @@ class BindingExecutor {
     return submit_(bind(std::forward<F>(f)));
   }
 
- private:
+private:
   Submit submit_;
 };
 

@@ -21,7 +21,7 @@ using tenure::Task;
 using tenure::Tenant;
 
 class Coroutines : public api_test::WithTenant {
- protected:
+protected:
   // What `make` returns, created inside the tenant.
   template <class Make>
   auto inside(const Tenant& tenant, Make make) {
@@ -249,7 +249,7 @@ Task<bool> await_immovable() {
   Immovable local;
   const bool first = co_await local == &local;
   const bool second = co_await MakesImmovable() != nullptr;
-  co_return first && second;
+  co_return first&& second;
 }
 
 TEST_F(Coroutines, AwaitWhatCannotBeMoved) {
@@ -261,7 +261,7 @@ TEST_F(Coroutines, AwaitWhatCannotBeMoved) {
 
 // A generator: what the language does not pass through await_transform goes through carry().
 class Numbers {
- public:
+public:
   struct promise_type : CarriesTenant {
     int value = 0;
     Numbers get_return_object() { return Numbers(Handle::from_promise(*this)); }
@@ -287,7 +287,7 @@ class Numbers {
     return !handle_.done();
   }
 
- private:
+private:
   Handle handle_;
 };
 
@@ -319,7 +319,7 @@ struct Detached {
 
 // Two threads that run what is scheduled: a coroutine goes on on either.
 class Pool {
- public:
+public:
   Pool() {
     for (auto& thread : threads_) thread = std::thread([this] { run(); });
   }
@@ -341,7 +341,7 @@ class Pool {
     return Awaiter{*this};
   }
 
- private:
+private:
   void push(std::coroutine_handle<> coroutine) {
     {
       const std::lock_guard lock(mutex_);

@@ -17,7 +17,7 @@ using tenure::Tenant;
 class Events : public api_test::WithTenant {};
 
 class EventDescriptor {
- public:
+public:
   EventDescriptor() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
   ~EventDescriptor() { close(fd_); }
   EventDescriptor(const EventDescriptor&) = delete;
@@ -29,7 +29,7 @@ class EventDescriptor {
     return eventfd_read(fd_, &value) == 0;
   }
 
- private:
+private:
   int fd_;
 };
 

@@ -14,10 +14,11 @@ constexpr size_t kMiB = size_t{1} << 20;
 
 // Each case has a tenant of its own, below which it makes more; all are taken offline at its end.
 class WithTenant : public testing::Test {
- protected:
+protected:
   WithTenant()
-      : tenant_(tenure::Tenant::create(
-            testing::UnitTest::GetInstance()->current_test_info()->name())) {}
+      : tenant_(
+            tenure::Tenant::create(testing::UnitTest::GetInstance()->current_test_info()->name())) {
+  }
   ~WithTenant() override {
     if (tenant_.online()) tenant_.offline_recursively();
   }
