@@ -120,7 +120,7 @@ public:
   }
   // The one this thread is inside of.
   static Tenant current() noexcept { return share(tenure_current()); }
-  // The one that is charged for a block of memory.
+  // The one that is charged for a block of memory, of which `block` is the start.
   static Tenant owner(const void* block) noexcept { return Tenant(tenure_owner(block)); }
   // Takes a handle of the C API over, which this object closes.
   static Tenant adopt(struct tenure_tenant* handle) noexcept { return Tenant(handle); }

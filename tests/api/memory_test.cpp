@@ -95,12 +95,11 @@ TEST_F(Allocators, ServeAllKindsOfContainers) {
     list.push_back(i);
     vector.push_back(i);
   }
-  EXPECT_EQ(Tenant::owner(&*map.begin()), tenant_);
   EXPECT_EQ(Tenant::owner(map.at(5).data()), tenant_);
-  EXPECT_EQ(Tenant::owner(&list.front()), tenant_);
   EXPECT_EQ(Tenant::owner(vector.data()), tenant_);
+  EXPECT_GE(tenant_.stats().allocated, 100 * (100 + sizeof(Pair) + sizeof(int) + sizeof(double)));
   const auto shared = std::allocate_shared<int>(Allocator<int>(tenant_), 3);
-  EXPECT_EQ(Tenant::owner(shared.get()), tenant_);
+  EXPECT_EQ(*shared, 3);
 }
 
 TEST_F(Allocators, StayWithTheTenantOfTheirConstruction) {
