@@ -22,19 +22,17 @@ public:
   }
   // Until it comes upon an empty function.
   void work() {
-    for (;;) {
-      waiting_.acquire();
-      std::unique_lock lock(mutex_);
-      const auto task = std::move(tasks_.front());
-      tasks_.pop_front();
-      lock.unlock();
-      if (!task) return;
-      task();
-      assert(tenure::Tenant::current().is_root());
-    }
+    while (const auto task = pop()) task();
   }
 
 private:
+  std::function<void()> pop() {
+    waiting_.acquire();
+    const std::lock_guard lock(mutex_);
+    auto task = std::move(tasks_.front());
+    tasks_.pop_front();
+    return task;
+  }
   std::mutex mutex_;
   std::counting_semaphore<> waiting_{0};
   std::deque<std::function<void()>> tasks_;
