@@ -1,4 +1,4 @@
-// Coroutines keep their tenant: it is current whenever they run, whoever resumes them, on whichever thread.
+// Coroutines keep their tenant: it is current whenever they run, on whichever thread.
 #undef NDEBUG
 #include <tenure/tenure.hpp>
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kv_client.py <kv_server>: one tenant fills its quota and goes on trying; the other's data and answers stay right."""
+"""kv_client.py <kv_server>: one tenant floods its quota; the other's data and answers stay right."""
 import socket
 import statistics
 import subprocess

@@ -1,6 +1,6 @@
-// A key-value server for many tenants in one process and one thread:  kv_server acme=8388608 globex=8388608
-// What a tenant stores is charged to it. Who fills his quota is refused, and nobody else notices: kv_client.py, the
-// test, shows it. Lines: USE tenant, SET key value, GET key, DEL key, USAGE.
+// Many tenants' data in one process and one thread:  kv_server acme=8388608 globex=8388608
+// Who fills his quota is refused, and nobody else notices; kv_client.py, the test, shows it.
+// Lines: USE tenant, SET key value, GET key, DEL key, USAGE.
 #include <sstream>
 #include <string>
 #include <tenure/tenure.hpp>

@@ -1,4 +1,4 @@
-/* Whose memory is it that has not been freed? Departed tenants keep their names until the last byte is gone. */
+/* Whose memory has not been freed? Departed tenants keep their names until the last byte is gone. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdio.h>

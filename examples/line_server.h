@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-// Listens on a port of its own choice on the loopback, prints the port, and sends answer(session, line) for each line.
-// A session is made for each connection. Serves until the process ends.
+// Listens on a port of its own choice on the loopback, prints the port, and sends answer(session,
+// line) for each line. A session is made for each connection. Serves until the process ends.
 template <class Session, class Answer>
 [[noreturn]] void serve_lines(Answer answer) {
   struct Connection {

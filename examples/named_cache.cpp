@@ -1,4 +1,5 @@
-// Objects of one type in slabs of their own: the sessions of a service, each charged to the tenant it is for.
+// Objects of one type in slabs of their own: the sessions of a service, each charged to the tenant
+// it is for.
 #undef NDEBUG
 #include <cassert>
 #include <cstdio>

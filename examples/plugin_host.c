@@ -1,5 +1,5 @@
-/* A host that gives each plugin a tenant with a limit. The one that wants too much is told so by malloc, and
- * neither its neighbour nor the host has any less. */
+/* A host that gives each plugin a tenant with a limit. The one that wants too much is told so by
+ * malloc, and neither its neighbour nor the host has any less. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-// Containers of the standard library in a tenant's memory, whichever tenant is current when they grow: by
-// std::pmr, and by an allocator that is part of the type.
+// Containers of the standard library in a tenant's memory, whichever tenant is current when they
+// grow: by std::pmr, and by an allocator that is part of the type.
 #undef NDEBUG
 #include <cassert>
 #include <cstdio>
@@ -36,7 +36,8 @@ int main() {
   std::printf("%zu bytes when the map is gone\n", index.usage());
   assert(index.usage() < 16 << 20);
 
-  // Moved, the memory stays where it is and the charge goes along; copied into another tenant's, it is new.
+  // Moved, the memory stays where it is and the charge goes along; copied into another tenant's, it
+  // is new.
   tenure::Tenant reports = tenure::Tenant::create("reports");
   using Numbers = std::vector<int, tenure::Allocator<int>>;
   Numbers numbers(100000, 7, index);

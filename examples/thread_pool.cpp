@@ -46,19 +46,15 @@ int main() {
   Pool pool;
   std::thread threads[2];
   for (auto& thread : threads) thread = std::thread([&pool] { pool.work(); });
-
   tenure::BindingExecutor submit([&pool](auto task) { pool.push(std::move(task)); });
   for (size_t i = 0; i < results.size(); ++i) {
     const tenure::Scope scope(tenants[i % 2]);
     submit([&result = results[i]] { result = std::make_unique<char[]>(100000); });
   }
-  for (size_t i = 0; i < std::size(threads); ++i) pool.push(nullptr);
+  for (size_t i = 0; i < 2; ++i) pool.push(nullptr);
   for (auto& thread : threads) thread.join();
   for (size_t i = 0; i < results.size(); ++i)
     assert(tenure::Tenant::owner(results[i].get()) == tenants[i % 2]);
-  for (auto& tenant : tenants) {
-    std::printf("%s: %zu bytes\n", tenant.path().c_str(), tenant.usage());
-    assert(tenant.usage() >= 1000000);
-    tenant.offline();
-  }
+  std::printf("acme: %zu bytes, globex: %zu\n", tenants[0].usage(), tenants[1].usage());
+  for (auto& tenant : tenants) tenant.offline();
 }

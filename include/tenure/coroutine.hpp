@@ -1,4 +1,5 @@
-// Coroutines that stay inside their tenant, whoever resumes them on whichever thread. Empty before C++20.
+// Coroutines that stay inside their tenant, whoever resumes them on whichever thread. Empty before
+// C++20.
 #pragma once
 
 #include <tenure/tenant.hpp>
@@ -33,7 +34,8 @@ concept HasFreeCoAwait = requires(T&& source) {
   operator co_await(static_cast<T&&>(source));
 };
 
-// What co_await would call await_ready() on: a reference to `source`, or what its operator co_await returns.
+// What co_await would call await_ready() on: a reference to `source`, or what its operator co_await
+// returns.
 template <class T>
 decltype(auto) awaiter_of(T&& source) noexcept {
   if constexpr (HasMemberCoAwait<T>) {
@@ -45,8 +47,9 @@ decltype(auto) awaiter_of(T&& source) noexcept {
   }
 }
 
-// An awaiter that leaves the coroutine's tenant where it suspends and enters it where it goes on. Holds `Source` by
-// value, or, if that is a reference, refers to an expression of the co_await, which outlives it.
+// An awaiter that leaves the coroutine's tenant where it suspends and enters it where it goes on.
+// Holds `Source` by value, or, if that is a reference, refers to an expression of the co_await,
+// which outlives it.
 template <class Source>
 class Carried {
 public:
@@ -75,15 +78,18 @@ private:
 
 }  // namespace detail
 
-// A base for promise types. The coroutine belongs to the tenant that is current where it is created: its frame is
-// charged to that tenant, which it is inside of whenever it runs, on any thread, however often it is suspended; whoever
-// resumes it is afterwards inside the tenant he was inside of before. A promise type
-//   - returns carry(awaiter) from initial_suspend(), final_suspend() and yield_value(), to which the language does not
-//     apply await_transform(); one with an await_transform() of its own returns carry() from that, too,
+// A base for promise types. The coroutine belongs to the tenant that is current where it is
+// created: its frame is charged to that tenant, which it is inside of whenever it runs, on any
+// thread, however often it is suspended; whoever resumes it is afterwards inside the tenant he was
+// inside of before. A promise type
+//   - returns carry(awaiter) from initial_suspend(), final_suspend() and yield_value(), to which
+//     the language does not apply await_transform(); one with an await_transform() of its own
+//     returns carry() from that, too,
 //   - has an unhandled_exception() that does not throw.
-// The inner await_suspend() runs outside the coroutine's tenant, inside that of whoever resumed it: once it has begun,
-// another thread may be running the coroutine. A Scope must not live across a co_await or co_yield, as for a lock.
-// One enter and one leave for each time the coroutine is resumed; nothing is allocated but the frame.
+// The inner await_suspend() runs outside the coroutine's tenant, inside that of whoever resumed it:
+// once it has begun, another thread may be running the coroutine. A Scope must not live across a
+// co_await or co_yield, as for a lock. One enter and one leave for each time the coroutine is
+// resumed; nothing is allocated but the frame.
 class CarriesTenant {
 public:
   CarriesTenant(const CarriesTenant&) = delete;
@@ -94,7 +100,8 @@ public:
     return {*this, static_cast<Awaitable&&>(awaitable)};
   }
 
-  // The frame goes to malloc whatever operator new the program has. Throws std::bad_alloc where a limit refuses.
+  // The frame goes to malloc whatever operator new the program has. Throws std::bad_alloc where a
+  // limit refuses.
   static void* operator new(std::size_t size) {
     if (void* const frame = std::malloc(size)) return frame;
 #if defined(__cpp_exceptions)
@@ -144,8 +151,8 @@ template <class Source>
 template <class Promise>
 auto Carried<Source>::await_suspend(std::coroutine_handle<Promise> coroutine) noexcept(
     noexcept(std::declval<Carried&>().awaiter_.await_suspend(coroutine))) {
-  // Before the inner call: as soon as that has handed the coroutine on, another thread may resume and even end it,
-  // and with it this awaiter and the promise.
+  // Before the inner call: as soon as that has handed the coroutine on, another thread may resume
+  // and even end it, and with it this awaiter and the promise.
   promise_.leave();
 #if defined(__cpp_exceptions)
   if constexpr (!noexcept(awaiter_.await_suspend(coroutine))) {
@@ -172,9 +179,10 @@ decltype(auto) Carried<Source>::await_resume() noexcept(
 
 }  // namespace detail
 
-// A lazy coroutine that carries its tenant. It starts when it is awaited, or by resume(); it returns a value of type T,
-// or rethrows what it threw, to whoever awaits it, or from result(). Owns the frame: destroying the task destroys a
-// coroutine that is suspended, and must not happen while it runs. Movable; to be used by one thread at a time.
+// A lazy coroutine that carries its tenant. It starts when it is awaited, or by resume(); it
+// returns a value of type T, or rethrows what it threw, to whoever awaits it, or from result().
+// Owns the frame: destroying the task destroys a coroutine that is suspended, and must not happen
+// while it runs. Movable; to be used by one thread at a time.
 template <class T = void>
 class [[nodiscard]] Task {
   struct Promise;

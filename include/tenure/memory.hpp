@@ -39,10 +39,11 @@ inline void* allocate(const Tenant& tenant, std::size_t bytes, std::size_t align
 
 }  // namespace detail
 
-// A std::pmr::memory_resource whose memory is charged to one tenant. Owns a handle: it may outlive the tenant, whose
-// nearest online ancestor is charged then. Thread-safe. allocate() throws std::bad_alloc where a limit refuses.
-// Memory may be deallocated through any MemoryResource, or by free(); yet two are equal only if their tenants are, so
-// that moving a container into another tenant's copies the elements and with them the charge.
+// A std::pmr::memory_resource whose memory is charged to one tenant. Owns a handle: it may outlive
+// the tenant, whose nearest online ancestor is charged then. Thread-safe. allocate() throws
+// std::bad_alloc where a limit refuses. Memory may be deallocated through any MemoryResource, or by
+// free(); yet two are equal only if their tenants are, so that moving a container into another
+// tenant's copies the elements and with them the charge.
 class MemoryResource final : public std::pmr::memory_resource {
 public:
   // The current tenant's.
@@ -68,9 +69,10 @@ private:
   Tenant tenant_;
 };
 
-// An allocator for containers whose memory is charged to one tenant, also where they grow while another is current.
-// Owns a handle. Equal if the tenants are. Goes along when a container is moved or swapped, and into copies of it; a
-// container that is assigned to by copy keeps its own. allocate() throws std::bad_alloc where a limit refuses.
+// An allocator for containers whose memory is charged to one tenant, also where they grow while
+// another is current. Owns a handle. Equal if the tenants are. Goes along when a container is moved
+// or swapped, and into copies of it; a container that is assigned to by copy keeps its own.
+// allocate() throws std::bad_alloc where a limit refuses.
 template <class T>
 class Allocator {
 public:
@@ -114,17 +116,18 @@ private:
   Tenant tenant_;
 };
 
-// A cache of objects of type T, as tenure_cache_create(): slabs of their own, for each tenant. The constructor of T
-// runs at each create(), its destructor at each destroy(); both may throw or not as they like. All members but close()
-// and the destructor may be called from several threads at once.
+// A cache of objects of type T, as tenure_cache_create(): slabs of their own, for each tenant. The
+// constructor of T runs at each create(), its destructor at each destroy(); both may throw or not
+// as they like. All members but close() and the destructor may be called from several threads at
+// once.
 template <class T>
 class Cache {
   static_assert(sizeof(T) <= 32768, "objects of a cache have at most 32 KiB");
   static_assert(alignof(T) <= 4096, "objects of a cache are aligned to at most 4 KiB");
 
 public:
-  // What a Pointer destroys with. It refers to the cache's memory, not to the Cache, which may be moved meanwhile; the
-  // cache must live as long as its objects.
+  // What a Pointer destroys with. It refers to the cache's memory, not to the Cache, which may be
+  // moved meanwhile; the cache must live as long as its objects.
   class Deleter {
   public:
     Deleter() noexcept = default;
@@ -154,8 +157,8 @@ public:
   // As close(): a cache with live objects is left to them and stays for ever.
   ~Cache() { close(); }
 
-  // An object of the current tenant; of a given one. Throws std::bad_alloc where a limit refuses, and what the
-  // constructor throws.
+  // An object of the current tenant; of a given one. Throws std::bad_alloc where a limit refuses,
+  // and what the constructor throws.
   template <class... Arguments>
   T* create(Arguments&&... arguments) {
     return construct(tenure_cache_alloc(cache_), std::forward<Arguments>(arguments)...);
@@ -187,8 +190,8 @@ public:
     tenure_cache_stats(cache_, &stats);
     return stats;
   }
-  // Ends the cache, unless objects live: returns their number, and the cache goes on if it is not 0. Nobody may use
-  // the cache meanwhile.
+  // Ends the cache, unless objects live: returns their number, and the cache goes on if it is not
+  // 0. Nobody may use the cache meanwhile.
   std::size_t close() noexcept {
     if (!cache_) return 0;
     std::size_t live = 0;

@@ -15,7 +15,8 @@
 #include <type_traits>
 #include <utility>
 
-// The inline namespace keeps these types apart, for the linker, from the library's own of the same names.
+// The inline namespace keeps these types apart, for the linker, from the library's own of the same
+// names.
 namespace tenure {
 inline namespace v1 {
 
@@ -36,8 +37,8 @@ inline void check(int result, const char* what) {
   if (result < 0) fail(-result, what);
 }
 
-// Calls `visit` from a C callback. An exception must not pass through the library's frames: it is kept, ends the walk
-// and is thrown again when the walk has returned.
+// Calls `visit` from a C callback. An exception must not pass through the library's frames: it is
+// kept, ends the walk and is thrown again when the walk has returned.
 template <class Visit>
 class Visitor {
 public:
@@ -81,12 +82,14 @@ private:
 
 }  // namespace detail
 
-// A handle on a tenant. Copies are handles on the same tenant; the last one gone does not end it: a tenant lives until
-// offline(). After that every handle stays good, and what is charged through it goes to the nearest online ancestor.
-// A handle that was default-constructed or moved from is one on the root.
+// A handle on a tenant. Copies are handles on the same tenant; the last one gone does not end it: a
+// tenant lives until offline(). After that every handle stays good, and what is charged through it
+// goes to the nearest online ancestor. A handle that was default-constructed or moved from is one
+// on the root.
 //
-// create, find, offline, set_eventfd and set_handler take the library's control lock: from any thread, not from signal
-// handlers. Everything else is lock-free; stats, limit, policy, id, name and online are async-signal-safe, too.
+// create, find, offline, set_eventfd and set_handler take the library's control lock: from any
+// thread, not from signal handlers. Everything else is lock-free; stats, limit, policy, id, name
+// and online are async-signal-safe, too.
 class Tenant {
 public:
   // The root.
@@ -102,8 +105,9 @@ public:
     if (handle_) tenure_tenant_close(handle_);
   }
 
-  // A new child of `parent`, by default of the root. `flags`: TENURE_DURABLE, TENURE_ISOLATED. Throws
-  // std::system_error: EINVAL, EEXIST, ENODEV, EMLINK, ENOSPC, ENOMEM as tenure_tenant_create().
+  // A new child of `parent`, by default of the root. `flags`: TENURE_DURABLE, TENURE_ISOLATED.
+  // Throws std::system_error: EINVAL, EEXIST, ENODEV, EMLINK, ENOSPC, ENOMEM as
+  // tenure_tenant_create().
   static Tenant create(const std::string& name, unsigned flags = 0,
                        const Tenant& parent = Tenant()) {
     struct tenure_tenant* handle = nullptr;
@@ -152,8 +156,9 @@ public:
     return path;
   }
   Tenant parent() const noexcept { return Tenant(tenure_tenant_parent(handle_)); }
-  // Calls visit(const Tenant&) for this tenant and all online ones below it, parents first. Where visit returns a bool,
-  // false ends the walk. It may throw, and must not block for long.
+  // Calls visit(const Tenant&) for this tenant and all online ones below it, parents first. Where
+  // visit returns a bool, false ends the walk. It may throw; it must not block for long, nor call
+  // control functions.
   template <class Visit>
   void for_each(Visit&& visit) const {
     detail::Visitor<std::remove_reference_t<Visit>> visitor(visit);
@@ -187,11 +192,13 @@ public:
   // Charged now, in bytes.
   std::size_t usage() const noexcept { return stats().usage; }
   void reset_peak() noexcept { tenure_tenant_reset_peak(handle_); }
-  // Gives back up to `bytes` of what is cached or can be dropped here and below; returns the bytes uncharged.
+  // Gives back up to `bytes` of what is cached or can be dropped here and below; returns the bytes
+  // uncharged.
   std::size_t reclaim(std::size_t bytes) { return tenure_reclaim(handle_, bytes); }
 
-  // The events of `mask` (TENURE_EVENT_BIT) make `fd` readable, each once until read_events(). -1: none. The descriptor
-  // stays the caller's and must stay open until it is replaced. Throws std::system_error: ENOMEM.
+  // The events of `mask` (TENURE_EVENT_BIT) make `fd` readable, each once until read_events(). -1:
+  // none. The descriptor stays the caller's and must stay open until it is replaced. Throws
+  // std::system_error: ENOMEM.
   void set_eventfd(int fd, std::uint32_t mask) {
     detail::check(tenure_tenant_set_eventfd(handle_, fd, mask), "tenure_tenant_set_eventfd");
   }
@@ -214,8 +221,9 @@ private:
   struct tenure_tenant* handle_;  // Owned; NULL is the root.
 };
 
-// Calls visit(const tenure_dead&) for what each departed tenant left behind and somebody has not freed yet. Where visit
-// returns a bool, false ends the walk. It may throw. Control, as tenure_dead_for_each().
+// Calls visit(const tenure_dead&) for what each departed tenant left behind and somebody has not
+// freed yet. Where visit returns a bool, false ends the walk. It may throw; it must not call control
+// functions, whose lock is held. Control, as tenure_dead_for_each().
 template <class Visit>
 void for_each_dead(Visit&& visit) {
   detail::Visitor<std::remove_reference_t<Visit>> visitor(visit);
@@ -227,8 +235,8 @@ void for_each_dead(Visit&& visit) {
   visitor.rethrow();
 }
 
-// The tenant this thread is inside of, for work that runs later or on another thread. Owns a handle of its own; a copy
-// has another. Moved from, it may only be assigned to and destroyed.
+// The tenant this thread is inside of, for work that runs later or on another thread. Owns a handle
+// of its own; a copy has another. Moved from, it may only be assigned to and destroyed.
 class Captured {
 public:
   // The current tenant.
@@ -261,8 +269,9 @@ private:
   bool held_;
 };
 
-// While it lives, this thread is inside the tenant. Only as a local variable: scopes are left in reverse order, on the
-// thread that entered. Must not live across a co_await. Costs one thread-local store each way; async-signal-safe.
+// While it lives, this thread is inside the tenant. Only as a local variable: scopes are left in
+// reverse order, on the thread that entered. Must not live across a co_await. Costs one
+// thread-local store each way; async-signal-safe.
 class [[nodiscard]] Scope {
 public:
   // The handle must outlive the scope, which takes none of its own.
@@ -303,8 +312,9 @@ private:
   F f_;
 };
 
-// For thread pools: `f`, to be run on any thread, any number of times, inside the tenant that is current now. Can be
-// copied and moved as `f` can. What it throws passes through, with the scope left.
+// For thread pools: `f`, to be run on any thread, any number of times, inside the tenant that is
+// current now. Can be copied and moved as `f` can. What it throws passes through, with the scope
+// left.
 template <class F>
 Bound<std::decay_t<F>> bind(F&& f) {
   return Bound<std::decay_t<F>>(std::forward<F>(f));
