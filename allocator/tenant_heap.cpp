@@ -294,7 +294,7 @@ size_t empty_tenant_caches(Tenant& tenant) {
   uint32_t count = 0;
   size_t freed = 0;
   for_each_cache_of(tenant, [&](Cache& cache) {
-    freed += flush_depot(cache, UINT32_MAX);
+    freed += flush_depot(cache, UINT32_MAX) * (cache.granules * kGranuleSize);
     if (cache.front_slot.load(std::memory_order_relaxed) != 0) caches[count++] = &cache;
     if (count < kDrainMost) return;
     freed += drain_caches(caches, count);
@@ -366,8 +366,6 @@ void forget_dead_slabs(Cache& cache) {
     arena.descriptors.release(static_cast<uint32_t>(number));
   }
 }
-
-size_t dead_heaps() { return dead_count; }
 
 void connect_tenants() {
   OfflineHooks offline;

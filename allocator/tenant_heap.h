@@ -65,8 +65,6 @@ void kill_caches(Tenant& tenant);
 // Destroys what is empty of dead heaps; looks at `most` of them. Under tenants_mutex. Returns how many of those it looked
 // at stay.
 size_t reap_heaps(size_t most);
-// Dead heaps that are left. Under tenants_mutex.
-size_t dead_heaps();
 
 // Gives back the descriptors of slabs that died while they were on the list. No slab is alive.
 void forget_dead_slabs(Cache& cache);
