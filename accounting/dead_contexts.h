@@ -19,4 +19,14 @@ void for_each_dead_context(Fn fn) {
   });
 }
 
+// Calls fn(const AccountingContext&) for each context of online tenants. Takes tenants_mutex.
+template <typename Fn>
+void for_each_context(Fn fn) {
+  MutexGuard guard(tenants_mutex);
+  for_each_in_subtree(root_tenant, [&fn](Tenant& tenant) {
+    for (const AccountingContext* c = tenant.contexts.first(); c != nullptr; c = c->next()) fn(*c);
+    return true;
+  });
+}
+
 }  // namespace tenure

@@ -25,6 +25,25 @@ void Tenant::write_path(LineBuffer& line) const {
   while (length-- > 0) line.text("/").text(way[length]->name());
 }
 
+size_t Tenant::copy_path(char* buffer, size_t size) const {
+  const Tenant* way[kDeepest];
+  unsigned levels = 0;
+  for (const Tenant* t = this; t->parent() != nullptr && levels < kDeepest; t = t->parent())
+    way[levels++] = t;
+  size_t length = 0;
+  const auto put = [&](char c) {
+    if (length + 1 < size) buffer[length] = c;
+    ++length;
+  };
+  if (levels == 0) put('/');
+  while (levels-- > 0) {
+    put('/');
+    for (const char* c = way[levels]->name(); *c != '\0'; ++c) put(*c);
+  }
+  if (size > 0) buffer[length < size ? length : size - 1] = '\0';
+  return length;
+}
+
 Tenant& Tenant::nearest_online() {
   Tenant* tenant = this;
   while (!tenant->online()) tenant = tenant->parent();  // The root is always online.

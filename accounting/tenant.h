@@ -32,6 +32,10 @@ enum class TenantState : uint8_t { kOnline, kDying, kGone };
 
 constexpr size_t kLongestName = 63;
 
+// Tenant::flags.
+constexpr uint32_t kDurableTenant = 1;   // Threads created inside start inside.
+constexpr uint32_t kIsolatedTenant = 2;  // Its memory is cleared before others get it.
+
 // The one lock of control operations: creation, offline, lists, handlers. No malloc or free takes
 // it. docs/locks.md
 extern constinit Mutex tenants_mutex;
@@ -53,6 +57,8 @@ struct alignas(64) Tenant {
   const char* name() const;
   // Appends "/shop/acme"; "/" for the root.
   void write_path(LineBuffer& line) const;
+  // The same into `size` bytes, ended by 0 and cut where need be. Returns the whole length.
+  size_t copy_path(char* buffer, size_t size) const;
 
   // Acquire: pairs with the release in offline; who sees a later state sees what led to it.
   TenantState current_state() const { return state.load(std::memory_order_acquire); }
@@ -116,7 +122,7 @@ struct alignas(64) Tenant {
   std::atomic<Policy> policy{Policy::kFailLarge};        // Setting: relaxed.
   uint8_t depth = 0;                                     // Constant; the root's is 0.
   uint8_t name_length = 0;                               // Constant.
-  std::atomic<uint32_t> flags{0};  // The upper layers' (isolated, durable, ...).
+  std::atomic<uint32_t> flags{0};                        // k...Tenant; constant after creation.
   union {
     char short_name[24] = {};  // Constant, ends with 0.
     char* long_name;           // Constant, where name_length needs it.

@@ -95,7 +95,8 @@ bool validate_tenants(bool quiet) {
       held += c->held();
       previous_context = c;
     }
-    good &= previous_context != nullptr;  // At least its own.
+    // At least its own; the root's comes with the first tenant.
+    good &= previous_context != nullptr || &tenant == &root_tenant;
     good &= children == tenant.children.load(std::memory_order_relaxed);
     // Every byte of usage is held by one context, here or below.
     good &= !quiet || tenant.counter.usage() == below + held;

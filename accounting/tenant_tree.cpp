@@ -56,7 +56,9 @@ void discard(Tenant* tenant) {
   meta_arena.destroy(tenant);
 }
 
-int create_locked(Tenant& parent, const char* name, size_t length, Tenant** result) {
+int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flags,
+                  Tenant** result) {
+  start_tenants();
   if (!parent.online()) return -ENODEV;
   if (parent.depth + 1u >= kDeepest) return -EMLINK;
   {
@@ -70,6 +72,7 @@ int create_locked(Tenant& parent, const char* name, size_t length, Tenant** resu
     return -ENOMEM;
   }
   tenant->counter.set_parent(&parent.counter);
+  tenant->flags.store(flags, std::memory_order_relaxed);
   tenant->depth = static_cast<uint8_t>(parent.depth + 1);
   tenant->pins.store(2, std::memory_order_relaxed);  // The tree's and the caller's.
   if (!take_tenant_id(&tenant->tenant_id)) {
@@ -142,7 +145,7 @@ void start_tenants() {
   root_tenant.context.store(&root_context, std::memory_order_release);
 }
 
-int create_tenant(Tenant& parent, const char* name, Tenant** tenant) {
+int create_tenant(Tenant& parent, const char* name, uint32_t flags, Tenant** tenant) {
   *tenant = nullptr;
   const size_t length = __builtin_strlen(name);
   if (!valid_name(name, length)) return -EINVAL;
@@ -150,7 +153,7 @@ int create_tenant(Tenant& parent, const char* name, Tenant** tenant) {
   int error;
   {
     MutexGuard guard(tenants_mutex);
-    error = create_locked(parent, name, length, tenant);
+    error = create_locked(parent, name, length, flags, tenant);
     ContextList::reap();
   }
   deferred::drain();

@@ -29,14 +29,19 @@ struct OfflineHooks {
 
 // Once, at bootstrap, before the first tenant.
 void register_offline_hooks(const OfflineHooks& hooks);
-// Gives the root its context. At bootstrap, before the first charge.
+// Gives the root its context, if it has none. create_tenant() does so, under tenants_mutex: what is charged to a tenant
+// may have to go to the root.
 void start_tenants();
 
 // Makes a child of `parent`. The name has 1 to 63 bytes without '/', is not "." or "..", and is
 // unique among the parent's online children. `*tenant` has a pin for the caller. -EINVAL bad name;
 // -EEXIST name taken; -ENODEV parent not online; -EMLINK deeper than kDeepest; -ENOSPC no id left;
 // -ENOMEM metadata exhausted (nothing is left behind).
-int create_tenant(Tenant& parent, const char* name, Tenant** tenant);
+// `flags`: k...Tenant.
+int create_tenant(Tenant& parent, const char* name, uint32_t flags, Tenant** tenant);
+inline int create_tenant(Tenant& parent, const char* name, Tenant** tenant) {
+  return create_tenant(parent, name, 0, tenant);
+}
 
 constexpr unsigned kOfflineRecursive = 1;
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "allocator/arena.h"
+#include "allocator/tenant_heap.h"
 #include "base/log.h"
 #include "base/meta_arena.h"
 #include "base/topology.h"
@@ -81,6 +82,8 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
   for (uint32_t i = 0; i < kClassCount; ++i) {
     root_caches[i].init(ClassId{static_cast<uint8_t>(i)}, kRootFrontOffset, smallest_slab);
   }
+
+  connect_tenants();
 
   hot.cpu_base = base + closed_bytes;
   hot.rseq = abi.offset;

@@ -1,15 +1,19 @@
-// A cache: one size class of one tenant. Depot and slabs; its CPU fronts are in the per-CPU areas.
+// A cache: one size class (or one named cache) of one tenant. Depot and slabs; its words in the CPU
+// fronts are in the per-CPU areas.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
+#include "accounting/tenant.h"
 #include "allocator/size_class.h"
 #include "allocator/slab.h"
 #include "base/ids.h"
 #include "base/tagged_stack.h"
 
 namespace tenure {
+
+struct CacheFamily;
 
 // Chains in the depot are linked through the second word of their first object.
 struct DepotLinks {
@@ -27,6 +31,10 @@ struct DepotLinks {
 // A lock-free stack of chains between the CPU fronts and the slabs.
 using Depot = TaggedStack<DepotLinks>;
 
+// Life: live -> dead (the tenant went offline; under tenants_mutex) -> destroyed (by the reaper, when
+// no slab is left, nobody holds a handle on the tenant, and a grace period has passed). Who allocates
+// from a cache holds a handle on its tenant; who frees into one is in a read section. The last free
+// destroys nothing.
 class alignas(64) Cache {
 public:
   constexpr Cache() = default;
@@ -37,19 +45,35 @@ public:
   uint16_t limit = 0;     // Objects in a full list of a front; chains count their room from it.
   uint16_t capacity = 0;  // Objects in a slab
   uint16_t granules = 0;  // Of a slab
-  ClassId class_id{};
-  uint32_t front_slot = 0;  // Offset of its slot pair in each CPU's area; 0: closed (no front).
+  ClassId class_id{};     // kNamedClass: a named cache's.
+  bool isolated = false;  // Memory is cleared before others get it.
+  // Frees go straight to the slab. Set once, with release, under tenants_mutex or by who published
+  // the cache too late.
+  std::atomic<bool> dead{false};
+  bool sealed = false;  // Its words in the fronts are closed for good. Under tenants_mutex.
+  // Offset of its word pair in each CPU's area; 0: none yet. Set once, to a place that stays the
+  // cache's until it is destroyed. Relaxed: the place is valid before the cache is found.
+  std::atomic<uint32_t> front_slot{0};
 
-  std::atomic<uint32_t> slabs{
-      0};  // Alive. Statistics and the growth heuristic of carving: relaxed.
+  // Alive. Statistics and the growth heuristic of carving: relaxed.
+  std::atomic<uint32_t> slabs{0};
   // Times malloc found the CPU's lists short. Only a heuristic: races may lose counts. Relaxed.
   std::atomic<uint32_t> short_lists{0};
+  CacheFamily* family = nullptr;  // Constant.
+  Tenant* owner = &root_tenant;   // Constant. Valid: the cache's heap has a pin.
 
   Depot depot;
   DescriptorStack
       partial;  // Slabs that may have something to give. Dead ones stay until they come up.
 
+  Cache* next = nullptr;  // Once dead: list of the heap's dead caches, or of the late ones.
+  DeferredItem item{};    // From the reaper's decision to its end.
+
   void init(ClassId id, uint32_t front, uint32_t smallest_slab_granules);
+  // The geometry of `size` bytes from object to object.
+  void init_size(size_t size, uint32_t smallest_slab_granules);
+  // As the root's cache of the same family.
+  void init_child(const Cache& root, Tenant& tenant);
 };
 
 }  // namespace tenure

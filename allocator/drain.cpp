@@ -1,6 +1,7 @@
 #include "allocator/drain.h"
 
 #include "allocator/arena.h"
+#include "allocator/family.h"
 #include "allocator/front.h"
 #include "rcu/cpu_fence.h"
 
@@ -11,68 +12,154 @@ namespace {
 // does without draining.
 constinit std::atomic<bool> draining{false};
 
-constexpr uint32_t kWords = 2 * kClassCount;
 constexpr ChainWord kUntouched = ~ChainWord{0};
 
-Cache& cache_of_word(uint32_t i) { return root_caches[i / 2]; }
+struct Words {
+  Cache* const* caches;
+  uint32_t count;
 
-std::atomic<ChainWord>& front_word(uint32_t area, uint32_t i) {
-  return word_in_area(area, cache_of_word(i).front_slot + (i % 2) * kFreeWord);
+  uint32_t size() const { return 2 * count; }
+  Cache& cache(uint32_t i) const { return *caches[i / 2]; }
+  std::atomic<ChainWord>& at(uint32_t area, uint32_t i) const {
+    const uint32_t slot = cache(i).front_slot.load(std::memory_order_relaxed);
+    return word_in_area(area, slot + (i % 2) * kFreeWord);
+  }
+};
+
+size_t give_back(const Words& words, uint32_t i, ChainWord chain) {
+  if (!has_objects(chain)) return 0;
+  Cache& cache = words.cache(i);
+  return size_t{give_to_slabs(cache, chain)} * cache.granules * kGranuleSize;
 }
 
-// 1. Exchange each word with objects for STOPPED: pop then sees an empty list, push a full one, and slow paths leave it alone.
-//    A section that loaded the old word before may still commit over it.
-// 2. One fence for all words: every such section has committed or was aborted.
-// 3. Where STOPPED still stands, nobody has used the old word and nobody will: it is ours. Elsewhere a commit won and the old word
-//    says nothing any more.
-// An exchange alone would be wrong: the section may have loaded head and next before it, and commit after it.
-void drain_area(uint32_t area) {
-  ChainWord taken[kWords];
+// Words of shared areas change by compare-and-swap only, which the exchange already excludes.
+bool fence_for(uint32_t area) { return area >= arena.cpus || !arena.rseq || cpu_fence(); }
+
+size_t drain_area(uint32_t area, const Words& words) {
+  ChainWord taken[2 * kDrainMost];
   bool any = false;
-  for (uint32_t i = 0; i < kWords; ++i) {
-    std::atomic<ChainWord>& word = front_word(area, i);
+  for (uint32_t i = 0; i < words.size(); ++i) {
+    std::atomic<ChainWord>& word = words.at(area, i);
     taken[i] = kUntouched;
-    if (!has_objects(word.load(std::memory_order_acquire))) continue;
-    // The object the old word names may be popped and reused until the fence: only the word is kept.
-    taken[i] = word.exchange(kStoppedWord, std::memory_order_acq_rel);
-    any = true;
+    ChainWord old = word.load(std::memory_order_acquire);
+    while (has_objects(old)) {
+      // The object the old word names may be popped and reused until the fence: only the word is kept.
+      if (!word.compare_exchange_weak(old, kStoppedWord, std::memory_order_acq_rel)) continue;
+      taken[i] = old;
+      any = true;
+      break;
+    }
   }
-  if (!any) return;
-  // Words of shared areas change by compare-and-swap only, which the exchange already excludes.
-  const bool fenced = area >= arena.cpus || !arena.rseq || cpu_fence();
-  for (uint32_t i = 0; i < kWords; ++i) {
+  if (!any) return 0;
+  const bool fenced = fence_for(area);
+  size_t freed = 0;
+  for (uint32_t i = 0; i < words.size(); ++i) {
     if (taken[i] == kUntouched) continue;
-    std::atomic<ChainWord>& word = front_word(area, i);
     // Without the fence nothing may be concluded: the slot stays stopped, or in the hands of who committed over it.
-    if (!fenced || word.load(std::memory_order_acquire) != kStoppedWord) continue;
-    // Closed, so that the next slow path opens it again. Nobody else writes to a stopped word.
-    word.store(kClosedWord, std::memory_order_release);
-    if (has_objects(taken[i])) give_to_slabs(cache_of_word(i), taken[i]);
+    if (!fenced) continue;
+    std::atomic<ChainWord>& word = words.at(area, i);
+    // Closed, so that the next slow path opens it again; unless it was sealed meanwhile.
+    ChainWord held = kStoppedWord;
+    if (word.compare_exchange_strong(held, kClosedWord, std::memory_order_acq_rel) ||
+        held == kSealedOverStoppedWord) {
+      freed += give_back(words, i, taken[i]);
+    }
   }
+  return freed;
+}
+
+bool is_sealed(ChainWord word) { return word == kSealedWord || word == kSealedOverStoppedWord; }
+
+// False where some word is not sealed yet, because a section committed over it: it takes another round.
+bool seal_area(uint32_t area, const Words& words, bool* fenced) {
+  ChainWord taken[2 * kDrainMost];
+  bool any = false;
+  for (uint32_t i = 0; i < words.size(); ++i) {
+    std::atomic<ChainWord>& word = words.at(area, i);
+    taken[i] = kUntouched;
+    ChainWord old = word.load(std::memory_order_acquire);
+    while (!is_sealed(old)) {
+      const bool stopped = old == kStoppedWord;
+      const ChainWord seal = stopped ? kSealedOverStoppedWord : kSealedWord;
+      if (!word.compare_exchange_weak(old, seal, std::memory_order_acq_rel)) continue;
+      if (!stopped) taken[i] = old;
+      any = true;
+      break;
+    }
+  }
+  if (!any) return true;
+  *fenced = fence_for(area);
+  if (!*fenced) return false;
+  bool all = true;
+  for (uint32_t i = 0; i < words.size(); ++i) {
+    const ChainWord now = words.at(area, i).load(std::memory_order_acquire);
+    if (taken[i] != kUntouched && now == kSealedWord) {
+      give_back(words, i, taken[i]);
+    } else if (!is_sealed(now)) {
+      all = false;
+    }
+  }
+  return all;
 }
 
 }  // namespace
 
-void drain_fronts() {
-  if (draining.exchange(true, std::memory_order_acquire)) return;
-  // A first fence shows whether fences are to be had; where not, the fronts stay as they are.
-  if (!arena.rseq || cpu_fence()) {
-    for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) drain_area(area);
+size_t drain_caches(Cache* const* caches, uint32_t count) {
+  if (count == 0 || draining.exchange(true, std::memory_order_acquire)) return 0;
+  size_t freed = 0;
+  // Before anything is stopped, a first fence shows whether fences are to be had; where not, the fronts stay as they are.
+  bool fences_work = !arena.rseq;
+  const Words words{caches, count};
+  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
+    bool any = false;
+    for (uint32_t i = 0; i < words.size() && !any; ++i) {
+      any = has_objects(words.at(area, i).load(std::memory_order_relaxed));
+    }
+    if (!any) continue;
+    if (!fences_work && !(fences_work = cpu_fence())) break;
+    freed += drain_area(area, words);
   }
   draining.store(false, std::memory_order_release);
+  return freed;
+}
+
+void drain_fronts() {
+  Cache* caches[kClassCount];
+  for (uint32_t i = 0; i < kClassCount; ++i) caches[i] = &root_caches[i];
+  drain_caches(caches, kClassCount);
+}
+
+bool seal_caches(Cache* const* caches, uint32_t count) {
+  // Each round more takes a section that straddles the exchange of the one before.
+  constexpr int kRounds = 100;
+  const Words words{caches, count};
+  bool all = true, fenced = true;
+  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
+    int round = 0;
+    while (!seal_area(area, words, &fenced)) {
+      if (fenced && ++round < kRounds) continue;
+      all = false;
+      break;
+    }
+  }
+  return all;
 }
 
 void repair_fronts_after_fork() {
   if (!draining.load(std::memory_order_relaxed)) return;
-  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
-    for (uint32_t i = 0; i < kWords; ++i) {
-      std::atomic<ChainWord>& word = front_word(area, i);
-      if (word.load(std::memory_order_relaxed) == kStoppedWord) {
-        word.store(kClosedWord, std::memory_order_relaxed);
+  for_each_cache([](Cache& cache) {
+    const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
+    if (slot == 0) return;
+    for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
+      for (const uint32_t offset : {0u, kFreeWord}) {
+        std::atomic<ChainWord>& word = word_in_area(area, slot + offset);
+        if (word.load(std::memory_order_relaxed) == kStoppedWord) {
+          word.store(kClosedWord, std::memory_order_relaxed);
+        }
       }
     }
-  }
-  draining.store(false, std::memory_order_relaxed);
+  });
+  draining.store(false, std::memory_order_release);
 }
 
 }  // namespace tenure

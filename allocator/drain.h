@@ -1,11 +1,41 @@
-// Emptying the CPU fronts of all CPUs.
+// Emptying the words of caches in the CPU fronts of all CPUs, while others go on.
+//
+// A drainer holds a word by putting a held word there (base/chain_word.h): pop sees an empty list, push a full one, and
+// slow paths leave it alone.
+//
+//   drain:  chain -> stopped; fence; stopped -> closed, and the chain is the drainer's. One drainer at a time.
+//   seal:   any -> sealed, or stopped -> sealed over stopped; fence; the chain is the sealer's. One sealer at a time
+//           (tenants_mutex), beside at most one drainer.
+//
+// 1. Each word with objects is exchanged for a held one. A section that loaded the old word before may still commit over it.
+// 2. One fence for many words: every such section has committed or was aborted.
+// 3. Where the held word still stands, nobody has used the old word and nobody will: it is ours. Elsewhere a commit won and the old
+//    word says nothing any more.
+// An exchange alone would be wrong: the section may have loaded head and next before it, and commit after it.
+//
+// A sealer that finds `stopped` leaves the drainer's chain to the drainer, by a word that says so: the drainer, behind its own fence,
+// takes "stopped" and "sealed over stopped" alike as "nobody has used it". A plain "sealed" would hide from it that a commit had come
+// between.
 #pragma once
+
+#include <cstddef>
+#include <cstdint>
 
 namespace tenure {
 
-// Takes what lies in the fronts and gives it back to slabs, by the STOPPED protocol, while others go on. Does nothing if another
-// thread is at it, or where the fence is refused.
+class Cache;
+
+// Most caches in one call.
+constexpr uint32_t kDrainMost = 48;
+
+// Takes what the caches' words hold and gives it back to slabs. Does nothing if another thread is at it, or where the
+// fence is refused. Returns the bytes of slabs that became empty. The caches have words. Lock-free.
+size_t drain_caches(Cache* const* caches, uint32_t count);
+// The root's.
 void drain_fronts();
+// The same, and no word takes or gives an object from now on. Under tenants_mutex. False: the fence is refused, and words may be in
+// use yet.
+bool seal_caches(Cache* const* caches, uint32_t count);
 
 // In a fork child: opens what a drainer that does not exist any more had stopped.
 void repair_fronts_after_fork();

@@ -46,7 +46,7 @@ ChainWord Front::take_free_list() const {
 
 bool Front::install(ChainWord chain) const {
   const ChainWord word = load(kAllocWord);
-  return !has_objects(word) && word != kStoppedWord && compare_exchange(kAllocWord, word, chain);
+  return !has_objects(word) && !is_held(word) && compare_exchange(kAllocWord, word, chain);
 }
 
 }  // namespace tenure

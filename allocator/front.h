@@ -21,8 +21,10 @@ inline std::atomic<ChainWord>& word_in_area(uint32_t area, uint32_t offset) {
 class Front {
 public:
   explicit Front(const Cache& cache)
-      : slot_(cache.front_slot), limit_(cache.limit),
+      : slot_(cache.front_slot.load(std::memory_order_relaxed)), limit_(cache.limit),
         by_rseq_(arena.rseq && rseq_cpu(hot.rseq) >= 0) {}
+  // Whether the cache has words in the fronts; without, nothing else may be called.
+  explicit operator bool() const { return slot_ != 0; }
 
   enum Word : uint32_t { kAllocWord = 0, kFreeWord = 8 };
 

@@ -3,10 +3,12 @@
 #include <errno.h>
 
 #include "allocator/bootstrap.h"
+#include "allocator/current.h"
 #include "allocator/front.h"
 #include "allocator/large.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
+#include "allocator/tenant_heap.h"
 
 namespace tenure {
 namespace {
@@ -27,7 +29,7 @@ void* split_first(Cache& cache, const Front& front, ChainWord chain) {
   void* const object = first_object(chain);
   const ChainWord rest = load_link(object);
   if (!follows(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
-  if (has_objects(rest) && !front.install(rest)) cache.depot.push(rest);
+  if (has_objects(rest) && !(front && front.install(rest))) cache.depot.push(rest);
   return object;
 }
 
@@ -68,21 +70,49 @@ ChainWord refill(Cache& cache) {
 
 void* allocate_from(Cache& cache) {
   const Front front(cache);
-  if (void* object = pop_from_cpu(cache, front)) return object;
+  if (!front) {
+    note_slow_step(cache);
+  } else if (void* object = pop_from_cpu(cache, front)) {
+    return object;
+  }
   const ChainWord chain = refill(cache);
   return has_objects(chain) ? split_first(cache, front, chain) : out_of_memory();
+}
+
+// The current tenant's cache. A thread inside a tenant that has gone, or has got a front since, goes on with what is right
+// now.
+Cache* current_cache(ClassId id) {
+  const CurrentScope scope = current_scope;
+  if (TENURE_LIKELY(scope.tenant == 0)) return &root_caches[index_of(id)];
+  Cache* const cache = find_cache(tenant_of(scope), class_families[index_of(id)]);
+  if (cache == nullptr) return nullptr;
+  const uint32_t front = scope_of(*cache->owner).front;
+  if (front != scope.front) current_scope = {front, scope.tenant};
+  return cache;
+}
+
+// Without words in the fronts, the depot's first chain is the list that all share.
+void free_to_depot(Cache& cache, void* object) {
+  const ChainWord chain = cache.depot.pop();
+  if (accepts_push(chain)) {
+    cache.depot.push(chain_push(object, chain));
+    return;
+  }
+  if (has_objects(chain)) cache.depot.push(chain);
+  cache.depot.push(chain_push(object, empty_word(cache.limit)));
 }
 
 // The CPU's free list did not take the object: it is full, was never opened, or is being drained.
 void free_into(Cache& cache, void* object) {
   const Front front(cache);
+  if (!front) return free_to_depot(cache, object);
   for (;;) {
     if (front.push(object)) return;
     const ChainWord word = front.load(Front::kFreeWord);
     if (first_object(word) == object) report_misuse(Misuse::kDoubleFree, object);
     if (accepts_push(word)) continue;  // On another CPU meanwhile.
     const ChainWord alone = chain_push(object, empty_word(cache.limit));
-    if (word == kStoppedWord) {
+    if (is_held(word)) {
       cache.depot.push(alone);
       return;
     }
@@ -92,6 +122,31 @@ void free_into(Cache& cache, void* object) {
     poll_decay();
     return;
   }
+}
+
+// Slabs made before the cache had words in the fronts learn of them at the first free, which holds an object of the slab, so
+// that it cannot go away.
+void note_words(const Cache& cache, const RunDescriptor& slab, uint32_t number) {
+  const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
+  const GranuleEntry& entry = arena.page_map.at(slab.granule);
+  if (slot == 0 || !arena.rseq ||
+      std::atomic_ref(const_cast<uint32_t&>(entry.front)).load(std::memory_order_relaxed) == slot)
+    return;
+  arena.page_map.set(slab.granule, slab.granules, slot, number);
+}
+
+void free_small(uint32_t number, void* object) {
+  RunDescriptor& slab = arena.descriptors.at(number);
+  if (TENURE_LIKELY(slab.context == nullptr)) return free_into(*slab.cache, object);
+  // The section keeps the cache, which may be dead and without slabs the moment the object is back.
+  grace::ReadSection section;
+  Cache& cache = *slab.cache;
+  if (cache.dead.load(std::memory_order_acquire)) {
+    give_to_slabs(cache, chain_push(object, empty_word(cache.limit)));
+    return;
+  }
+  note_words(cache, slab, number);
+  free_into(cache, object);
 }
 
 uint64_t arena_offset(const void* object) {
@@ -105,7 +160,9 @@ void* mark_allocated(void* object) {
 }
 void mark_free(void* object, const RunDescriptor& run) {
   if (!arena.page_map.mark(arena_offset(object), false)) report_misuse(Misuse::kDoubleFree, object);
-  if (run.kind == RunKind::kSlab) __builtin_memset(object, 0, run.object_size);
+  // Constructed objects stay as they are.
+  if (run.kind == RunKind::kSlab && !run.cache->family->constructor)
+    __builtin_memset(object, 0, run.object_size);
 }
 
 // The descriptor's number of an object that free or realloc was given; reports what is no object.
@@ -125,8 +182,11 @@ uint32_t find_object(const void* object) {
 
 void* allocate_slow(size_t size) {
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-  if (size > kLargestSmall) return mark_allocated(allocate_large(size, 1, Fill::kAny));
-  return mark_allocated(allocate_from(root_caches[index_of(class_of(size))]));
+  if (size > kLargestSmall) {
+    return mark_allocated(allocate_large(current_tenant(), size, 1, Fill::kAny));
+  }
+  Cache* const cache = current_cache(class_of(size));
+  return cache ? mark_allocated(allocate_from(*cache)) : out_of_memory();
 }
 
 void deallocate_slow(void* object) {
@@ -136,7 +196,7 @@ void deallocate_slow(void* object) {
   RunDescriptor& run = arena.descriptors.at(number);
   if (arena.hardened) mark_free(object, run);
   if (run.kind == RunKind::kSlab) {
-    free_into(*run.cache, object);
+    free_small(number, object);
   } else {
     free_large(number);
   }
@@ -151,7 +211,7 @@ void check_size(const void* object, size_t size) {
 void* allocate_zeroed(size_t size) {
   if (size > kLargestSmall) {
     if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-    return mark_allocated(allocate_large(size, 1, Fill::kZero));
+    return mark_allocated(allocate_large(current_tenant(), size, 1, Fill::kZero));
   }
   void* const object = allocate(size);
   if (object) __builtin_memset(object, 0, size);
@@ -164,7 +224,51 @@ void* allocate_aligned(size_t size, size_t alignment) {
     return allocate(class_size(aligned_class_of(size, alignment)));
   }
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-  return mark_allocated(allocate_large(size, alignment, Fill::kAny));
+  return mark_allocated(allocate_large(current_tenant(), size, alignment, Fill::kAny));
+}
+
+void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
+  if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
+  if (size > kLargestSmall || alignment > kLargestSmall) {
+    return mark_allocated(allocate_large(tenant, size, alignment, fill));
+  }
+  const ClassId id =
+      alignment <= kMinAlignment ? class_of(size) : aligned_class_of(size, alignment);
+  void* const object = allocate_from_family(tenant, class_families[index_of(id)]);
+  if (object && fill == Fill::kZero) __builtin_memset(object, 0, size);
+  return object;
+}
+
+void* allocate_from_family(Tenant& tenant, CacheFamily& family) {
+  Cache* const cache = find_cache(tenant, family);
+  return cache ? mark_allocated(allocate_from(*cache)) : out_of_memory();
+}
+
+const CacheFamily* family_of(const void* object) {
+  const RunDescriptor& run = arena.descriptors.at(find_object(object));
+  return run.kind == RunKind::kSlab ? run.cache->family : nullptr;
+}
+
+Tenant& pin_owner(const void* object) {
+  const RunDescriptor& run = arena.descriptors.at(find_object(object));
+  if (run.context == nullptr) return root_tenant;
+  grace::ReadSection section;
+  Tenant* tenant = run.context->tenant();
+  while (tenant != &root_tenant && !tenant->pin()) tenant = tenant->parent();
+  return *tenant;
+}
+
+void* transfer(Tenant& tenant, void* object) {
+  const uint32_t number = find_object(object);
+  const RunDescriptor& run = arena.descriptors.at(number);
+  if (run.kind == RunKind::kLarge) {
+    return transfer_large(number, tenant) ? object : out_of_memory();
+  }
+  void* const moved = allocate_for(tenant, run.object_size, 1, Fill::kAny);
+  if (moved == nullptr) return nullptr;
+  __builtin_memcpy(moved, object, run.object_size);
+  deallocate(object);
+  return moved;
 }
 
 void* reallocate(void* object, size_t size) {
@@ -180,7 +284,16 @@ void* reallocate(void* object, size_t size) {
     if (void* resized = resize_large(number, size)) return mark_allocated(resized);
     mark_allocated(object);
   }
-  void* const moved = allocate(size);
+  void* moved;
+  const bool own = run.context == nullptr ? current_scope.tenant == 0
+                                          : slab && run.cache->owner == &current_tenant();
+  if (TENURE_LIKELY(own)) {
+    moved = allocate(size);
+  } else {
+    Tenant& owner = pin_owner(object);
+    moved = allocate_for(owner, size, 1, Fill::kAny);
+    if (&owner != &root_tenant) owner.unpin();
+  }
   if (moved == nullptr) return nullptr;
   __builtin_memcpy(moved, object, size < usable ? size : usable);
   deallocate(object);

@@ -20,6 +20,7 @@
 #include <cstddef>
 
 #include "allocator/arena.h"
+#include "allocator/family.h"
 #include "allocator/size_class.h"
 #include "rcu/rseq_ops.h"
 
@@ -38,7 +39,7 @@ TENURE_INLINE void* allocate(size_t size) {
     "-Warray-bounds"  // Of large constant sizes: front_sizes is never beyond the table.
   const uint64_t in_front = hot.slot_of_size[(size + kMinAlignment - 1) / kMinAlignment];
 #pragma GCC diagnostic pop
-  void* const object = rseq_pop(hot.cpu_base, hot.rseq, current_front, in_front);
+  void* const object = rseq_pop(hot.cpu_base, hot.rseq, current_scope.front, in_front);
   if (TENURE_UNLIKELY(object == nullptr)) return allocate_slow(size);
   return object;
 }
@@ -64,9 +65,19 @@ TENURE_INLINE void deallocate_sized(void* object, size_t size) {
 void* allocate_zeroed(size_t size);
 // `alignment` is a power of two.
 void* allocate_aligned(size_t size, size_t alignment);
-// As realloc, for object != nullptr and size > 0.
+// For the tenant given, which is pinned, instead of the current one.
+void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill);
+// From one cache family, for a pinned tenant; a free of such an object.
+void* allocate_from_family(Tenant& tenant, CacheFamily& family);
+// As realloc, for object != nullptr and size > 0. The object stays its owner's.
 void* reallocate(void* object, size_t size);
+// The family of a small object, or nullptr.
+const CacheFamily* family_of(const void* object);
 // Bytes that may be used; the same for the life of the object. 0 for nullptr.
 size_t usable_size(const void* object);
+// The tenant that pays for the object now, pinned (but for the root).
+Tenant& pin_owner(const void* object);
+// Has the tenant, which is pinned, pay for it. The object's new place, or nullptr (errno ENOMEM) with nothing changed.
+void* transfer(Tenant& tenant, void* object);
 
 }  // namespace tenure

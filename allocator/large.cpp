@@ -2,9 +2,11 @@
 
 #include <errno.h>
 
+#include "accounting/charge.h"
 #include "allocator/arena.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
+#include "allocator/tenant_heap.h"
 
 namespace tenure {
 namespace {
@@ -21,6 +23,17 @@ void describe(RunDescriptor& run, uint32_t granule, uint32_t granules) {
   run.kind = RunKind::kLarge;
   run.fresh = false;
   run.large_bytes = size_t{granules} * kGranuleSize;
+}
+
+// False: refused. The root pays nothing: no context.
+bool charge_for(Tenant& tenant, size_t bytes, AccountingContext** context) {
+  if (&tenant == &root_tenant) return true;
+  *context = charge(tenant, bytes, RequestKind::kLarge);
+  return *context != nullptr;
+}
+
+bool is_isolated(const Tenant& tenant) {
+  return tenant.flags.load(std::memory_order_relaxed) & kIsolatedTenant;
 }
 
 // After a move the old run's pages are gone, so it goes back as purged; the new one is an island of its own mapping until
@@ -47,7 +60,7 @@ void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
 
 }  // namespace
 
-void* allocate_large(size_t size, size_t alignment, Fill fill) {
+void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
   if (size > arena.bytes ||
       alignment > arena.bytes) {  // Neither fits, and both fit the types below otherwise.
     errno = ENOMEM;
@@ -56,16 +69,24 @@ void* allocate_large(size_t size, size_t alignment, Fill fill) {
   const uint32_t granules = granules_for(size == 0 ? 1 : size);
   const uint32_t aligned =
       alignment <= kGranuleSize ? 1 : static_cast<uint32_t>(alignment / kGranuleSize);
+  AccountingContext* context = nullptr;
+  if (TENURE_UNLIKELY(!charge_for(tenant, size_t{granules} * kGranuleSize, &context))) {
+    errno = ENOMEM;
+    return nullptr;
+  }
   const uint32_t number = arena.descriptors.allocate();
   const Run run = number ? allocate_run(granules, aligned, fill) : Run{};
   if (!run) {
     if (number) arena.descriptors.release(number);
+    if (context) uncharge(*context, size_t{granules} * kGranuleSize);
     errno = ENOMEM;
     return nullptr;
   }
   RunDescriptor& descriptor = arena.descriptors.at(number);
   describe(descriptor, run.granule, granules);
   descriptor.moved = false;
+  descriptor.context = context;
+  descriptor.isolated = is_isolated(tenant);
   arena.page_map.set(run.granule, 1, 0, number);
   return arena.page_heap.address(run.granule);
 }
@@ -75,14 +96,17 @@ void free_large(uint32_t number) {
   const uint32_t granule = run.granule;
   const uint32_t granules = run.granules;
   const bool moved = run.moved;
+  const bool isolated = run.isolated;
+  AccountingContext* const context = run.context;
   arena.page_map.set(granule, 1, 0, 0);
   arena.descriptors.release(number);
   // A moved run's mapping is made anew, so that it can merge with its neighbours: mappings are limited in number.
   if (moved && os::remap_fresh(arena.page_heap.address(granule), size_t{granules} * kGranuleSize)) {
     arena.page_heap.release(granule, granules, true);
   } else {
-    release_run(granule, granules);
+    release_run(granule, granules, isolated);
   }
+  if (context) uncharge(*context, size_t{granules} * kGranuleSize);
   poll_decay();
 }
 
@@ -96,15 +120,32 @@ void* resize_large(uint32_t number, size_t size) {
     const uint32_t surplus = run.granules - granules;
     run.granules = granules;
     run.large_bytes = size_t{granules} * kGranuleSize;
-    release_run(run.granule + granules, surplus);
+    release_run(run.granule + granules, surplus, run.isolated);
+    if (run.context) uncharge(*run.context, size_t{surplus} * kGranuleSize);
     return object;
   }
+  const size_t growth = size_t{granules - run.granules} * kGranuleSize;
+  if (run.context && !charge_more(*run.context, growth, RequestKind::kLarge)) return nullptr;
   if (arena.page_heap.extend(run.granule, run.granules, granules)) {
     run.granules = granules;
     run.large_bytes = size_t{granules} * kGranuleSize;
     return object;
   }
-  return run.large_bytes >= kSmallestMove ? move_large(run, number, granules) : nullptr;
+  void* const moved =
+      run.large_bytes >= kSmallestMove ? move_large(run, number, granules) : nullptr;
+  if (moved == nullptr && run.context) uncharge(*run.context, growth);
+  return moved;
+}
+
+bool transfer_large(uint32_t number, Tenant& tenant) {
+  RunDescriptor& run = arena.descriptors.at(number);
+  AccountingContext* context = nullptr;
+  if (!charge_for(tenant, run.large_bytes, &context)) return false;
+  AccountingContext* const before = run.context;
+  run.context = context;
+  run.isolated |= is_isolated(tenant);
+  if (before) uncharge(*before, run.large_bytes);
+  return true;
 }
 
 }  // namespace tenure

@@ -3,17 +3,20 @@
 
 #include <cstddef>
 
+#include "accounting/tenant.h"
 #include "allocator/page_heap.h"
 #include "allocator/slab.h"
 
 namespace tenure {
 
-// nullptr with errno ENOMEM where it cannot be had. `alignment` is a power of two.
-void* allocate_large(size_t size, size_t alignment, Fill fill);
+// Charged to the tenant, which is pinned. nullptr with errno ENOMEM where it cannot be had. `alignment` is a power of two.
+void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill);
 // `object` is the start of the run described by descriptor `number`.
 void free_large(uint32_t number);
 // Makes the object `size` bytes long where it lies, or else somewhere else by moving its pages, if that is cheaper than copying.
 // nullptr: nothing has changed, and the caller copies.
 void* resize_large(uint32_t number, size_t size);
+// Has the tenant, which is pinned, pay for the object. False: refused, nothing has changed.
+bool transfer_large(uint32_t number, Tenant& tenant);
 
 }  // namespace tenure

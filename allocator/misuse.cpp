@@ -19,6 +19,12 @@ const RunDescriptor* descriptor_for(const void* pointer) {
   return number ? &arena.descriptors.at(number) : nullptr;
 }
 
+void write_payer(const RunDescriptor& run, LineBuffer& line) {
+  grace::ReadSection section;
+  const bool tenants = run.kind != RunKind::kNone && run.context != nullptr;
+  (tenants ? *run.context->tenant() : root_tenant).write_path(line);
+}
+
 }  // namespace
 
 void report_misuse(Misuse what, const void* pointer) {
@@ -26,7 +32,9 @@ void report_misuse(Misuse what, const void* pointer) {
   line.text("tenure: ").text(kNames[static_cast<int>(what)]);
   line.text(": pointer ").hex(reinterpret_cast<uint64_t>(pointer));
   if (const RunDescriptor* run = descriptor_for(pointer)) {
-    line.text(", tenant /, class ");
+    line.text(", tenant ");
+    write_payer(*run, line);
+    line.text(", class ");
     line.decimal(run->kind == RunKind::kSlab ? run->object_size : run->large_bytes);
   }
   line.text("\n").flush(STDERR_FILENO);

@@ -2,8 +2,9 @@
 
 #include <time.h>
 
+#include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
-#include "allocator/drain.h"
+#include "allocator/tenant_heap.h"
 
 namespace tenure {
 namespace {
@@ -37,8 +38,10 @@ void return_surplus() {
 }
 
 void empty_caches() {
-  drain_fronts();
-  for (Cache& cache : root_caches) flush_depot(cache, UINT32_MAX);
+  for_each_in_subtree(root_tenant, [](Tenant& tenant) {
+    empty_tenant_caches(tenant);
+    return true;
+  });
 }
 
 }  // namespace
@@ -63,10 +66,11 @@ Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill) {
   return arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
 }
 
-void release_run(uint32_t granule, uint32_t granules) {
-  const bool at_once = arena.settings.decay_ms == 0;
-  const bool purged =
-      at_once && os::purge(arena.page_heap.address(granule), size_t{granules} * kGranuleSize);
+void release_run(uint32_t granule, uint32_t granules, bool clear) {
+  void* const base = arena.page_heap.address(granule);
+  const size_t bytes = size_t{granules} * kGranuleSize;
+  const bool purged = (clear || arena.settings.decay_ms == 0) && os::purge(base, bytes);
+  if (clear && !purged) __builtin_memset(base, 0, bytes);
   arena.page_heap.release(granule, granules, purged);
 }
 

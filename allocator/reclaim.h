@@ -11,8 +11,8 @@ namespace tenure {
 // A run from the page heap. Before the heap grows, surplus chains go back from the depots to their slabs; where memory is exhausted, all
 // cached objects do, and it is tried once more.
 Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill);
-// Gives a run back; with decay_ms=0 its pages return to the system at once.
-void release_run(uint32_t granule, uint32_t granules);
+// Gives a run back; with decay_ms=0 its pages return to the system at once. `clear`: nobody may read what it holds.
+void release_run(uint32_t granule, uint32_t granules, bool clear = false);
 
 // Gives up to `most` chains of the depot back to slabs; returns how many slabs became empty.
 uint32_t flush_depot(Cache& cache, uint32_t most);

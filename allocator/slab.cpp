@@ -1,6 +1,8 @@
 #include "allocator/slab.h"
 
+#include "accounting/charge.h"
 #include "allocator/arena.h"
+#include "allocator/family.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
 #include "base/atomic_update.h"
@@ -47,6 +49,12 @@ ChainWord thread_objects(const Cache& cache, char* base, uint32_t from, uint32_t
                          bool fresh) {
   if (fresh) prefault(cache, base, from, count);
   ChainWord chain = empty_word(cache.limit);
+  const CacheFamily* const family = cache.family;
+  if (family && family->constructor) {
+    for (uint32_t i = from; i < from + count; ++i) {
+      family->constructor(base + size_t{i} * cache.object_size + family->prefix);
+    }
+  }
   for (uint32_t i = from + count; i-- > from;) {
     chain = chain_push(base + size_t{i} * cache.object_size, chain);
   }
@@ -68,6 +76,7 @@ bool give_batch(Cache& cache, const Batch& batch) {
   char* const base = slab_base(slab);
   const uint32_t granule = slab.granule;
   const uint32_t granules = slab.granules;
+  AccountingContext* const context = slab.context;
   void* const first = batch.objects[batch.count - 1];
   const uint32_t index =
       object_index(slab, static_cast<uint64_t>(static_cast<char*>(first) - base)).index;
@@ -84,7 +93,8 @@ bool give_batch(Cache& cache, const Batch& batch) {
   if (!updated) report_misuse(Misuse::kDoubleFree, first);  // More came back than ever left.
   if (updated->after.dead()) {
     arena.page_map.set(granule, granules, 0, 0);
-    release_run(granule, granules);
+    release_run(granule, granules, cache.isolated);
+    if (context) uncharge(*context, granules * kGranuleSize);
     cache.slabs.fetch_sub(1, std::memory_order_relaxed);
     // On the list it is recycled when it comes up there.
     if (!updated->before.listed()) arena.descriptors.release(batch.number);
@@ -122,14 +132,22 @@ void DescriptorTable::release(uint32_t number) {
 }
 
 ChainWord create_slab(Cache& cache) {
+  // Charged before it is had. The context that pays may be an ancestor's, if the tenant goes right now.
+  const size_t bytes = cache.granules * kGranuleSize;
+  AccountingContext* context = nullptr;
+  if (cache.owner != &root_tenant) {
+    context = charge(*cache.owner, bytes, RequestKind::kSmall);
+    if (context == nullptr) return kClosedWord;
+  }
   const uint32_t number = arena.descriptors.allocate();
-  if (number == 0) return kClosedWord;
-  const Run run = allocate_run(cache.granules, 1, Fill::kAny);
+  const Run run = number ? allocate_run(cache.granules, 1, Fill::kAny) : Run{};
   if (!run) {
-    arena.descriptors.release(number);
+    if (number) arena.descriptors.release(number);
+    if (context) uncharge(*context, bytes);
     return kClosedWord;
   }
   RunDescriptor& slab = arena.descriptors.at(number);
+  slab.context = context;
   slab.cache = &cache;
   slab.granule = run.granule;
   slab.granules = run.granules;
@@ -144,7 +162,8 @@ ChainWord create_slab(Cache& cache) {
   slab.state.store({0, 0, count, more ? SlabState::kListed : uint16_t{0}},
                    std::memory_order_release);
   // Without rseq the push of the fast path must not reach the front: its words change by compare-and-swap.
-  arena.page_map.set(run.granule, run.granules, arena.rseq ? cache.front_slot : 0, number);
+  arena.page_map.set(run.granule, run.granules,
+                     arena.rseq ? cache.front_slot.load(std::memory_order_relaxed) : 0, number);
   cache.slabs.fetch_add(1, std::memory_order_relaxed);
   const ChainWord chain = thread_objects(cache, slab_base(slab), 0, count, run.fresh);
   if (more) cache.partial.push(number);

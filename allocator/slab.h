@@ -13,6 +13,7 @@
 namespace tenure {
 
 class Cache;
+class AccountingContext;
 
 enum class RunKind : uint8_t { kNone, kSlab, kLarge };
 
@@ -29,9 +30,12 @@ struct alignas(64) RunDescriptor {
   uint32_t reciprocal;   // Slabs: ceil(2^32 / object_size)
   uint16_t capacity;     // Slabs
   RunKind kind;
-  bool fresh;  // Slabs: the run's memory was never touched before.
-  bool moved;  // Large objects: lies in a mapping of its own since its pages were moved there.
+  bool fresh;     // Slabs: the run's memory was never touched before.
+  bool moved;     // Large objects: lies in a mapping of its own since its pages were moved there.
+  bool isolated;  // Must be cleared before another tenant can see it.
   uint64_t large_bytes;  // Large objects: usable bytes.
+  AccountingContext*
+      context;  // Holds the run's charge; nullptr: the root's own, which is not charged.
 };
 static_assert(sizeof(RunDescriptor) == 64);
 static_assert(std::atomic<SlabState>::is_always_lock_free);

@@ -1,7 +1,9 @@
 #include "allocator/statistics.h"
 
 #include "allocator/bootstrap.h"
+#include "allocator/family.h"
 #include "allocator/front.h"
+#include "allocator/tenant_heap.h"
 #include "base/log.h"
 #include "base/meta_arena.h"
 
@@ -21,15 +23,20 @@ uint64_t depot_objects(const Cache& cache) {
 }
 
 uint64_t front_objects(const Cache& cache) {
+  const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
   uint64_t objects = 0;
+  if (slot == 0) return 0;
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
     for (const uint32_t word_offset : {Front::kAllocWord, Front::kFreeWord}) {
-      const ChainWord word =
-          word_in_area(area, cache.front_slot + word_offset).load(std::memory_order_acquire);
+      const ChainWord word = word_in_area(area, slot + word_offset).load(std::memory_order_acquire);
       if (has_objects(word)) objects += chain_length(word, cache.limit);
     }
   }
   return objects;
+}
+
+ClassStatistics& statistics_of(HeapStatistics& statistics, ClassId id) {
+  return id == kNamedClass ? statistics.named : statistics.classes[index_of(id)];
 }
 
 void add_runs(HeapStatistics& statistics) {
@@ -42,13 +49,22 @@ void add_runs(HeapStatistics& statistics) {
     } else if (run.kind == RunKind::kSlab) {
       const SlabState state = run.state.load(std::memory_order_acquire);
       if (state.dead()) continue;
-      ClassStatistics& c = statistics.classes[index_of(run.cache->class_id)];
+      ClassStatistics& c = statistics_of(statistics, run.cache->class_id);
       ++c.slabs;
       c.carved += state.carved;
       c.in_slabs += state.free;
       c.slab_bytes += size_t{run.granules} * kGranuleSize;
+      // Objects of named caches differ in size: their bytes are added up here.
+      if (run.cache->class_id == kNamedClass) {
+        statistics.allocated_bytes += size_t{run.object_size} * (state.carved - state.free);
+        statistics.cached_bytes += size_t{run.object_size} * state.free;
+      }
     }
   }
+}
+
+const Tenant* payer_of(const RunDescriptor& run) {
+  return run.context ? run.context->tenant() : &root_tenant;
 }
 
 void print_class(LineBuffer& line, uint32_t i, const ClassStatistics& c, bool json, bool first) {
@@ -76,10 +92,19 @@ void collect_statistics(HeapStatistics& statistics) {
   statistics = {};
   if (!bootstrapped()) return;
   add_runs(statistics);
+  for_each_cache([&statistics](const Cache& cache) {
+    ClassStatistics& c = statistics_of(statistics, cache.class_id);
+    const uint64_t in_depot = depot_objects(cache), in_fronts = front_objects(cache);
+    c.in_depot += in_depot;
+    c.in_fronts += in_fronts;
+    if (cache.class_id == kNamedClass) {
+      statistics.cached_bytes += (in_depot + in_fronts) * cache.object_size;
+      statistics.allocated_bytes -= (in_depot + in_fronts) * cache.object_size;
+    }
+  });
+  statistics.slab_bytes = statistics.named.slab_bytes;
   for (uint32_t i = 0; i < kClassCount; ++i) {
-    ClassStatistics& c = statistics.classes[i];
-    c.in_depot = depot_objects(root_caches[i]);
-    c.in_fronts = front_objects(root_caches[i]);
+    const ClassStatistics& c = statistics.classes[i];
     statistics.allocated_bytes += c.allocated() * class_size(i);
     statistics.cached_bytes += (c.in_slabs + c.in_depot + c.in_fronts) * class_size(i);
     statistics.slab_bytes += c.slab_bytes;
@@ -91,6 +116,59 @@ void collect_statistics(HeapStatistics& statistics) {
   const uint64_t granules = pages.chunk_bytes / kGranuleSize;
   statistics.meta_bytes = granules * sizeof(GranuleEntry) + pages.chunk_bytes / kChunkSize * 33 +
                           arena.descriptors.end() * sizeof(RunDescriptor) + meta_arena.in_use();
+}
+
+void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {
+  statistics = {};
+  if (!bootstrapped()) return;
+  grace::ReadSection section;
+  const uint32_t end = arena.descriptors.end();
+  for (uint32_t number = 1; number < end; ++number) {
+    const RunDescriptor& run = arena.descriptors.at(number);
+    if (run.kind == RunKind::kSlab && run.cache->owner == &tenant) {
+      const SlabState state = run.state.load(std::memory_order_acquire);
+      if (state.dead()) continue;
+      statistics.allocated_bytes += size_t{run.object_size} * (state.carved - state.free);
+      statistics.cached_bytes += size_t{run.object_size} * state.free;
+    } else if (run.kind == RunKind::kLarge && payer_of(run) == &tenant) {
+      statistics.allocated_bytes += run.large_bytes;
+    }
+  }
+  statistics.meta_bytes = &tenant == &root_tenant ? 0 : sizeof(Tenant) + sizeof(AccountingContext);
+  for_each_cache_of(tenant, [&](const Cache& cache) {
+    const uint64_t kept = (depot_objects(cache) + front_objects(cache)) * cache.object_size;
+    statistics.cached_bytes += kept;
+    statistics.allocated_bytes -=
+        kept < statistics.allocated_bytes ? kept : statistics.allocated_bytes;
+    statistics.meta_bytes +=
+        sizeof(Cache) + cache.slabs.load(std::memory_order_relaxed) * sizeof(RunDescriptor);
+  });
+}
+
+void collect_family_statistics(const CacheFamily& family, FamilyStatistics& statistics) {
+  statistics = {};
+  grace::ReadSection section;
+  const uint32_t end = arena.descriptors.end();
+  for (uint32_t number = 1; number < end; ++number) {
+    const RunDescriptor& run = arena.descriptors.at(number);
+    if (run.kind != RunKind::kSlab || run.cache->family != &family) continue;
+    const SlabState state = run.state.load(std::memory_order_acquire);
+    if (state.dead()) continue;
+    ++statistics.slabs;
+    statistics.slab_bytes += size_t{run.granules} * kGranuleSize;
+    statistics.live += state.carved - state.free;
+    statistics.cached += state.free;
+  }
+  const auto add_lists = [&statistics](const Cache& cache) {
+    const uint64_t kept = depot_objects(cache) + front_objects(cache);
+    statistics.cached += kept;
+    statistics.live -= kept < statistics.live ? kept : statistics.live;
+  };
+  add_lists(*family.root);
+  family.children.for_each([&](uint32_t, const Cache* cache) {
+    add_lists(*cache);
+    return ++statistics.tenants != 0;
+  });
 }
 
 void print_statistics(int fd, bool json) {

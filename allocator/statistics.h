@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "accounting/tenant.h"
+#include "allocator/family.h"
 #include "allocator/size_class.h"
 
 namespace tenure {
@@ -24,6 +26,7 @@ struct ClassStatistics {
 
 struct HeapStatistics {
   ClassStatistics classes[kClassCount];
+  ClassStatistics named;  // Of all named caches; objects of different sizes
   uint64_t large_objects, large_bytes;
   uint64_t allocated_bytes;  // Objects in use, by class size, and large ones by run
   uint64_t cached_bytes;     // Free objects in fronts, depots and slabs
@@ -35,6 +38,17 @@ struct HeapStatistics {
 
 // Exact while no other thread is in the allocator, close otherwise. No allocation, async-signal-safe.
 void collect_statistics(HeapStatistics& statistics);
+
+// One tenant's own share of it. Walks the heap.
+struct TenantStatistics {
+  uint64_t allocated_bytes, cached_bytes, meta_bytes;
+};
+void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics);
+// Objects handed out and kept, and slabs, of one family.
+struct FamilyStatistics {
+  uint64_t live, cached, slabs, slab_bytes, tenants;
+};
+void collect_family_statistics(const CacheFamily& family, FamilyStatistics& statistics);
 
 // Text or JSON to a file descriptor.
 void print_statistics(int fd, bool json);

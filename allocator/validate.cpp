@@ -1,5 +1,7 @@
 // Checks of the whole heap at rest: what every structure promises its neighbours.
+#include "accounting/tenant_tree.h"
 #include "allocator/bootstrap.h"
+#include "allocator/family.h"
 #include "allocator/front.h"
 #include "allocator/statistics.h"
 
@@ -58,10 +60,10 @@ const char* check_slab(const RunDescriptor& slab, uint32_t number) {
 }
 
 const char* check_cache(const Cache& cache) {
-  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
+  const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
+  for (uint32_t area = 0; slot != 0 && area < arena.cpus + arena.shared_areas; ++area) {
     for (const uint32_t offset : {Front::kAllocWord, Front::kFreeWord}) {
-      const ChainWord word =
-          word_in_area(area, cache.front_slot + offset).load(std::memory_order_acquire);
+      const ChainWord word = word_in_area(area, slot + offset).load(std::memory_order_acquire);
       if (word == kStoppedWord) return "a front is stopped";
       if (has_objects(word) && check_chain(cache, word) < 0) return "a front's chain is broken";
     }
@@ -85,7 +87,7 @@ const char* check_cache(const Cache& cache) {
 const char* validate_heap() {
   if (!bootstrapped()) return nullptr;
   if (!arena.page_heap.validate()) return "the page heap's hints are wrong";
-  uint64_t used = 0;
+  uint64_t used = 0, charged = 0;
   for (uint32_t number = 1; number < arena.descriptors.end(); ++number) {
     const RunDescriptor& run = arena.descriptors.at(number);
     if (run.kind == RunKind::kNone) continue;
@@ -94,12 +96,18 @@ const char* validate_heap() {
       if (run.state.load(std::memory_order_relaxed).dead()) continue;
     }
     used += size_t{run.granules} * kGranuleSize;
+    if (run.context) charged += size_t{run.granules} * kGranuleSize;
   }
   if (used != arena.page_heap.stats().used_bytes) return "granules are lost or used twice";
-  for (const Cache& cache : root_caches) {
-    if (const char* wrong = check_cache(cache)) return wrong;
-  }
-  return nullptr;
+  const char* wrong = nullptr;
+  for_each_cache([&wrong](const Cache& cache) {
+    if (wrong == nullptr) wrong = check_cache(cache);
+  });
+  if (wrong) return wrong;
+  if (!validate_tenants()) return "the tenants' tree or their charges are wrong";
+  uint64_t held = 0;
+  for_each_context([&held](const AccountingContext& context) { held += context.held(); });
+  return held == charged ? nullptr : "charges and charged memory differ";
 }
 
 }  // namespace tenure

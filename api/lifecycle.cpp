@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
 #include "allocator/bootstrap.h"
 #include "allocator/drain.h"
@@ -13,7 +14,12 @@ namespace {
 
 // No prepare handler: every state another thread can be stopped in is valid, so there is nothing to wait for. (glibc takes its
 // stdio locks after an interposer's prepare handler; taking locks there is how other allocators hang in a fork.)
-void in_child() { tenure::repair_fronts_after_fork(); }
+void in_child() {
+  tenure::grace::after_fork_child();
+  tenure::deferred::after_fork_child();
+  tenure::tenants_after_fork_child();
+  tenure::repair_fronts_after_fork();
+}
 
 __attribute__((constructor(101))) void start() {
   tenure::bootstrap();

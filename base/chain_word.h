@@ -7,7 +7,7 @@
 //
 //   closed    0              never opened, or closed for good; pop: empty, push: full
 //   empty     limit          pointer 0, room for `limit` objects
-//   stopped   0x8000         pointer 0, room negative: held by a drainer; pop: empty, push: full
+//   held      0x8000..ffff   pointer 0, room negative: a drainer's, or closed for good (below); pop: empty, push: full
 //   chain     p<<16 | room   the word in *p has room + 1
 //
 // That neighbours' rooms differ by exactly one is checked at every pop: an overwritten free object, or one that is in
@@ -23,7 +23,10 @@ using ChainWord = uint64_t;
 
 constexpr unsigned kRoomBits = 16;
 constexpr ChainWord kClosedWord = 0;
-constexpr ChainWord kStoppedWord = 0x8000;
+// Held words, which nobody but their holder changes (allocator/drain.h).
+constexpr ChainWord kStoppedWord = 0x8000;            // By a drainer, until its fence.
+constexpr ChainWord kSealedWord = 0xc000;             // For good: the tenant is gone.
+constexpr ChainWord kSealedOverStoppedWord = 0xa000;  // For good, while a drainer was at it.
 
 constexpr ChainWord chain_word(uint64_t pointer, uint16_t room) {
   return pointer << kRoomBits | room;
@@ -33,6 +36,7 @@ constexpr uint64_t pointer_bits(ChainWord word) { return word >> kRoomBits; }
 constexpr uint16_t room_bits(ChainWord word) { return static_cast<uint16_t>(word); }
 constexpr bool has_objects(ChainWord word) { return pointer_bits(word) != 0; }
 constexpr bool accepts_push(ChainWord word) { return static_cast<int16_t>(room_bits(word)) > 0; }
+constexpr bool is_held(ChainWord word) { return word >= kStoppedWord && word <= 0xffff; }
 // Length of a chain whose class has this limit. Chains may be longer than the limit (room wraps below 0), up to 65535.
 constexpr uint16_t chain_length(ChainWord word, uint16_t limit) {
   return static_cast<uint16_t>(limit - room_bits(word));

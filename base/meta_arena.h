@@ -34,6 +34,7 @@ public:
   // Bytes handed out and not released.
   size_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
   size_t committed() const { return range_.committed(); }
+  uint64_t base() const { return reinterpret_cast<uint64_t>(range_.base()); }
 
   // Convenience for structures with a trivial or constant constructor.
   template <typename T, typename... Args>

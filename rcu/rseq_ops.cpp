@@ -2,6 +2,6 @@
 
 namespace tenure {
 
-thread_local constinit uint32_t current_front = kRootFrontOffset;
+thread_local constinit CurrentScope current_scope{kRootFrontOffset, 0};
 
 }  // namespace tenure

@@ -42,10 +42,15 @@ constexpr size_t kCpuAreaSize = size_t{1} << kCpuShift;
 // Areas below CPU 0 for the ids of unregistered threads (-1 uninitialised, -2 registration failed).
 constexpr unsigned kClosedAreas = 2;
 
-// Offset of the current tenant's front in every CPU's area. Constant-initialised to the root's, so that
-// it is right before anything has run in the thread.
+// Which tenant the thread is in: one word, so that a switch is one store and whole for signal handlers.
+// Constant-initialised to the root's, so that it is right before anything has run in the thread.
+struct alignas(8) CurrentScope {
+  uint32_t
+      front;  // Offset of the tenant's front in every CPU's area; 0: closed, the slow path decides.
+  uint32_t tenant;  // Names the tenant; 0: the root.
+};
 constexpr uint32_t kRootFrontOffset = 64;
-extern thread_local constinit uint32_t current_front
+extern thread_local constinit CurrentScope current_scope
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 }  // namespace tenure

@@ -170,13 +170,13 @@ TENURE_API void tenure_tenant_reset_peak(struct tenure_tenant* tenant);
 
 /* From now on the events of `mask` (TENURE_EVENT_BIT) make the eventfd readable; each once until
  * tenure_tenant_read_events(). fd -1: none. The descriptor stays the caller's and must not be closed before it is
- * replaced. 0 or -ENOMEM. Control. */
+ * replaced. 0, -EINVAL for the root, -ENOMEM. Control. */
 TENURE_API int tenure_tenant_set_eventfd(struct tenure_tenant* tenant, int fd, uint32_t mask);
 /* Which of those happened since the last call, as a mask. */
 TENURE_API uint32_t tenure_tenant_read_events(struct tenure_tenant* tenant);
 /* Calls handler(tenant, event, argument) after the event, once for each burst: from tenure_checkpoint() or the end of a
  * control operation, never from malloc or free, never with a lock held. What it allocates is charged to the root. NULL:
- * no more calls. 0, -EINVAL, -ENOMEM. Control. */
+ * no more calls. 0, -EINVAL (the root, event), -ENOMEM. Control. */
 typedef void (*tenure_event_handler)(struct tenure_tenant* tenant, enum tenure_event event,
                                      void* argument);
 TENURE_API int tenure_tenant_set_handler(struct tenure_tenant* tenant, enum tenure_event event,

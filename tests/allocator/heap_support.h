@@ -36,6 +36,7 @@ inline Cache& fresh_cache(size_t size) {
   static std::vector<Cache> caches(200);  // Slabs keep pointing to it.
   Cache& cache = caches.at(fronts++);
   cache.init(class_of(size), next_front, 1);
+  cache.family = &class_families[index_of(class_of(size))];
   next_front += kFrontSize;
   return cache;
 }

@@ -25,7 +25,7 @@ protected:
 TEST_F(LargeTest, RunsOfTheirOwn) {
   for (const size_t size : {kLargestSmall + 1, 2 * kGranuleSize, 2 * kGranuleSize + 1, kChunkSize,
                             3 * kChunkSize + 5}) {
-    void* const object = allocate_large(size, 1, Fill::kAny);
+    void* const object = allocate_large(root_tenant, size, 1, Fill::kAny);
     ASSERT_NE(object, nullptr);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(object) % kGranuleSize, 0u);
     const uint32_t number = number_of(object);
@@ -45,7 +45,7 @@ TEST_F(LargeTest, RunsOfTheirOwn) {
 
 TEST_F(LargeTest, AlignmentOfTheAddress) {
   for (size_t alignment = kGranuleSize; alignment <= 64 * kMiB; alignment *= 2) {
-    void* const object = allocate_large(kGranuleSize, alignment, Fill::kAny);
+    void* const object = allocate_large(root_tenant, kGranuleSize, alignment, Fill::kAny);
     ASSERT_NE(object, nullptr) << alignment;
     EXPECT_EQ(reinterpret_cast<uintptr_t>(object) % alignment, 0u) << alignment;
     release(object);
@@ -58,7 +58,7 @@ TEST_F(LargeTest, ImpossibleSizesAreRefused) {
         size_t{1} << 62, static_cast<size_t>(PTRDIFF_MAX), static_cast<size_t>(PTRDIFF_MAX) + 1,
         SIZE_MAX - kGranuleSize, SIZE_MAX}) {
     errno = 0;
-    EXPECT_EQ(allocate_large(size, 1, Fill::kAny), nullptr) << size;
+    EXPECT_EQ(allocate_large(root_tenant, size, 1, Fill::kAny), nullptr) << size;
     EXPECT_EQ(errno, ENOMEM);
   }
 }
@@ -66,23 +66,24 @@ TEST_F(LargeTest, ImpossibleSizesAreRefused) {
 TEST_F(LargeTest, ImpossibleAlignmentsAreRefused) {
   for (unsigned shift = 45; shift < 64; ++shift) {
     errno = 0;
-    EXPECT_EQ(allocate_large(kGranuleSize, size_t{1} << shift, Fill::kAny), nullptr) << shift;
+    EXPECT_EQ(allocate_large(root_tenant, kGranuleSize, size_t{1} << shift, Fill::kAny), nullptr)
+        << shift;
     EXPECT_EQ(errno, ENOMEM);
   }
 }
 
 TEST_F(LargeTest, ZeroFillAfterUse) {
   const size_t size = 10 * kGranuleSize;
-  void* object = allocate_large(size, 1, Fill::kAny);
+  void* object = allocate_large(root_tenant, size, 1, Fill::kAny);
   __builtin_memset(object, 7, size);
   release(object);
-  object = allocate_large(size, 1, Fill::kZero);
+  object = allocate_large(root_tenant, size, 1, Fill::kZero);
   EXPECT_TRUE(is_zero(object, size));
   release(object);
 }
 
 TEST_F(LargeTest, ShrinksAndGrowsInPlace) {
-  void* const object = allocate_large(10 * kGranuleSize, 1, Fill::kAny);
+  void* const object = allocate_large(root_tenant, 10 * kGranuleSize, 1, Fill::kAny);
   const uint32_t number = number_of(object);
   __builtin_memset(object, 7, 10 * kGranuleSize);
   EXPECT_EQ(resize_large(number, 10 * kGranuleSize - 5), object);
@@ -100,9 +101,9 @@ TEST_F(LargeTest, ShrinksAndGrowsInPlace) {
 // Where something is in the way the pages move; their contents come along.
 TEST_F(LargeTest, MovesWhereItCannotGrow) {
   const size_t size = kMiB;
-  char* object = static_cast<char*>(allocate_large(size, 1, Fill::kAny));
+  char* object = static_cast<char*>(allocate_large(root_tenant, size, 1, Fill::kAny));
   const uint32_t number = number_of(object);
-  void* const wall = allocate_large(kGranuleSize, 1, Fill::kAny);
+  void* const wall = allocate_large(root_tenant, kGranuleSize, 1, Fill::kAny);
   const uint32_t end = granule_of(object) + static_cast<uint32_t>(size / kGranuleSize);
   if (granule_of(wall) != end) GTEST_SKIP() << "the neighbour lies elsewhere";
   for (size_t i = 0; i < size; i += 512) object[i] = static_cast<char>(i / 512);
@@ -120,20 +121,20 @@ TEST_F(LargeTest, MovesWhereItCannotGrow) {
   EXPECT_TRUE(stamped.intact());
   EXPECT_EQ(validate_heap(), nullptr);
   // What was left behind is zero, and usable.
-  void* const zeroed = allocate_large(size, 1, Fill::kZero);
+  void* const zeroed = allocate_large(root_tenant, size, 1, Fill::kZero);
   EXPECT_TRUE(is_zero(zeroed, size));
   EXPECT_TRUE(stamped.intact());
   release(zeroed);
   // The moved run's memory can be used by others after it was freed.
   free_large(number);
-  void* const again = allocate_large(3 * kMiB, 1, Fill::kZero);
+  void* const again = allocate_large(root_tenant, 3 * kMiB, 1, Fill::kZero);
   EXPECT_TRUE(is_zero(again, 3 * kMiB));
   release(again);
   release(wall);
 }
 
 TEST_F(LargeTest, ImpossibleResizesChangeNothing) {
-  void* const object = allocate_large(4 * kGranuleSize, 1, Fill::kAny);
+  void* const object = allocate_large(root_tenant, 4 * kGranuleSize, 1, Fill::kAny);
   const uint32_t number = number_of(object);
   for (const size_t size :
        {size_t{1} << 45, size_t{1} << 47, static_cast<size_t>(PTRDIFF_MAX), SIZE_MAX}) {
@@ -149,7 +150,8 @@ TEST_F(LargeTest, ThreadsKeepWhatTheyWrote) {
     Random random{static_cast<uint64_t>(id) + 1};
     for (int round = 0; round < 400; ++round) {
       const size_t size = (2 + random.below(40)) * kGranuleSize;
-      void* object = allocate_large(size, 1, random.below(2) ? Fill::kZero : Fill::kAny);
+      void* object =
+          allocate_large(root_tenant, size, 1, random.below(2) ? Fill::kZero : Fill::kAny);
       if (object == nullptr) {
         ++wrong;
         continue;

@@ -63,7 +63,7 @@ TEST_F(SlabTest, NewSlabIsCarvedInOrderUpToItsCapacity) {
     for (uint32_t i = 0; i < slab.granules; ++i) {
       const GranuleEntry& entry = arena.page_map.at(slab.granule + i);
       EXPECT_EQ(entry.descriptor.load(), number_of(all[0]));
-      EXPECT_EQ(entry.front, arena.rseq ? cache.front_slot : 0);
+      EXPECT_EQ(entry.front, arena.rseq ? cache.front_slot.load() : 0);
     }
     EXPECT_EQ(give_to_slabs(cache, chain_of(cache, all)), 1u);
     EXPECT_EQ(cache.slabs.load(), 0u);

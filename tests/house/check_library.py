@@ -10,6 +10,9 @@ MALLOC = """malloc free calloc realloc reallocarray aligned_alloc posix_memalign
     malloc_usable_size malloc_trim mallinfo mallinfo2 mallopt malloc_stats malloc_info free_sized
     free_aligned_sized cfree""".split()
 
+# Wrapped, so that threads can start inside a tenant.
+THREADS = ["pthread_create"]
+
 # Operator new and delete, mangled: m is size_t, St11align_val_t and RKSt9nothrow_t as they read.
 NOTHROW, ALIGN = "RKSt9nothrow_t", "St11align_val_t"
 NEW = [f"_Zn{form}m{align}{nothrow}"
@@ -28,6 +31,7 @@ def api_of(header):
     """The functions that tenure.h declares."""
     with open(header, encoding="utf-8") as file:
         text = re.sub(r"//[^\n]*|/\*.*?\*/|^\s*#.*?$", " ", file.read(), flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"static inline [^;{]*", " ", text)
     # Inside a parameter list a name before a parenthesis is a function type, not a declaration.
     return set(re.findall(r"\b(tenure_\w+)\s*\((?!\s*\*)", text))
 
@@ -36,7 +40,7 @@ def check_exports(path, header):
     defined, undefined = elf.dynamic_symbols(path)
     problems = []
     versions = dict(name.split("@@") if "@@" in name else (name, "") for name in defined)
-    wanted = {name: "" for name in MALLOC + OPERATORS}
+    wanted = {name: "" for name in MALLOC + THREADS + OPERATORS}
     wanted |= {name: "TENURE_1.0" for name in api_of(header)}
     for name in sorted(wanted.keys() - versions.keys()):
         problems.append(f"not exported: {name}")

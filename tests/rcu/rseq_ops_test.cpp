@@ -143,7 +143,7 @@ TEST(RseqOpsUnregistered, EveryWordIsClosed) {
 }
 
 TEST(RseqOpsUnregistered, FrontIsTheRootsBeforeAnythingRan) {
-  std::thread([] { EXPECT_EQ(current_front, kRootFrontOffset); }).join();
+  std::thread([] { EXPECT_EQ(current_scope.front, kRootFrontOffset); }).join();
 }
 
 }  // namespace

@@ -1,0 +1,87 @@
+#include "allocator/control.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "accounting/events.h"
+#include "accounting/tenant_tree.h"
+#include "allocator/current.h"
+#include "allocator/tenant_heap.h"
+
+namespace tenure {
+namespace {
+
+// Bounds the work of one control operation, and is more than one brings.
+constexpr size_t kHeapsLookedAt = 4;
+
+// What handlers allocate is the root's.
+size_t run_handlers() {
+  if (!events_pending()) return 0;
+  const ScopedTenant as_root(root_tenant);
+  return run_event_handlers();
+}
+
+// The pause grows with the excess: a tenant a tenth above its high gets the whole of it.
+void pause_for_excess(uint64_t usage, uint64_t high) {
+  constexpr uint64_t kLongestMs = 10;
+  const uint64_t excess = usage - high;
+  const uint64_t whole = high / 10 + 1;
+  const uint64_t us = excess >= whole ? kLongestMs * 1000 : kLongestMs * 1000 * excess / whole;
+  const timespec pause{0, static_cast<long>(us * 1000)};
+  nanosleep(&pause, nullptr);
+}
+
+}  // namespace
+
+void after_control_operation() {
+  {
+    MutexGuard guard(tenants_mutex);
+    reap_heaps(kHeapsLookedAt);
+  }
+  deferred::drain();
+  run_handlers();
+}
+
+size_t reap_all() {
+  // The tree's pin goes with one grace period, the caches with the next, then the heap.
+  constexpr int kRounds = 3;
+  size_t before = SIZE_MAX;
+  for (int round = 0;; ++round) {
+    size_t left;
+    {
+      MutexGuard guard(tenants_mutex);
+      left = reap_heaps(SIZE_MAX);
+    }
+    flush_tenants();
+    if (left == 0 || (left >= before && round >= kRounds)) break;
+    before = left;
+  }
+  run_handlers();
+  MutexGuard guard(tenants_mutex);
+  return dead_heaps();
+}
+
+size_t reclaim_bytes(Tenant& top, size_t bytes) {
+  size_t freed = 0;
+  for (const ReclaimStage stage : kReclaimStages) {
+    if (freed < bytes) freed += reclaim(top, bytes - freed, stage);
+  }
+  return freed;
+}
+
+int checkpoint() {
+  const int saved = errno;
+  const size_t handled = run_handlers();
+  // The thread's own handle keeps the tenant and its ancestors.
+  for (Tenant* tenant = &current_tenant(); tenant != &root_tenant; tenant = tenant->parent()) {
+    const uint64_t high = tenant->counter.high();
+    if (tenant->counter.usage() <= high) continue;
+    reclaim_to(*tenant, high);
+    const uint64_t usage = tenant->counter.usage();
+    if (usage > high) pause_for_excess(usage, high);
+  }
+  errno = saved;
+  return static_cast<int>(handled);
+}
+
+}  // namespace tenure

@@ -1,0 +1,68 @@
+#include "allocator/front_space.h"
+
+#include "allocator/front.h"
+
+namespace tenure {
+
+constinit FrontSpace front_space;
+
+namespace {
+
+// Behind the closed slot and the root's front; a page on, so that tenants' words share no line with them.
+constexpr uint32_t kFirstBlock = 8192;
+constexpr uint32_t kBlocks = (kCpuAreaSize - kFirstBlock) / kFrontSize;
+constexpr uint32_t kPairsInBlock = kFrontSize / kSlotSize;
+
+// Links of free blocks and pairs, by slot.
+constexpr uint32_t kSlots = kCpuAreaSize / kSlotSize;
+constinit std::atomic<uint32_t> links[kSlots]{};
+
+}  // namespace
+
+uint64_t FrontSpace::Links::load(uint64_t node) {
+  return links[node / kSlotSize].load(std::memory_order_relaxed);
+}
+void FrontSpace::Links::store(uint64_t node, uint64_t next) {
+  links[node / kSlotSize].store(static_cast<uint32_t>(next), std::memory_order_relaxed);
+}
+
+uint32_t FrontSpace::take_front() {
+  if (const uint64_t recycled = fronts_.pop()) return static_cast<uint32_t>(recycled);
+  uint32_t block = next_.load(std::memory_order_relaxed);
+  do {
+    if (block == kBlocks) return 0;
+  } while (!next_.compare_exchange_weak(block, block + 1, std::memory_order_relaxed));
+  return kFirstBlock + block * kFrontSize;
+}
+
+uint32_t FrontSpace::take_pair() {
+  if (const uint64_t pair = pairs_.pop()) return static_cast<uint32_t>(pair);
+  const uint32_t block = take_front();
+  if (block == 0) return 0;
+  for (uint32_t i = 1; i < kPairsInBlock; ++i) pairs_.push(block + i * kSlotSize);
+  return block;
+}
+
+void FrontSpace::close(uint32_t offset, uint32_t bytes) {
+  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
+    for (uint32_t at = offset; at < offset + bytes; at += sizeof(ChainWord)) {
+      std::atomic<ChainWord>& word = word_in_area(area, at);
+      // Most were never written: their pages stay untouched.
+      if (word.load(std::memory_order_relaxed) != kClosedWord) {
+        word.store(kClosedWord, std::memory_order_relaxed);
+      }
+    }
+  }
+}
+
+void FrontSpace::release_front(uint32_t offset) {
+  close(offset, kFrontSize);
+  fronts_.push(offset);
+}
+
+void FrontSpace::release_pair(uint32_t offset) {
+  close(offset, kSlotSize);
+  pairs_.push(offset);
+}
+
+}  // namespace tenure

@@ -1,0 +1,34 @@
+// Words in the per-CPU areas: which tenant's front, or which named cache's pair, lies at which offset.
+#pragma once
+
+#include <cstdint>
+
+#include "allocator/size_class.h"
+#include "base/tagged_stack.h"
+
+namespace tenure {
+
+// Blocks are fronts: a word pair for each class. A named cache takes a single pair; such pairs are cut from a block.
+// Lock-free, async-signal-safe.
+class FrontSpace {
+public:
+  // 0: none left, the caller does without.
+  uint32_t take_front();
+  uint32_t take_pair();
+  // Nobody uses the words any more: they are closed again for the next owner.
+  void release_front(uint32_t offset);
+  void release_pair(uint32_t offset);
+
+private:
+  struct Links {
+    static uint64_t load(uint64_t node);
+    static void store(uint64_t node, uint64_t next);
+  };
+  static void close(uint32_t offset, uint32_t bytes);
+
+  std::atomic<uint32_t> next_{0};  // Blocks ever taken.
+  TaggedStack<Links> fronts_, pairs_;
+};
+extern constinit FrontSpace front_space;
+
+}  // namespace tenure

@@ -1,0 +1,35 @@
+// Events and checkpoints.
+#include <errno.h>
+
+#include "accounting/events.h"
+#include "allocator/control.h"
+#include "api/handles.h"
+#include "base/attributes.h"
+
+using namespace tenure;
+
+static_assert(TENURE_EVENT_LOW == static_cast<int>(EventKind::kLow) &&
+              TENURE_EVENT_HIGH == static_cast<int>(EventKind::kHigh) &&
+              TENURE_EVENT_MAX == static_cast<int>(EventKind::kMax) &&
+              TENURE_EVENT_OVERDRAW == static_cast<int>(EventKind::kOverdraw) &&
+              TENURE_EVENT_ABORT == static_cast<int>(EventKind::kAbort));
+
+TENURE_EXPORT int tenure_tenant_set_eventfd(tenure_tenant* tenant, int fd, uint32_t mask) {
+  if (tenant == nullptr) return -EINVAL;
+  return set_eventfd(tenant_of(tenant), fd, mask);
+}
+
+TENURE_EXPORT uint32_t tenure_tenant_read_events(tenure_tenant* tenant) {
+  return read_events(tenant_of(tenant));
+}
+
+TENURE_EXPORT int tenure_tenant_set_handler(tenure_tenant* tenant, tenure_event event,
+                                            tenure_event_handler handler, void* argument) {
+  if (tenant == nullptr || static_cast<unsigned>(event) >= kEventKinds) return -EINVAL;
+  // The same calling convention: a handle is the tenant's address, an event the kind's number.
+  const auto plain = reinterpret_cast<void (*)()>(handler);
+  return set_event_handler(tenant_of(tenant), static_cast<EventKind>(event),
+                           reinterpret_cast<EventHandler>(plain), argument);
+}
+
+TENURE_EXPORT int tenure_checkpoint(void) { return checkpoint(); }

@@ -1,0 +1,140 @@
+// The current tenant, memory of a given tenant, named caches.
+#include <errno.h>
+
+#include "allocator/current.h"
+#include "allocator/heap.h"
+#include "allocator/object_cache.h"
+#include "allocator/statistics.h"
+#include "api/handles.h"
+#include "base/bits.h"
+
+using namespace tenure;
+
+static_assert(sizeof(tenure_scope) == sizeof(CurrentScope));
+
+namespace {
+
+uint64_t word_of(CurrentScope scope) {
+  uint64_t word;
+  __builtin_memcpy(&word, &scope, sizeof word);
+  return word;
+}
+CurrentScope scope_from(uint64_t word) {
+  CurrentScope scope;
+  __builtin_memcpy(&scope, &word, sizeof scope);
+  return scope;
+}
+
+void* fail(int error) {
+  errno = error;
+  return nullptr;
+}
+
+}  // namespace
+
+TENURE_EXPORT tenure_scope tenure_enter(tenure_tenant* tenant) {
+  return {word_of(enter(tenant_of(tenant)))};
+}
+
+TENURE_EXPORT void tenure_leave(tenure_scope outer) { leave(scope_from(outer.word)); }
+
+TENURE_EXPORT tenure_tenant* tenure_current(void) { return handle_of(current_tenant()); }
+
+TENURE_EXPORT tenure_captured tenure_capture(void) {
+  Tenant& tenant = current_tenant();
+  if (&tenant != &root_tenant) tenant.pin();
+  return {word_of(scope_of(tenant))};
+}
+
+TENURE_EXPORT tenure_scope tenure_restore(tenure_captured captured) {
+  return {word_of(enter(tenant_of(scope_from(captured.word))))};
+}
+
+TENURE_EXPORT void tenure_release(tenure_captured captured) {
+  Tenant& tenant = tenant_of(scope_from(captured.word));
+  if (&tenant != &root_tenant) tenant.unpin();
+}
+
+TENURE_EXPORT void* tenure_malloc(tenure_tenant* tenant, size_t size) {
+  return allocate_for(tenant_of(tenant), size, 1, Fill::kAny);
+}
+
+TENURE_EXPORT void* tenure_calloc(tenure_tenant* tenant, size_t count, size_t size) {
+  size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes)) return fail(ENOMEM);
+  return allocate_for(tenant_of(tenant), bytes, 1, Fill::kZero);
+}
+
+TENURE_EXPORT void* tenure_aligned_alloc(tenure_tenant* tenant, size_t alignment, size_t size) {
+  if (!is_power_of_two(alignment)) return fail(EINVAL);
+  return allocate_for(tenant_of(tenant), size, alignment, Fill::kAny);
+}
+
+TENURE_EXPORT void* tenure_transfer(tenure_tenant* tenant, void* block) {
+  return block ? transfer(tenant_of(tenant), block) : nullptr;
+}
+
+TENURE_EXPORT tenure_tenant* tenure_owner(const void* block) {
+  return block ? handle_of(pin_owner(block)) : nullptr;
+}
+
+TENURE_EXPORT int tenure_cache_create(const char* name, size_t size, size_t alignment,
+                                      unsigned flags, void (*constructor)(void*),
+                                      tenure_cache** cache) {
+  if (cache == nullptr) return -EINVAL;
+  *cache = nullptr;
+  if (flags != 0) return -EINVAL;
+  CacheFamily* family = nullptr;
+  const int error = create_object_cache(name, size, alignment, constructor, &family);
+  *cache = reinterpret_cast<tenure_cache*>(family);
+  return error;
+}
+
+TENURE_EXPORT void* tenure_cache_alloc(tenure_cache* cache) {
+  return allocate_object(family_of(cache), current_tenant());
+}
+
+TENURE_EXPORT void* tenure_cache_alloc_for(tenure_cache* cache, tenure_tenant* tenant) {
+  return allocate_object(family_of(cache), tenant_of(tenant));
+}
+
+TENURE_EXPORT void tenure_cache_free(tenure_cache* cache, void* object) {
+  free_object(family_of(cache), object);
+}
+
+TENURE_EXPORT int tenure_cache_alloc_bulk(tenure_cache* cache, size_t count, void** objects) {
+  const int saved = errno;
+  for (size_t i = 0; i < count; ++i) {
+    objects[i] = tenure_cache_alloc(cache);
+    if (objects[i] != nullptr) continue;
+    tenure_cache_free_bulk(cache, i, objects);
+    errno = saved;
+    return -ENOMEM;
+  }
+  return 0;
+}
+
+TENURE_EXPORT void tenure_cache_free_bulk(tenure_cache* cache, size_t count, void** objects) {
+  for (size_t i = 0; i < count; ++i) tenure_cache_free(cache, objects[i]);
+}
+
+TENURE_EXPORT size_t tenure_cache_shrink(tenure_cache* cache) {
+  return shrink_object_cache(family_of(cache));
+}
+
+TENURE_EXPORT int tenure_cache_destroy(tenure_cache* cache, size_t* live) {
+  return destroy_object_cache(family_of(cache), live);
+}
+
+TENURE_EXPORT int tenure_cache_stats(tenure_cache* cache, struct tenure_cache_stats* stats) {
+  FamilyStatistics own;
+  collect_family_statistics(family_of(cache), own);
+  struct tenure_cache_stats full = {};
+  full.object_size = family_of(cache).root->object_size;
+  full.live = own.live;
+  full.cached = own.cached;
+  full.slabs = own.slabs;
+  full.slab_bytes = own.slab_bytes;
+  full.tenants = own.tenants;
+  return fill(stats, full);
+}

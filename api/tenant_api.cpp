@@ -1,0 +1,181 @@
+// Tenants: the functions of tenure.h that change and show the tree.
+#include <errno.h>
+
+#include "accounting/tenant_tree.h"
+#include "allocator/bootstrap.h"
+#include "allocator/control.h"
+#include "allocator/current.h"
+#include "allocator/statistics.h"
+#include "api/handles.h"
+#include "base/bits.h"
+
+using namespace tenure;
+
+TENURE_EXPORT int tenure_tenant_create(tenure_tenant* parent, const char* name, unsigned flags,
+                                       tenure_tenant** tenant) {
+  if (tenant == nullptr) return -EINVAL;
+  *tenant = nullptr;
+  if (name == nullptr || (flags & ~(TENURE_DURABLE | TENURE_ISOLATED)) != 0) return -EINVAL;
+  if (!bootstrap()) return -ENOMEM;
+  static_assert(TENURE_DURABLE == kDurableTenant && TENURE_ISOLATED == kIsolatedTenant);
+  Tenant* created = nullptr;
+  const int error = create_tenant(tenant_of(parent), name, flags, &created);
+  after_control_operation();
+  if (error == 0) *tenant = handle_of(*created);
+  return error;
+}
+
+TENURE_EXPORT int tenure_tenant_offline(tenure_tenant* tenant, unsigned flags) {
+  static_assert(TENURE_RECURSIVE == kOfflineRecursive);
+  const int error = offline_tenant(tenant_of(tenant), flags);
+  after_control_operation();
+  return error;
+}
+
+TENURE_EXPORT tenure_tenant* tenure_tenant_find(const char* path) {
+  if (path == nullptr) return nullptr;
+  Tenant* const tenant = find_tenant(path);
+  if (tenant == nullptr) return nullptr;
+  if (tenant == &root_tenant) tenant->unpin();
+  return handle_of(*tenant);
+}
+
+TENURE_EXPORT tenure_tenant* tenure_tenant_ref(tenure_tenant* tenant) {
+  if (tenant) tenant_of(tenant).pin();
+  return tenant;
+}
+
+TENURE_EXPORT void tenure_tenant_close(tenure_tenant* tenant) {
+  if (tenant) tenant_of(tenant).unpin();
+}
+
+TENURE_EXPORT int tenure_tenant_online(tenure_tenant* tenant) { return tenant_of(tenant).online(); }
+
+TENURE_EXPORT uint32_t tenure_tenant_id(tenure_tenant* tenant) {
+  return index_of(tenant_of(tenant).id());
+}
+
+TENURE_EXPORT const char* tenure_tenant_name(tenure_tenant* tenant) {
+  return tenant_of(tenant).name();
+}
+
+TENURE_EXPORT size_t tenure_tenant_path(tenure_tenant* tenant, char* buffer, size_t size) {
+  return tenant_of(tenant).copy_path(buffer, size);
+}
+
+TENURE_EXPORT tenure_tenant* tenure_tenant_parent(tenure_tenant* tenant) {
+  Tenant* const parent = tenant_of(tenant).parent();
+  if (parent == nullptr) return nullptr;
+  return tenure_tenant_ref(handle_of(*parent));
+}
+
+TENURE_EXPORT int tenure_tenant_for_each(tenure_tenant* top, int (*visit)(tenure_tenant*, void*),
+                                         void* argument) {
+  int result = 0;
+  for_each_in_subtree(tenant_of(top), [&](Tenant& tenant) {
+    result = visit(handle_of(tenant), argument);
+    return result == 0;
+  });
+  return result;
+}
+
+TENURE_EXPORT int tenure_tenant_set_limit(tenure_tenant* handle, tenure_limit which, size_t bytes) {
+  Tenant& tenant = tenant_of(handle);
+  if (&tenant == &root_tenant) return -EINVAL;
+  switch (which) {
+  case TENURE_MIN:
+    tenant.counter.set_min(bytes);
+    return 0;
+  case TENURE_LOW:
+    tenant.counter.set_low(bytes);
+    return 0;
+  case TENURE_HIGH:
+    tenant.counter.set_high(bytes);
+    if (tenant.counter.usage() > bytes) reclaim_to(tenant, bytes);
+    return 0;
+  case TENURE_MAX:
+    if (tenant.set_max(bytes) > bytes) reclaim_to(tenant, bytes);
+    return 0;
+  case TENURE_RESERVE:
+    tenant.set_reserve(bytes);
+    return 0;
+  }
+  return -EINVAL;
+}
+
+TENURE_EXPORT size_t tenure_tenant_limit(tenure_tenant* handle, tenure_limit which) {
+  const Tenant& tenant = tenant_of(handle);
+  switch (which) {
+  case TENURE_MIN:
+    return tenant.counter.min();
+  case TENURE_LOW:
+    return tenant.counter.low();
+  case TENURE_HIGH:
+    return tenant.counter.high();
+  case TENURE_MAX:
+    return tenant.counter.max();
+  case TENURE_RESERVE:
+    return tenant.reserve.load(std::memory_order_relaxed);
+  }
+  return 0;
+}
+
+static_assert(TENURE_FAIL_LARGE == static_cast<int>(Policy::kFailLarge) &&
+              TENURE_FAIL_ALL == static_cast<int>(Policy::kFailAll) &&
+              TENURE_OBSERVE == static_cast<int>(Policy::kObserve) &&
+              TENURE_EVENT == static_cast<int>(Policy::kEvent) &&
+              TENURE_ABORT == static_cast<int>(Policy::kAbort));
+
+TENURE_EXPORT int tenure_tenant_set_policy(tenure_tenant* tenant, tenure_policy policy) {
+  if (tenant == nullptr || static_cast<unsigned>(policy) >= kPolicies) return -EINVAL;
+  tenant_of(tenant).set_policy(static_cast<Policy>(policy));
+  return 0;
+}
+
+TENURE_EXPORT tenure_policy tenure_tenant_policy(tenure_tenant* tenant) {
+  return static_cast<tenure_policy>(tenant_of(tenant).policy.load(std::memory_order_relaxed));
+}
+
+TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenant_stats* stats) {
+  static_assert(TENURE_EVENTS == kEventKinds);
+  Tenant& tenant = tenant_of(handle);
+  TenantStatistics own;
+  collect_tenant_statistics(tenant, own);
+  struct tenure_tenant_stats full = {};
+  full.usage = tenant.counter.usage();
+  full.peak = tenant.counter.peak();
+  full.allocated = own.allocated_bytes;
+  full.cached = own.cached_bytes;
+  full.meta = own.meta_bytes;
+  full.failures = tenant.counter.failures();
+  for (unsigned i = 0; i < kEventKinds; ++i) {
+    full.events[i] = tenant.event_count(static_cast<EventKind>(i));
+  }
+  full.children = tenant.children.load(std::memory_order_relaxed);
+  return fill(stats, full);
+}
+
+TENURE_EXPORT void tenure_tenant_reset_peak(tenure_tenant* tenant) {
+  tenant_of(tenant).counter.reset_peak();
+}
+
+TENURE_EXPORT size_t tenure_reclaim(tenure_tenant* tenant, size_t bytes) {
+  return reclaim_bytes(tenant_of(tenant), bytes);
+}
+
+TENURE_EXPORT int tenure_dead_for_each(int (*visit)(const tenure_dead*, void*), void* argument) {
+  int result = 0;
+  for_each_dead_context([&](const DeadContext& context) {
+    if (result != 0) return;
+    tenure_dead dead = {};
+    dead.struct_size = sizeof dead;
+    dead.name = context.origin_name;
+    dead.id = context.origin_id;
+    dead.payer = handle_of(*context.payer);
+    dead.bytes = context.bytes;
+    result = visit(&dead, argument);
+  });
+  return result;
+}
+
+TENURE_EXPORT size_t tenure_reap(void) { return reap_all(); }
