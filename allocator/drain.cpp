@@ -25,6 +25,8 @@ std::atomic<ChainWord>& front_word(uint32_t area, uint32_t i) {
 // 2. One fence for all words: every such section has committed or was aborted.
 // 3. Where STOPPED still stands, nobody has used the old word and nobody will: it is ours. Elsewhere a commit won and the old word
 //    says nothing any more.
+// A swap (pop_pair in rcu/rseq_ops.h) commits both words of a slot at once. It loads neither as STOPPED and stores neither as STOPPED,
+// so each word by itself is as in a commit of its own, also where this thread exchanged one before the commit and the other after it.
 // An exchange alone would be wrong: the section may have loaded head and next before it, and commit after it.
 void drain_area(uint32_t area) {
   ChainWord taken[kWords];

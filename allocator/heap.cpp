@@ -27,7 +27,7 @@ void* split_first(Cache& cache, const Front& front, ChainWord chain) {
   void* const object = first_object(chain);
   const ChainWord rest = load_link(object);
   if (!follows(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
-  if (has_objects(rest) && !front.install(rest)) cache.depot.push(rest);
+  if (!front.install(rest) && has_objects(rest)) cache.depot.push(rest);
   return object;
 }
 
