@@ -40,13 +40,17 @@ inline CacheFamily* next_family(CacheFamily* family) {
   return std::atomic_ref(family->next).load(std::memory_order_acquire);
 }
 
-// Calls fn(CacheFamily&) for every family. In a read section.
+// Calls fn(CacheFamily&) for every named cache; for every family. In a read section.
 template <typename Fn>
-void for_each_family(Fn fn) {
-  for (CacheFamily& family : class_families) fn(family);
+void for_each_named_family(Fn fn) {
   for (CacheFamily* f = named_families.load(std::memory_order_acquire); f; f = next_family(f)) {
     fn(*f);
   }
+}
+template <typename Fn>
+void for_each_family(Fn fn) {
+  for (CacheFamily& family : class_families) fn(family);
+  for_each_named_family(fn);
 }
 
 // Calls fn(Cache&) for every cache that is found by its tenant: the dead ones are not. One read section.

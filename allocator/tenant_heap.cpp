@@ -105,6 +105,11 @@ bool count_step(TenantHeap& heap, const CacheFamily& family) {
   return true;
 }
 
+bool may_have_cache(const TenantHeap& heap, const CacheFamily& family) {
+  const ClassId id = family.root->class_id;
+  return id == kNamedClass || (heap.classes.load(std::memory_order_acquire) >> index_of(id) & 1);
+}
+
 TENURE_SLOW Cache* make_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, bool* error) {
   Cache* const cache = meta_arena.create<Cache>();
   if (cache == nullptr) {
@@ -112,6 +117,10 @@ TENURE_SLOW Cache* make_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& fam
     return nullptr;
   }
   cache->init_child(*family.root, tenant);
+  if (cache->class_id != kNamedClass) {
+    // Release: who sees the cache sees the bit. publish_cache() has the rest of the argument.
+    heap.classes.fetch_or(uint64_t{1} << index_of(cache->class_id), std::memory_order_release);
+  }
   return publish_cache(tenant, heap, family, cache, error);
 }
 
@@ -239,15 +248,15 @@ Cache* find_cache(Tenant& asked, CacheFamily& family) {
   for (;;) {
     Tenant& tenant = asked.nearest_online();
     if (&tenant == &root_tenant) return family.root;
-    Cache* cache;
-    {
+    TenantHeap* heap = heap_of(tenant);
+    Cache* cache = nullptr;
+    if (heap && may_have_cache(*heap, family)) {
       grace::ReadSection section;
       cache = family.children.load(index_of(tenant.id()));
       // Another tenant's cache under this id: ours has gone, and the id is in use again.
       if (cache && cache->owner != &tenant) continue;
     }
     if (cache && cache->slabs.load(std::memory_order_relaxed) != 0) return cache;
-    TenantHeap* heap = heap_of(tenant);
     if (family.root->class_id != kNamedClass && !is_isolated(tenant) &&
         (heap ? count_step(*heap, family) : count_first_steps(tenant)))
       return &pool_caches[index_of(family.root->class_id)];
@@ -311,14 +320,11 @@ void kill_caches(Tenant& tenant) {
   if (heap == nullptr) return;
   Cache* const before = heap->dead;
   grace::ReadSection section;
-  for_each_family([&](CacheFamily& family) {
-    const uint32_t id = index_of(tenant.id());
-    Cache* const cache = family.children.load(id);
-    if (cache == nullptr || cache->owner != &tenant) return;
-    cache->dead.store(true, std::memory_order_release);
-    cache->next = heap->dead;
-    heap->dead = cache;
-    family.children.clear_if(id, cache);
+  for_each_cache_of(tenant, [&](Cache& cache) {
+    cache.dead.store(true, std::memory_order_release);
+    cache.next = heap->dead;
+    heap->dead = &cache;
+    cache.family->children.clear_if(index_of(tenant.id()), &cache);
   });
   Cache* caches[kDrainMost];
   uint32_t count = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
 #include "accounting/tenant.h"
@@ -24,6 +25,8 @@ struct alignas(64) TenantHeap {
   // By class: objects taken from the pool since the tenant was last found empty there. Heuristics: races may lose
   // counts. Relaxed.
   std::atomic<uint16_t> pooled[kClassCount]{};
+  // Classes in which there may be a cache: a bit is set before the cache is published, and stays.
+  std::atomic<uint64_t> classes{0};
 };
 static_assert(sizeof(TenantHeap) == 128);
 
@@ -45,15 +48,18 @@ template <typename Fn>
 void for_each_cache_of(Tenant& tenant, Fn fn) {
   if (&tenant == &root_tenant) {
     for (Cache& pool : pool_caches) fn(pool);
+    for_each_family([&](CacheFamily& family) { fn(*family.root); });
+    return;
   }
-  for_each_family([&](CacheFamily& family) {
-    if (&tenant == &root_tenant) {
-      fn(*family.root);
-      return;
-    }
+  const TenantHeap* const heap = heap_of(tenant);
+  if (heap == nullptr) return;
+  const auto visit = [&](CacheFamily& family) {
     Cache* const cache = family.children.load(index_of(tenant.id()));
     if (cache && cache->owner == &tenant) fn(*cache);
-  });
+  };
+  uint64_t left = heap->classes.load(std::memory_order_acquire);
+  for (; left != 0; left &= left - 1) visit(class_families[std::countr_zero(left)]);
+  for_each_named_family(visit);
 }
 
 // Gives what the tenant's fronts and depots hold back to its slabs. Returns the bytes of slabs that became
