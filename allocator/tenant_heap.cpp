@@ -321,10 +321,11 @@ void kill_caches(Tenant& tenant) {
   Cache* const before = heap->dead;
   grace::ReadSection section;
   for_each_cache_of(tenant, [&](Cache& cache) {
+    // If it is not there any more, who published it too late has cleared it and sees to it.
+    if (!cache.family->children.clear_if(index_of(tenant.id()), &cache)) return;
     cache.dead.store(true, std::memory_order_release);
     cache.next = heap->dead;
     heap->dead = &cache;
-    cache.family->children.clear_if(index_of(tenant.id()), &cache);
   });
   Cache* caches[kDrainMost];
   uint32_t count = 0;
