@@ -32,7 +32,8 @@ uint64_t front_objects(const Cache& cache) {
   return objects;
 }
 
-void add_runs(HeapStatistics& statistics) {
+// Others may take and release runs meanwhile: what a descriptor says then is only not to be followed blindly.
+TENURE_STALE_READ void add_runs(HeapStatistics& statistics) {
   const uint32_t end = arena.descriptors.end();
   for (uint32_t number = 1; number < end; ++number) {
     const RunDescriptor& run = arena.descriptors.at(number);
@@ -41,8 +42,9 @@ void add_runs(HeapStatistics& statistics) {
       statistics.large_bytes += run.large_bytes;
     } else if (run.kind == RunKind::kSlab) {
       const SlabState state = run.state.load(std::memory_order_acquire);
-      if (state.dead()) continue;
-      ClassStatistics& c = statistics.classes[index_of(run.cache->class_id)];
+      const Cache* const cache = __atomic_load_n(&run.cache, __ATOMIC_RELAXED);
+      if (state.dead() || cache == nullptr) continue;
+      ClassStatistics& c = statistics.classes[index_of(cache->class_id)];
       ++c.slabs;
       c.carved += state.carved;
       c.in_slabs += state.free;
