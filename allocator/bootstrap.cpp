@@ -88,7 +88,9 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
   connect_tenants();
 
   hot.cpu_base = base + closed_bytes;
-  hot.rseq = abi.offset;
+  // Without sequences the fast path of free still looks at a word of the thread's area. A thread that
+  // reads as not registered finds a closed one; CPUs may have no areas.
+  hot.rseq = use_rseq ? abi.offset : unregistered_rseq();
   hot.arena_base = reinterpret_cast<uint64_t>(base + layout.arena_at());
   hot.entries = arena.page_map.entries();
   if (arena.hardened) chain_key = random_key();

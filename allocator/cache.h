@@ -8,6 +8,7 @@
 #include "accounting/tenant.h"
 #include "allocator/size_class.h"
 #include "allocator/slab.h"
+#include "base/attributes.h"
 #include "base/ids.h"
 #include "base/tagged_stack.h"
 
@@ -20,7 +21,7 @@ struct DepotLinks {
   static std::atomic<uint64_t>& word(ChainWord chain) {
     return static_cast<std::atomic<uint64_t>*>(first_object(chain))[1];
   }
-  static uint64_t load(uint64_t chain) {
+  TENURE_STALE_READ static uint64_t load(uint64_t chain) {
     return word(chain).load(std::memory_order_relaxed) ^ chain_mask(first_object(chain));
   }
   static void store(uint64_t chain, uint64_t next) {

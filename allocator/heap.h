@@ -32,6 +32,10 @@ TENURE_SLOW void check_size(const void* object, size_t size);
 
 // ---- the fast path ----
 
+// A plain load, which can be an operand of the comparison. An object is freed after its malloc raised
+// the value, so an old one does no harm.
+TENURE_STALE_READ inline uint64_t arena_units() { return hot.arena_units; }
+
 TENURE_INLINE void* allocate(size_t size) {
   if (TENURE_UNLIKELY(size >= hot.front_sizes)) return allocate_slow(size);
 #pragma GCC diagnostic push
@@ -48,7 +52,7 @@ TENURE_INLINE void* allocate(size_t size) {
 // What is no slab with a front of its own has entry 0, the closed slot, which takes no push.
 TENURE_INLINE void deallocate(void* object) {
   const uint64_t unit = std::rotr(reinterpret_cast<uint64_t>(object) - hot.arena_base, 4);
-  if (TENURE_UNLIKELY(unit >= hot.arena_units)) return deallocate_slow(object);
+  if (TENURE_UNLIKELY(unit >= arena_units())) return deallocate_slow(object);
   const GranuleEntry& entry = hot.entries[unit >> (kGranuleShift - 4)];
   if (TENURE_UNLIKELY(!rseq_push(hot.cpu_base, hot.rseq, entry.front, object)))
     deallocate_slow(object);

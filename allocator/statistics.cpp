@@ -35,11 +35,14 @@ uint64_t front_objects(const Cache& cache) {
   return objects;
 }
 
+// A named cache's, or what a stale look found, has no class.
 ClassStatistics& statistics_of(HeapStatistics& statistics, ClassId id) {
-  return id == kNamedClass ? statistics.named : statistics.classes[index_of(id)];
+  return index_of(id) < kClassCount ? statistics.classes[index_of(id)] : statistics.named;
 }
 
-void add_runs(HeapStatistics& statistics) {
+// Others may take and release runs meanwhile: what a descriptor says then is only not to be followed blindly.
+TENURE_STALE_READ void add_runs(HeapStatistics& statistics) {
+  grace::ReadSection section;
   const uint32_t end = arena.descriptors.end();
   for (uint32_t number = 1; number < end; ++number) {
     const RunDescriptor& run = arena.descriptors.at(number);
@@ -48,14 +51,15 @@ void add_runs(HeapStatistics& statistics) {
       statistics.large_bytes += run.large_bytes;
     } else if (run.kind == RunKind::kSlab) {
       const SlabState state = run.state.load(std::memory_order_acquire);
-      if (state.dead()) continue;
-      ClassStatistics& c = statistics_of(statistics, run.cache->class_id);
+      const Cache* const cache = __atomic_load_n(&run.cache, __ATOMIC_RELAXED);
+      if (state.dead() || cache == nullptr) continue;
+      ClassStatistics& c = statistics_of(statistics, cache->class_id);
       ++c.slabs;
       c.carved += state.carved;
       c.in_slabs += state.free;
       c.slab_bytes += size_t{run.granules} * kGranuleSize;
       // Objects of named caches differ in size: their bytes are added up here.
-      if (run.cache->class_id == kNamedClass) {
+      if (cache->class_id == kNamedClass) {
         statistics.allocated_bytes += size_t{run.object_size} * (state.carved - state.free);
         statistics.cached_bytes += size_t{run.object_size} * state.free;
       }
@@ -160,7 +164,9 @@ void collect_family_statistics(const CacheFamily& family, FamilyStatistics& stat
   const uint32_t end = arena.descriptors.end();
   for (uint32_t number = 1; number < end; ++number) {
     const RunDescriptor& run = arena.descriptors.at(number);
-    if (run.kind != RunKind::kSlab || run.cache->family != &family) continue;
+    if (run.kind != RunKind::kSlab) continue;
+    const Cache* const cache = __atomic_load_n(&run.cache, __ATOMIC_RELAXED);
+    if (cache == nullptr || cache->family != &family) continue;
     const SlabState state = run.state.load(std::memory_order_acquire);
     if (state.dead()) continue;
     ++statistics.slabs;

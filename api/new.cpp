@@ -1,4 +1,4 @@
-// The 22 forms of operator new and delete.
+// The 20 replaceable forms of operator new and delete.
 //
 // The library does not link libstdc++: a C++ program brings it along, and these weak references find it there.
 #include <stdlib.h>

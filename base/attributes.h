@@ -8,4 +8,7 @@
 #define TENURE_SLOW __attribute__((noinline, cold))
 #define TENURE_NOINLINE __attribute__((noinline))
 #define TENURE_EXPORT extern "C" __attribute__((visibility("default")))
+// For a function that reads a word which another thread may be writing as its own by now, and copes
+// with whatever it gets: ThreadSanitizer leaves it alone.
+#define TENURE_STALE_READ __attribute__((no_sanitize("thread")))
 #define TENURE_WEAK __attribute__((weak))

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 
+#include "base/attributes.h"
 #include "base/bits.h"
 #include "base/os_memory.h"
 #include "base/tagged_stack.h"
@@ -50,7 +51,7 @@ public:
 
 private:
   struct Links {
-    static uint64_t load(uint64_t node) {
+    TENURE_STALE_READ static uint64_t load(uint64_t node) {
       return reinterpret_cast<std::atomic<uint64_t>*>(node)->load(std::memory_order_relaxed);
     }
     static void store(uint64_t node, uint64_t next) {

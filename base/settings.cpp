@@ -85,7 +85,10 @@ const Option option_table[] = {
      0, 0, 0, kSwitchChoices},
     {"stats", "Print statistics at exit: off, exit (text) or json, on standard error.",
      &Settings::stats, static_cast<int64_t>(StatsMode::kOff), 0, 0, kStatsChoices},
-    {"arena_gib", "Address space reserved at start, in GiB; less where a limit asks for it.",
+    {"arena_gib",
+     "Address space reserved at start in GiB (rounded down to a power of two); less where a limit "
+     "asks "
+     "for it.",
      &Settings::arena_gib, 1024, 1, 16 * 1024, nullptr},
     {"slab_kib", "Smallest slab in KiB (rounded up to a power of two).", &Settings::slab_kib, 32,
      32, 256, nullptr},

@@ -26,13 +26,3 @@ function(tenure_layer_targets out)
   endforeach()
   set(${out} "${targets}" PARENT_SCOPE)
 endfunction()
-
-# tenure_layer_link(<folder> <library>...): what the layer needs from outside the repository.
-function(tenure_layer_link name)
-  get_target_property(type tenure_${name} TYPE)
-  if(type STREQUAL "STATIC_LIBRARY")
-    target_link_libraries(tenure_${name} PUBLIC ${ARGN})
-  else()
-    target_link_libraries(tenure_${name} INTERFACE ${ARGN})
-  endif()
-endfunction()

@@ -5,12 +5,8 @@
 // Read side: two banks of counters ("entered" and "left", spread over slots against contention). A
 // section adds 1 to entered of the bank that the phase names, and 1 to left of the same bank at its
 // end. There is no registration, so a section works from the first instruction of a thread to its
-// last, in signal handlers, and on the slow paths of malloc itself. liburcu's bp flavour was meant
-// to stand here. It registers a thread at its first section under a mutex with all signals blocked
-// and calls pthread_setspecific there, which may call calloc: where the library is the malloc, that
-// calloc opens a section, registers again, and hangs. A thread stopped in registration also blocks
-// all others, its fork hook waits for whoever waits for readers, and 0.13 can only wait for a grace
-// period, not poll one.
+// last, in signal handlers, and on the slow paths of malloc itself. Why not by
+// liburcu, which registers threads: docs/decisions/005.
 //
 // Write side: the phase counts flips of the bank. Anyone may flip it from p to p + 1 while the bank
 // that p does not use is empty; only that step ever tests a bank, and it never waits. Three flips

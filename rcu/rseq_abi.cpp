@@ -46,7 +46,7 @@ bool rseq_call(ptrdiff_t offset, uint32_t length, int flags) {
   return done;
 }
 
-// Stands in for the area where glibc has none: reads as "not registered".
+// Stands in for the area where glibc has none, or where it is not used: reads as "not registered".
 struct UnregisteredArea {
   uint32_t cpu_id_start = 0;
   int32_t cpu_id = -1;
@@ -75,11 +75,14 @@ bool aborts_are_broken() {
 
 }  // namespace
 
+// Thread-local storage of the library is static: the same distance in every thread.
+ptrdiff_t unregistered_rseq() {
+  const char* thread = static_cast<const char*>(__builtin_thread_pointer());
+  return reinterpret_cast<const char*>(&unregistered_area) - thread;
+}
+
 RseqAbi probe_rseq() {
-  if (&__rseq_offset == nullptr) {
-    const char* thread = static_cast<const char*>(__builtin_thread_pointer());
-    return {false, reinterpret_cast<const char*>(&unregistered_area) - thread};
-  }
+  if (&__rseq_offset == nullptr) return {false, unregistered_rseq()};
   const ptrdiff_t offset = __rseq_offset;
   // With GLIBC_TUNABLES=glibc.pthread.rseq=0, or where the kernel refused, the id is negative and so every fast
   // path goes its slow way by itself.

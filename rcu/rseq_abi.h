@@ -19,6 +19,9 @@ struct RseqAbi {
   ptrdiff_t offset;  // Of the area from the thread pointer. Readable even where not usable.
 };
 
+// Where every thread reads as not registered, whatever the kernel says: for heaps that do not use sequences.
+ptrdiff_t unregistered_rseq();
+
 // Decides once, at bootstrap: glibc has registered the thread, membarrier offers the rseq fence, and the kernel
 // is not one whose aborts are known to be broken.
 RseqAbi probe_rseq();

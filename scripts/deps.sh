@@ -9,7 +9,7 @@ set -eu
 # there, whoever provided it (nodejs from its makers, python from pyenv).
 packages_of() {
   case $1 in
-    build) echo g++=g++ cmake=cmake make=make pkg-config=pkg-config liburcu-dev libgtest-dev \
+    build) echo g++=g++ cmake=cmake make=make pkg-config=pkg-config libgtest-dev \
                 libcli11-dev libfmt-dev nlohmann-json3-dev \
                 python3=python3 binutils=objdump ;;
     check) echo spin=spin clang-format=clang-format clang-tidy=clang-tidy git=git ;;

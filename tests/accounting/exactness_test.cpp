@@ -44,7 +44,7 @@ TEST_F(ExactnessTest, Stress) {
   std::atomic<bool> stop{false};
   std::atomic<long> above{0}, refused{0}, looks{0};
   std::thread watcher([&] {
-    while (!stop) {
+    do {
       for_each_in_subtree(root_tenant, [&](Tenant& tenant) {
         const uint64_t limit = ceiling(tenant);
         if (tenant.counter.usage() > limit || tenant.counter.peak() > limit) above.fetch_add(1);
@@ -52,7 +52,7 @@ TEST_F(ExactnessTest, Stress) {
         return true;
       });
       reap_tenants();
-    }
+    } while (!stop);
   });
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {

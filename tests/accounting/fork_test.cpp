@@ -44,7 +44,7 @@ TEST_F(ForkTest, ChildHasItsOwnCounters) {
 #if !defined(__SANITIZE_THREAD__)  // Its runtime does not survive fork in a threaded program.
 // Uses everything; 0 if all is well.
 int use_tree_in_child(Tenant& a) {
-  alarm(20);
+  alarm(120);
   after_fork_child();
   if (!validate_tenants(false)) return 1;
   Tenant *made = nullptr, *inner = nullptr;

@@ -7,14 +7,16 @@
 #include "tests/allocator/heap_support.h"
 
 namespace {
-// Milliseconds by the decay clock while a test holds it; 0: the system's.
-std::atomic<int64_t> held_clock{0};
+// The decay clock in milliseconds. It stands still but where a test moves it: a look at the decay on
+// a slow machine would change what other tests count on.
+constexpr int64_t kStandstill = 1000 * 1000;
+constinit std::atomic<int64_t> held_clock{kStandstill};
 }  // namespace
 
 // Stands before libc's: the decay clock goes as tests say, so that nobody waits for it.
 extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
-  const int64_t ms = held_clock.load();
-  if (clock == CLOCK_MONOTONIC_COARSE && ms != 0) {
+  if (clock == CLOCK_MONOTONIC_COARSE) {
+    const int64_t ms = held_clock.load();
     *time = {ms / 1000, ms % 1000 * 1000000};
     return 0;
   }
@@ -30,17 +32,14 @@ protected:
     HeapTest::SetUp();
     saved_ = arena.settings;
     arena.settings.decay_ms = kDecay;
-    timespec time;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
     // Steps of earlier tests are due at most a decay time after the clock they saw.
-    static int64_t last = 0;
-    last = std::max<int64_t>(last, int64_t{time.tv_sec} * 1000) + 10 * kDecay;
-    held_clock = last;
+    held_clock = last_ + 10 * kDecay;
     poll_decay();
     trim();
   }
   void TearDown() override {
-    held_clock = 0;
+    last_ = held_clock;
+    held_clock = kStandstill;
     arena.settings = saved_;
     HeapTest::TearDown();
   }
@@ -58,6 +57,7 @@ protected:
     return arena.page_map.at(granule_of(object)).descriptor.load();
   }
 
+  static inline int64_t last_ = kStandstill;
   Settings saved_{};
 };
 

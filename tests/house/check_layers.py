@@ -17,7 +17,6 @@ MAPPING_CALL = re.compile(
     r"(?:(?<![\w.:>~])|(?<=[^\w]::)|(?<=^::))(?:mmap|mmap64|munmap|madvise|process_madvise|mprotect"
     r"|mremap)\s*\(|\b(?:SYS|__NR)_(?:mmap|munmap|madvise|mprotect|mremap)\b", re.MULTILINE)
 MAPPING_OWNER = "base/os_memory"
-URCU_OWNER = "rcu/grace"
 
 
 def strip(text):
@@ -32,9 +31,6 @@ def rank(folder):
 def check_include(path, target, root):
     """The rule that this include breaks, or None."""
     folder = path.split("/")[0]
-    stem = os.path.splitext(path)[0]
-    if re.match(r"urcu([/.\-]|$)", target) and stem != URCU_OWNER:
-        return f"only {URCU_OWNER}.* may include liburcu"
     if target.startswith("tenure/"):
         # The public header states the API; the layers below it do not know it.
         return None if rank(folder) >= rank("api") else "the public header belongs to api and above"

@@ -37,11 +37,6 @@ class CheckLayers(unittest.TestCase):
     def test_system_headers(self):
         self.assertEqual(self.problems("base/a.cpp", "#include <sys/mman.h>\n#include <new>\n"), 0)
 
-    def test_urcu(self):
-        self.assertEqual(self.problems("rcu/grace.cpp", "#include <urcu-bp.h>\n"), 0)
-        for header in ["urcu-bp.h", "urcu/urcu-bp.h", "urcu.h"]:
-            self.assertEqual(self.problems("rcu/deferred.cpp", f"#include <{header}>\n"), 1)
-
     def test_mapping_calls(self):
         for call in ["mmap(0)", "::mmap(0)", " madvise (p)", "if (mprotect(p, 1, 2))",
                      "syscall(SYS_mremap, p)"]:

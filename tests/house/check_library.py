@@ -25,7 +25,7 @@ DELETE = [f"_Zd{form}Pv{rest}" for form in "la"
 OPERATORS = NEW + DELETE
 TOLERATED = {f"_Zd{form}Pvm{align}{NOTHROW}" for form in "la" for align in ("", ALIGN)}
 MAX_TLS_BYTES = 64
-NEEDED = re.compile(r"^(libc\.so\.6|ld-linux[\w.-]*|liburcu-(bp|common)\.so\.\d+)$")
+NEEDED = re.compile(r"^(libc\.so\.6|ld-linux[\w.-]*)$")
 
 
 def api_of(header):

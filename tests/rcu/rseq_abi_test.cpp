@@ -63,11 +63,10 @@ TEST(RseqAbi, UsableMeansThatFencesAreToBeHad) {
 
 TEST(RseqAbi, RegistrationEndsAndIsRestored) {
   const RseqAbi abi = probe_rseq();
-  if (!abi.usable) {
+  if (rseq_cpu(abi.offset) < 0) {
     EXPECT_EQ(rseq_unregister(abi.offset), 0u);
     return;
   }
-  const PinHere back;
   errno = 99;
   const uint32_t length = rseq_unregister(abi.offset);
   ASSERT_GE(length, 32u);

@@ -15,7 +15,7 @@ CLEAN = {name: value for name, value in os.environ.items()
 
 
 def tenure(*arguments, tool=TOOL, **environment):
-    return subprocess.run([tool, *arguments], env=CLEAN | environment, text=True, check=False, timeout=60,
+    return subprocess.run([tool, *arguments], env=CLEAN | environment, text=True, check=False, timeout=240,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

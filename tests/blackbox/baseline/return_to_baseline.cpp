@@ -89,7 +89,7 @@ void run(const std::string& how, Sizes sizes) {
   // A program that goes on living, in a small way, gives the rest back by and by.
   static ParcelTable<64> table;
   Random random(99);
-  Deadline deadline(15);
+  Deadline deadline(60);
   while (anonymous_bytes() > start + kSlack && !deadline.passed()) {
     for (int i = 0; i < 30; ++i) table.replace(random, make_parcel(random, 300));
     table.clear();

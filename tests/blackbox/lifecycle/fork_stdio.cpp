@@ -83,7 +83,7 @@ void run() {
 }  // namespace blackbox
 
 int main() {
-  alarm(120);  // fork itself may be what hangs
+  alarm(300);  // fork itself may be what hangs
   blackbox::run();
   blackbox::require_valid_heap();
 }

@@ -32,7 +32,7 @@ namespace blackbox {
 namespace {
 
 constexpr double kSeconds = 18;
-constexpr double kWatchdogSeconds = 30;
+constexpr double kWatchdogSeconds = 90;
 constexpr size_t kFewestStops = 30;
 
 class Harness {
@@ -44,7 +44,7 @@ public:
   // False where ptrace is not permitted.
   bool run() {
     if (!victim_.attach()) return false;
-    for (Deadline deadline(scaled(kSeconds)); !deadline.passed();) {
+    for (Deadline deadline(scaled(kSeconds)); !deadline.passed() || stops_ < kFewestStops;) {
       bring_to_a_stop();
       uint64_t where = victim_.instruction();
       if (text_.contains(where)) {

@@ -4,6 +4,7 @@
 
 #include <malloc.h>
 #include <new>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,17 +42,25 @@ void* announce(void* pointer) {
   return blind(pointer);
 }
 
-void double_free() {
-  char* object = object_of(kSmall);
+// What a CPU was given last is known on that CPU only.
+void stay_on_this_cpu() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(sched_getcpu(), &set);
+  REQUIRE(sched_setaffinity(0, sizeof set, &set) == 0, "sched_setaffinity");
+}
+
+void free_twice(size_t size) {
+  stay_on_this_cpu();
+  char* object = object_of(size);
   free(object);
   free(announce(object));
 }
 
-void double_free_of_16() {
-  char* object = object_of(16);
-  free(object);
-  free(announce(object));
-}
+void double_free() { free_twice(kSmall); }
+void double_free_of_16() { free_twice(16); }
+void double_free_of_medium() { free_twice(5000); }
+void double_free_of_largest_class() { free_twice(32768); }
 
 void double_free_with_one_between() {
   char* first = object_of(kSmall);
@@ -208,10 +217,12 @@ void sized_delete_of_another_size() {
 #define ANY "double free|foreign pointer|interior pointer|misaligned pointer|wrong size class"
 
 const MisuseCase misuse_cases[] = {
-    {"double_free", double_free, 64, Found::kEventually, Found::kAtOnce,
-     "double free|corrupted chain"},
-    {"double_free_of_16", double_free_of_16, 16, Found::kEventually, Found::kAtOnce,
-     "double free|corrupted chain"},
+    {"double_free", double_free, 64, Found::kAtOnce, Found::kAtOnce, "double free"},
+    {"double_free_of_16", double_free_of_16, 16, Found::kAtOnce, Found::kAtOnce, "double free"},
+    {"double_free_of_medium", double_free_of_medium, 5000, Found::kAtOnce, Found::kAtOnce,
+     "double free"},
+    {"double_free_of_largest_class", double_free_of_largest_class, 32768, Found::kAtOnce,
+     Found::kAtOnce, "double free"},
     {"double_free_with_one_between", double_free_with_one_between, 64, Found::kEventually,
      Found::kAtOnce, "double free|corrupted chain"},
     {"double_free_with_many_between", double_free_with_many_between, 64, Found::kEventually,

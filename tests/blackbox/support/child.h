@@ -19,7 +19,7 @@ struct ChildResult {
 };
 
 struct ChildOptions {
-  double timeout_seconds = 60;
+  double timeout_seconds = 240;
   std::vector<std::string> environment = {};   // NAME=value, added to the inherited ones
   std::function<void()> prepare = nullptr;     // in the child, before exec: limits, filters
   std::function<void(pid_t)> watch = nullptr;  // in the parent, about every 5 ms
