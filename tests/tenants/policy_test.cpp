@@ -1,0 +1,165 @@
+// What happens at max, by policy; and what min and low protect.
+
+#include <regex>
+#include <signal.h>
+
+#include "tests/tenants/support/ending.h"
+#include "tests/tenants/support/tenant_test.h"
+
+namespace blackbox {
+namespace {
+
+using PolicyTest = TenantTest;
+
+TEST_F(PolicyTest, FailLargeLeavesSmallRequestsAReserve) {
+  Tenant tenant("tenant");
+  tenant.limit(TENURE_MAX, 2 * kMiB);
+  tenant.limit(TENURE_RESERVE, 512 * kKiB);
+  Blocks blocks;
+  blocks.fill(tenant, 64 * kKiB, 100 * kMiB);
+  EXPECT_LE(tenant.usage(), 2 * kMiB);
+  EXPECT_EQ(tenant.events(TENURE_EVENT_OVERDRAW), 0u);
+  blocks.fill(tenant, 100, 100 * kMiB);
+  EXPECT_GT(tenant.usage(), 2 * kMiB);
+  EXPECT_LE(tenant.stats().peak, 2 * kMiB + 512 * kKiB);
+  EXPECT_GE(tenant.events(TENURE_EVENT_OVERDRAW), 1u);
+  EXPECT_GE(tenant.stats().failures, 2u);
+  // Below the limit again, everything is as before.
+  blocks.clear();
+  EXPECT_TRUE(blocks.add(tenant, kMiB));
+}
+
+TEST_F(PolicyTest, FailLargeWithoutAReserve) {
+  Tenant tenant("tenant");
+  tenant.limit(TENURE_MAX, 2 * kMiB);
+  tenant.limit(TENURE_RESERVE, 0);
+  Blocks blocks;
+  blocks.fill(tenant, 100, 100 * kMiB);
+  EXPECT_LE(tenant.stats().peak, 2 * kMiB);
+  EXPECT_GT(tenant.stats().peak, kMiB);
+  EXPECT_EQ(tenant.events(TENURE_EVENT_OVERDRAW), 0u);
+}
+
+TEST_F(PolicyTest, AnAncestorWithoutReserveIsNotOverdrawn) {
+  Tenant top("top"), below("below", top);
+  top.policy(TENURE_FAIL_ALL);
+  top.limit(TENURE_MAX, 3 * kMiB);
+  below.limit(TENURE_MAX, 2 * kMiB);
+  below.limit(TENURE_RESERVE, 100 * kMiB);
+  Blocks blocks;
+  blocks.fill(below, 100, 100 * kMiB);
+  EXPECT_LE(top.stats().peak, 3 * kMiB);
+  EXPECT_GT(below.stats().peak, 2 * kMiB);
+}
+
+TEST_F(PolicyTest, ObserveAndEventGrant) {
+  for (tenure_policy policy : {TENURE_OBSERVE, TENURE_EVENT}) {
+    Tenant tenant("tenant");
+    tenant.policy(policy);
+    tenant.limit(TENURE_MAX, kMiB);
+    Blocks blocks;
+    EXPECT_EQ(blocks.fill(tenant, kMiB, 20 * kMiB), 20 * kMiB);
+    EXPECT_GE(blocks.fill(tenant, 100, 2 * kMiB), 2 * kMiB);
+    const TenantStats stats = tenant.stats();
+    EXPECT_GE(stats.usage, 22 * kMiB);
+    EXPECT_EQ(stats.failures, 0u);
+    EXPECT_GE(stats.events[TENURE_EVENT_MAX], 1u);
+    EXPECT_GE(stats.events[TENURE_EVENT_OVERDRAW], 1u);
+  }
+}
+
+TEST_F(PolicyTest, AbortSaysWhyInOneLine) {
+  Tenant shop("shop"), acme("acme", shop);
+  shop.policy(TENURE_ABORT);
+  shop.limit(TENURE_MAX, kMiB);
+  for (size_t size : {size_t(100), 50 * kKiB, 10 * kMiB}) {
+    const Ending ending = ending_of([&] {
+      for (int i = 0; i < 100000; ++i) tenure_malloc(acme, size);
+    });
+    EXPECT_TRUE(ending.signalled(SIGABRT)) << ending.status;
+    EXPECT_TRUE(std::regex_match(ending.err, std::regex("tenure: [^\n]*tenant /shop[ ,][^\n]*\n")))
+        << ending.err;
+  }
+  // At the limit exactly, or having given up caches, nobody is aborted.
+  const Ending ending = ending_of([&] {
+    for (int i = 0; i < 100; ++i) free(tenure_malloc(acme, 900 * kKiB));
+    for (int round = 0; round < 10; ++round) {
+      void* blocks[100];
+      for (void*& block : blocks) block = tenure_malloc(acme, size_t(100) << round);
+      for (void* block : blocks) free(block);
+    }
+  });
+  EXPECT_EQ(ending.status, 0) << ending.err;
+}
+
+TEST_F(PolicyTest, PolicyIsTheOneOfTheTenantWhoseMaxItIs) {
+  Tenant top("top"), below("below", top);
+  top.limit(TENURE_MAX, kMiB);
+  top.policy(TENURE_OBSERVE);
+  below.policy(TENURE_FAIL_ALL);
+  Blocks blocks;
+  EXPECT_EQ(blocks.fill(below, kMiB, 5 * kMiB), 5 * kMiB);
+  below.limit(TENURE_MAX, 6 * kMiB);
+  EXPECT_LE(blocks.fill(below, kMiB, 5 * kMiB), kMiB);
+}
+
+// Free objects that a tenant keeps are what reclaim could take.
+size_t fill_caches(tenure_tenant* tenant) {
+  Blocks blocks;
+  blocks.add_many(tenant, 64, 8192);
+  blocks.clear();
+  return usage_of(tenant);
+}
+
+struct Pressed {
+  Tenant top{"top"}, kept{"kept", top}, greedy{"greedy", top};
+
+  // The neighbour takes all there is below the common max.
+  void press() {
+    top.limit(TENURE_MAX, top.usage() + kMiB);
+    Blocks blocks;
+    blocks.fill(greedy, 40 * kKiB, 100 * kMiB);
+  }
+};
+
+TEST_F(PolicyTest, MinIsNotTakenForOthers) {
+  Pressed tree;
+  const size_t cached = fill_caches(tree.kept);
+  tree.top.limit(TENURE_MIN, 64 * kMiB);
+  tree.kept.limit(TENURE_MIN, 64 * kMiB);
+  tree.press();
+  EXPECT_EQ(tree.kept.usage(), cached);
+  EXPECT_EQ(tree.kept.events(TENURE_EVENT_LOW), 0u);
+  // Its own reclaim ignores it.
+  EXPECT_EQ(tree.kept.settled(), 0u);
+}
+
+TEST_F(PolicyTest, MinHoldsAsFarAsTheParentHasIt) {
+  Pressed tree;
+  fill_caches(tree.kept);
+  tree.kept.limit(TENURE_MIN, 64 * kMiB);
+  tree.press();
+  EXPECT_EQ(tree.kept.usage(), 0u) << "protected by a parent that has no protection";
+}
+
+TEST_F(PolicyTest, LowIsTakenLastAndCounted) {
+  Pressed tree;
+  const size_t cached = fill_caches(tree.kept);
+  tree.top.limit(TENURE_LOW, 64 * kMiB);
+  tree.kept.limit(TENURE_LOW, 64 * kMiB);
+  Tenant unprotected("unprotected", tree.top);
+  const size_t other = fill_caches(unprotected);
+  if (cached == 0 || other == 0) return;  // This mode keeps no free objects.
+  tree.top.limit(TENURE_MAX, tree.top.usage());
+  void* block = tenure_malloc(tree.greedy, other);
+  EXPECT_NE(block, nullptr);
+  EXPECT_EQ(tree.kept.usage(), cached) << "there was something else to take";
+  EXPECT_EQ(tree.kept.events(TENURE_EVENT_LOW), 0u);
+  tree.press();
+  EXPECT_LT(tree.kept.usage(), cached);
+  EXPECT_GE(tree.kept.events(TENURE_EVENT_LOW), 1u);
+  free(block);
+}
+
+}  // namespace
+}  // namespace blackbox

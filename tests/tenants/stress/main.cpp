@@ -1,0 +1,22 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/blackbox/support/clock.h"
+#include "tests/tenants/stress/scenario.h"
+#include "tests/tenants/support/tenant.h"
+
+int main(int count, char** arguments) {
+  using namespace blackbox;
+  REQUIRE(count == 2, "usage: stress exactness|exactness_in_child|offline_rounds");
+  constexpr double kSeconds = 4;
+  const std::string name = arguments[1];
+  if (name == "exactness")
+    run_exactness(scaled(kSeconds));
+  else if (name == "exactness_in_child")
+    run_exactness_in_child(scaled(kSeconds));
+  else if (name == "offline_rounds")
+    run_offline_rounds(int(scaled(1000)));
+  else
+    REQUIRE(false, "no scenario %s", arguments[1]);
+  require_no_tenants();
+}
