@@ -11,6 +11,8 @@
 // 2. One fence for many words: every such section has committed or was aborted.
 // 3. Where the held word still stands, nobody has used the old word and nobody will: it is ours. Elsewhere a commit won and the old
 //    word says nothing any more.
+// A swap (pop_pair in rcu/rseq_ops.h) commits both words of a slot at once. It finds neither held and leaves neither held, so each word by
+// itself is as in a commit of its own, also where one was exchanged before the commit and the other after it.
 // An exchange alone would be wrong: the section may have loaded head and next before it, and commit after it.
 //
 // A sealer that finds `stopped` leaves the drainer's chain to the drainer, by a word that says so: the drainer, behind its own fence,

@@ -30,7 +30,8 @@ void* split_first(Cache& cache, const Front& front, ChainWord chain) {
   void* const object = first_object(chain);
   const ChainWord rest = load_link(object);
   if (!follows(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
-  if (has_objects(rest) && !(front && front.install(rest))) cache.depot.push(rest);
+  const bool installed = front && front.install(rest);
+  if (!installed && has_objects(rest)) cache.depot.push(rest);
   return object;
 }
 
