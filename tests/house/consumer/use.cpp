@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <memory>
 #include <new>
-#include <vector>
 #include <tenure/tenure.hpp>
+#include <vector>
 
 static std::size_t allocated() {
   struct tenure_stats stats {};
