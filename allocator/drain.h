@@ -35,9 +35,12 @@ constexpr uint32_t kDrainMost = 48;
 size_t drain_caches(Cache* const* caches, uint32_t count);
 // The root's.
 void drain_fronts();
-// The same, and no word takes or gives an object from now on. Under tenants_mutex. False: the fence is refused, and words may be in
+// The same, and no word takes or gives an object from now on. Under tenants_mutex. False: fences are refused, and words may be in
 // use yet.
 bool seal_caches(Cache* const* caches, uint32_t count);
+
+// Takes what the words of a cache that nobody uses hold, without a fence. Returns the bytes of slabs that became empty.
+size_t empty_unused_words(Cache& cache);
 
 // In a fork child: opens what a drainer that does not exist any more had stopped.
 void repair_fronts_after_fork();
