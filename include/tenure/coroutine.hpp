@@ -16,7 +16,6 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace tenure {
 inline namespace v1 {
@@ -132,12 +131,11 @@ private:
     outer_ = tenure_restore(captured_.get());
     inside_ = true;
   }
-  // Returns whether it was inside.
-  bool leave() noexcept {
-    if (!inside_) return false;
+  void leave() noexcept {
+    // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): promises made by the compiler
+    if (!inside_) return;
     inside_ = false;
     tenure_leave(outer_);
-    return true;
   }
 
   Captured captured_;
@@ -240,16 +238,17 @@ struct Finish {
 
 template <class T>
 struct Result {
-  std::variant<std::monostate, T, std::exception_ptr> outcome;
+  std::optional<T> value;
+  std::exception_ptr thrown;
 
   template <class Value>
-  void return_value(Value&& value) {
-    outcome.template emplace<1>(std::forward<Value>(value));
+  void return_value(Value&& returned) {
+    value.emplace(std::forward<Value>(returned));
   }
-  void unhandled_exception() noexcept { outcome.template emplace<2>(std::current_exception()); }
+  void unhandled_exception() noexcept { thrown = std::current_exception(); }
   T take() {
-    if (outcome.index() == 2) std::rethrow_exception(std::get<2>(outcome));
-    return std::get<1>(std::move(outcome));
+    if (thrown) std::rethrow_exception(thrown);
+    return *std::move(value);
   }
 };
 

@@ -87,7 +87,7 @@ private:
 // goes to the nearest online ancestor. A handle that was default-constructed or moved from is one
 // on the root.
 //
-// create, find, offline, set_eventfd and set_handler take the library's control lock: from any
+// create, offline, set_eventfd and set_handler take the library's control lock: from any
 // thread, not from signal handlers. Everything else is lock-free; stats, limit, policy, id, name
 // and online are async-signal-safe, too.
 class Tenant {
@@ -222,8 +222,8 @@ private:
 };
 
 // Calls visit(const tenure_dead&) for what each departed tenant left behind and somebody has not
-// freed yet. Where visit returns a bool, false ends the walk. It may throw; it must not call control
-// functions, whose lock is held. Control, as tenure_dead_for_each().
+// freed yet. Where visit returns a bool, false ends the walk. It may throw; it must not call
+// control functions, whose lock is held. Control, as tenure_dead_for_each().
 template <class Visit>
 void for_each_dead(Visit&& visit) {
   detail::Visitor<std::remove_reference_t<Visit>> visitor(visit);

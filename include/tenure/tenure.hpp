@@ -9,6 +9,7 @@
 // memory is refused. With exceptions turned off, what would throw ends the process by abort().
 // Objects of these types may be used like those of the standard library: different ones from
 // different threads, one by several for const members only.
+// With TENURE_WEAK nothing in here may be used where tenure_available() says 0.
 #pragma once
 
 #include <tenure/coroutine.hpp>

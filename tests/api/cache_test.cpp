@@ -46,10 +46,10 @@ TEST_F(TypedCache, ConstructsAndDestroys) {
 TEST_F(TypedCache, ChargesTheCurrentOrTheGivenTenant) {
   Cache<Session> cache("session");
   const Tenant other = child("other");
-  const Scope scope(tenant_);
+  const Scope scope(own);
   const auto mine = cache.make(1);
   const auto others = cache.make_for(other, 2);
-  EXPECT_EQ(Tenant::owner(mine.get()), tenant_);
+  EXPECT_EQ(Tenant::owner(mine.get()), own);
   EXPECT_EQ(Tenant::owner(others.get()), other);
 }
 
@@ -101,17 +101,17 @@ TEST_F(TypedCache, RefusesByBadAlloc) {
   struct Big {
     char bytes[32768];
   };
-  tenant_.set_limit(TENURE_MAX, kMiB);
-  tenant_.set_policy(TENURE_FAIL_ALL);
+  own.set_limit(TENURE_MAX, kMiB);
+  own.set_policy(TENURE_FAIL_ALL);
   Cache<Big> cache("big");
   std::vector<typename Cache<Big>::Pointer> pointers;
   pointers.reserve(100);
   EXPECT_THROW(
       {
-        for (int i = 0; i < 100; ++i) pointers.push_back(cache.make_for(tenant_));
+        for (int i = 0; i < 100; ++i) pointers.push_back(cache.make_for(own));
       },
       std::bad_alloc);
-  EXPECT_LE(tenant_.stats().peak, kMiB);
+  EXPECT_LE(own.stats().peak, kMiB);
   EXPECT_EQ(cache.stats().live, pointers.size());
 }
 
@@ -121,17 +121,17 @@ TEST_F(TypedCache, ShrinksAndIsUsedFromManyThreads) {
     char rest[200];
   };
   Cache<Node> cache("node");
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&, t] {
-      const Scope scope(tenant_);
+  std::vector<std::thread> threads(4);
+  for (size_t t = 0; t < threads.size(); ++t) {
+    threads[t] = std::thread([&, t] {
+      const Scope scope(own);
       for (int round = 0; round < 20; ++round) {
         std::vector<typename Cache<Node>::Pointer> pointers;
         for (uint64_t i = 0; i < 200; ++i) {
-          pointers.push_back(cache.make(Node{i + static_cast<uint64_t>(t), {}}));
+          pointers.push_back(cache.make(Node{i + t, {}}));
         }
         for (uint64_t i = 0; i < 200; ++i) {
-          ASSERT_EQ(pointers[i]->value, i + static_cast<uint64_t>(t));
+          ASSERT_EQ(pointers[i]->value, i + t);
         }
       }
     });

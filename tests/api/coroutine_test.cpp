@@ -39,51 +39,51 @@ Task<> note_around_suspensions(std::vector<Tenant>& seen, int suspensions) {
 
 TEST_F(Coroutines, RunInsideTheTenantOfTheirCreation) {
   std::vector<Tenant> seen;
-  auto task = inside(tenant_, [&] { return note_around_suspensions(seen, 3); });
+  auto task = inside(own, [&] { return note_around_suspensions(seen, 3); });
   EXPECT_TRUE(seen.empty());
   while (!task.done()) {
     EXPECT_TRUE(Tenant::current().is_root());
     task.resume();
   }
   EXPECT_TRUE(Tenant::current().is_root());
-  EXPECT_EQ(seen, std::vector<Tenant>(4, tenant_));
+  EXPECT_EQ(seen, std::vector<Tenant>(4, own));
 }
 
 TEST_F(Coroutines, LeaveTheirResumerWhereHeWas) {
   const Tenant resumer = child("resumer");
   std::vector<Tenant> seen;
-  auto task = inside(tenant_, [&] { return note_around_suspensions(seen, 2); });
+  auto task = inside(own, [&] { return note_around_suspensions(seen, 2); });
   const Scope scope(resumer);
   while (!task.done()) {
     task.resume();
     EXPECT_EQ(Tenant::current(), resumer);
   }
-  EXPECT_EQ(seen, std::vector<Tenant>(3, tenant_));
+  EXPECT_EQ(seen, std::vector<Tenant>(3, own));
 }
 
 TEST_F(Coroutines, GoOnOnAnotherThread) {
   std::vector<Tenant> seen;
-  auto task = inside(tenant_, [&] { return note_around_suspensions(seen, 8); });
+  auto task = inside(own, [&] { return note_around_suspensions(seen, 8); });
   while (!task.done()) {
     std::thread([&] {
       task.resume();
       EXPECT_TRUE(Tenant::current().is_root());
     }).join();
   }
-  EXPECT_EQ(seen, std::vector<Tenant>(9, tenant_));
+  EXPECT_EQ(seen, std::vector<Tenant>(9, own));
 }
 
 TEST_F(Coroutines, HaveTheirFramesInTheTenant) {
   std::vector<Tenant> seen;
-  const auto task = inside(tenant_, [&] { return note_around_suspensions(seen, 1); });
-  EXPECT_EQ(Tenant::owner(task.handle().address()), tenant_);
+  const auto task = inside(own, [&] { return note_around_suspensions(seen, 1); });
+  EXPECT_EQ(Tenant::owner(task.handle().address()), own);
 }
 
 TEST_F(Coroutines, MayBeDestroyedWhileSuspended) {
   std::vector<Tenant> seen;
   {
-    auto unstarted = inside(tenant_, [&] { return note_around_suspensions(seen, 1); });
-    auto suspended = inside(tenant_, [&] { return note_around_suspensions(seen, 1); });
+    auto unstarted = inside(own, [&] { return note_around_suspensions(seen, 1); });
+    auto suspended = inside(own, [&] { return note_around_suspensions(seen, 1); });
     suspended.resume();
   }
   EXPECT_TRUE(Tenant::current().is_root());
@@ -103,10 +103,10 @@ Task<std::string> ask_two(const Tenant& other) {
 
 TEST_F(Coroutines, AwaitOthersOfTheirOwnAndOfOtherTenants) {
   const Tenant other = child("other");
-  auto task = inside(tenant_, [&] { return ask_two(other); });
+  auto task = inside(own, [&] { return ask_two(other); });
   task.resume();
   ASSERT_TRUE(task.done());
-  EXPECT_EQ(task.result(), tenant_.path() + " " + other.path() + " " + tenant_.path());
+  EXPECT_EQ(task.result(), own.path() + " " + other.path() + " " + own.path());
 }
 
 Task<int> deep(int depth) {
@@ -115,7 +115,7 @@ Task<int> deep(int depth) {
 }
 
 TEST_F(Coroutines, NestDeeply) {
-  auto task = inside(tenant_, [] { return deep(100); });
+  auto task = inside(own, [] { return deep(100); });
   task.resume();
   EXPECT_EQ(task.result(), 100);
   EXPECT_TRUE(Tenant::current().is_root());
@@ -136,10 +136,10 @@ Task<Tenant> catcher() {
 }
 
 TEST_F(Coroutines, PassExceptionsOn) {
-  auto task = inside(tenant_, catcher);
+  auto task = inside(own, catcher);
   task.resume();
-  EXPECT_EQ(task.result(), tenant_);
-  auto failing = inside(tenant_, thrower);
+  EXPECT_EQ(task.result(), own);
+  auto failing = inside(own, thrower);
   failing.resume();
   EXPECT_TRUE(Tenant::current().is_root());
   EXPECT_THROW(failing.result(), std::runtime_error);
@@ -210,7 +210,7 @@ Task<int> await_all(std::array<Trace, 4>& traces) {
 
 TEST_F(Coroutines, AwaitAllShapesOfAwaiters) {
   std::array<Trace, 4> traces;
-  auto task = inside(tenant_, [&] { return await_all(traces); });
+  auto task = inside(own, [&] { return await_all(traces); });
   task.resume();
   EXPECT_FALSE(task.done());
   EXPECT_TRUE(Tenant::current().is_root());
@@ -218,9 +218,9 @@ TEST_F(Coroutines, AwaitAllShapesOfAwaiters) {
   ASSERT_TRUE(task.done());
   EXPECT_EQ(task.result(), 20);
   for (const Trace& trace : traces) {
-    EXPECT_EQ(trace.ready, tenant_);
+    EXPECT_EQ(trace.ready, own);
     EXPECT_TRUE(trace.suspend.is_root());
-    EXPECT_EQ(trace.resume, tenant_);
+    EXPECT_EQ(trace.resume, own);
   }
   EXPECT_TRUE(Tenant::current().is_root());
 }
@@ -235,10 +235,10 @@ Task<Tenant> survive_throwing_suspend() {
 }
 
 TEST_F(Coroutines, StayInsideWhenSuspendingThrows) {
-  auto task = inside(tenant_, survive_throwing_suspend);
+  auto task = inside(own, survive_throwing_suspend);
   task.resume();
   ASSERT_TRUE(task.done());
-  EXPECT_EQ(task.result(), tenant_);
+  EXPECT_EQ(task.result(), own);
   EXPECT_TRUE(Tenant::current().is_root());
 }
 
@@ -250,7 +250,7 @@ Task<bool> await_immovable() {
 }
 
 TEST_F(Coroutines, AwaitWhatCannotBeMoved) {
-  auto task = inside(tenant_, await_immovable);
+  auto task = inside(own, await_immovable);
   task.resume();
   ASSERT_TRUE(task.done());
   EXPECT_TRUE(task.result());
@@ -293,10 +293,10 @@ Numbers ids_of_current(int count) {
 }
 
 TEST_F(Coroutines, CarryThroughYields) {
-  auto numbers = inside(tenant_, [] { return ids_of_current(3); });
+  auto numbers = inside(own, [] { return ids_of_current(3); });
   int count = 0;
   do {
-    EXPECT_EQ(numbers.value(), static_cast<int>(tenant_.id()));
+    EXPECT_EQ(numbers.value(), static_cast<int>(own.id()));
     EXPECT_TRUE(Tenant::current().is_root());
     ++count;
   } while (numbers.next());

@@ -35,32 +35,32 @@ private:
 
 TEST_F(Events, HighMakesTheEventfdReadable) {
   const EventDescriptor descriptor;
-  tenant_.set_limit(TENURE_HIGH, 4 * kMiB);
-  tenant_.set_eventfd(descriptor.get(), TENURE_EVENT_BIT(TENURE_EVENT_HIGH));
+  own.set_limit(TENURE_HIGH, 4 * kMiB);
+  own.set_eventfd(descriptor.get(), TENURE_EVENT_BIT(TENURE_EVENT_HIGH));
   EXPECT_FALSE(descriptor.take());
   {
-    const Scope scope(tenant_);
+    const Scope scope(own);
     const auto block = block_of(8 * kMiB);
     EXPECT_TRUE(descriptor.take());
   }
-  EXPECT_EQ(tenant_.read_events(), TENURE_EVENT_BIT(TENURE_EVENT_HIGH));
-  EXPECT_EQ(tenant_.read_events(), 0u);
-  tenant_.set_eventfd(-1, 0);
+  EXPECT_EQ(own.read_events(), TENURE_EVENT_BIT(TENURE_EVENT_HIGH));
+  EXPECT_EQ(own.read_events(), 0u);
+  own.set_eventfd(-1, 0);
 }
 
 TEST_F(Events, ComeOnceUntilTheyAreRead) {
   const EventDescriptor descriptor;
-  tenant_.set_limit(TENURE_MAX, 4 * kMiB);
-  tenant_.set_eventfd(descriptor.get(), TENURE_EVENT_BIT(TENURE_EVENT_MAX));
-  const Scope scope(tenant_);
+  own.set_limit(TENURE_MAX, 4 * kMiB);
+  own.set_eventfd(descriptor.get(), TENURE_EVENT_BIT(TENURE_EVENT_MAX));
+  const Scope scope(own);
   EXPECT_THROW(block_of(8 * kMiB), std::bad_alloc);
   EXPECT_TRUE(descriptor.take());
   EXPECT_THROW(block_of(8 * kMiB), std::bad_alloc);
   EXPECT_FALSE(descriptor.take());
-  EXPECT_EQ(tenant_.read_events(), TENURE_EVENT_BIT(TENURE_EVENT_MAX));
+  EXPECT_EQ(own.read_events(), TENURE_EVENT_BIT(TENURE_EVENT_MAX));
   EXPECT_THROW(block_of(8 * kMiB), std::bad_alloc);
   EXPECT_TRUE(descriptor.take());
-  tenant_.set_eventfd(-1, 0);
+  own.set_eventfd(-1, 0);
 }
 
 struct Calls {
@@ -80,22 +80,22 @@ void note(struct tenure_tenant* tenant, enum tenure_event event, void* argument)
 
 TEST_F(Events, HandlersRunAtCheckpoints) {
   Calls calls;
-  tenant_.set_limit(TENURE_MAX, 4 * kMiB);
-  tenant_.set_handler(TENURE_EVENT_MAX, note, &calls);
+  own.set_limit(TENURE_MAX, 4 * kMiB);
+  own.set_handler(TENURE_EVENT_MAX, note, &calls);
   {
-    const Scope scope(tenant_);
+    const Scope scope(own);
     EXPECT_THROW(block_of(8 * kMiB), std::bad_alloc);
     EXPECT_EQ(calls.count, 0);
     EXPECT_EQ(tenure_checkpoint(), 1);
     EXPECT_EQ(tenure_checkpoint(), 0);
   }
   EXPECT_EQ(calls.count, 1);
-  EXPECT_EQ(calls.tenant, tenant_.get());
+  EXPECT_EQ(calls.tenant, own.get());
   EXPECT_EQ(calls.event, TENURE_EVENT_MAX);
   EXPECT_TRUE(calls.inside.is_root());
 
-  tenant_.set_handler(TENURE_EVENT_MAX, nullptr, nullptr);
-  const Scope scope(tenant_);
+  own.set_handler(TENURE_EVENT_MAX, nullptr, nullptr);
+  const Scope scope(own);
   EXPECT_THROW(block_of(8 * kMiB), std::bad_alloc);
   EXPECT_EQ(tenure_checkpoint(), 0);
   EXPECT_EQ(calls.count, 1);

@@ -28,8 +28,8 @@ TEST_F(Scopes, NestAndAreLeft) {
   const Tenant inner_tenant = child("inner");
   EXPECT_TRUE(Tenant::current().is_root());
   {
-    const Scope outer(tenant_);
-    EXPECT_EQ(Tenant::current(), tenant_);
+    const Scope outer(own);
+    EXPECT_EQ(Tenant::current(), own);
     {
       const Scope inner(inner_tenant);
       EXPECT_EQ(Tenant::current(), inner_tenant);
@@ -37,7 +37,7 @@ TEST_F(Scopes, NestAndAreLeft) {
       const Scope innermost(root);
       EXPECT_TRUE(Tenant::current().is_root());
     }
-    EXPECT_EQ(Tenant::current(), tenant_);
+    EXPECT_EQ(Tenant::current(), own);
   }
   EXPECT_TRUE(Tenant::current().is_root());
 }
@@ -45,7 +45,7 @@ TEST_F(Scopes, NestAndAreLeft) {
 TEST_F(Scopes, AreLeftByExceptions) {
   EXPECT_THROW(
       {
-        const Scope scope(tenant_);
+        const Scope scope(own);
         throw std::runtime_error("out");
       },
       std::runtime_error);
@@ -53,8 +53,8 @@ TEST_F(Scopes, AreLeftByExceptions) {
 }
 
 TEST_F(Scopes, BelongToOneThread) {
-  const Scope scope(tenant_);
-  Tenant there = tenant_;
+  const Scope scope(own);
+  Tenant there = own;
   on_another_thread([&] { there = Tenant::current(); });
   EXPECT_TRUE(there.is_root());
 }
@@ -73,25 +73,25 @@ Captured capture_inside(const Tenant& tenant) {
 }
 
 TEST_F(Scopes, AreCapturedForAnotherThread) {
-  const Captured captured = capture_inside(tenant_);
+  const Captured captured = capture_inside(own);
   EXPECT_TRUE(Tenant::current().is_root());
   on_another_thread([&] {
     for (int i = 0; i < 2; ++i) {
       const Scope scope(captured);
-      EXPECT_EQ(Tenant::current(), tenant_);
+      EXPECT_EQ(Tenant::current(), own);
     }
     EXPECT_TRUE(Tenant::current().is_root());
   });
 }
 
 TEST_F(Scopes, CapturedAreCopiedMovedAndAssigned) {
-  Captured captured = capture_inside(tenant_);
+  Captured captured = capture_inside(own);
   const Captured copy = captured;
   Captured moved = std::move(captured);
   captured = Captured();
   for (const Captured* each : {&copy, &std::as_const(moved)}) {
     const Scope scope(*each);
-    EXPECT_EQ(Tenant::current(), tenant_);
+    EXPECT_EQ(Tenant::current(), own);
   }
   moved = captured;
   const Scope scope(moved);
@@ -108,11 +108,11 @@ TEST_F(Scopes, CapturedKeepTheirTenantAfterItsHandles) {
   tenure_reap();
   const Scope scope(captured);
   const auto block = block_of(kMiB);
-  EXPECT_EQ(Tenant::owner(block.get()), tenant_);
+  EXPECT_EQ(Tenant::owner(block.get()), own);
 }
 
 TEST_F(Scopes, BoundCallablesRunInside) {
-  const Scope scope(tenant_);
+  const Scope scope(own);
   auto bound = bind([](int a, int b) {
     EXPECT_STREQ(Tenant::current().name(), "BoundCallablesRunInside");
     return a + b;
@@ -142,17 +142,17 @@ TEST_F(Scopes, BoundCallablesKeepReferencesAndMoveOnlyState) {
 TEST_F(Scopes, BoundCallablesFitStdFunction) {
   std::function<Tenant()> function;
   {
-    const Scope scope(tenant_);
+    const Scope scope(own);
     function = bind([] { return Tenant::current(); });
   }
   const std::function<Tenant()> copy = function;
   function = nullptr;
-  EXPECT_EQ(copy(), tenant_);
+  EXPECT_EQ(copy(), own);
 }
 
 TEST_F(Scopes, BoundCallablesLeaveByExceptions) {
   const auto bound = [this] {
-    const Scope scope(tenant_);
+    const Scope scope(own);
     return bind([] { throw std::runtime_error("out"); });
   }();
   EXPECT_THROW(bound(), std::runtime_error);
@@ -164,27 +164,28 @@ TEST_F(Scopes, ExecutorsBindWhatIsSubmitted) {
   BindingExecutor submit([&queue](auto task) { queue.emplace_back(std::move(task)); });
   const Tenant other = child("other");
   std::vector<Tenant> ran_in;
-  for (const Tenant* tenant : {&std::as_const(tenant_), &other}) {
+  for (const Tenant* tenant : {&std::as_const(own), &other}) {
     const Scope scope(*tenant);
     submit([&ran_in] { ran_in.push_back(Tenant::current()); });
   }
   on_another_thread([&] {
     for (auto& task : queue) task();
   });
-  EXPECT_EQ(ran_in, (std::vector<Tenant>{tenant_, other}));
+  EXPECT_EQ(ran_in, (std::vector<Tenant>{own, other}));
 }
 
 TEST_F(Scopes, ManyThreadsCaptureAndRestore) {
-  const Captured captured = capture_inside(tenant_);
+  const Captured captured = capture_inside(own);
   std::atomic<int> wrong{0};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&] {
+  std::vector<std::thread> threads(4);
+  for (auto& thread : threads) {
+    thread = std::thread([&] {
       for (int i = 0; i < 2000; ++i) {
-        const Captured copy = captured;
-        const Scope scope(copy);
+        Captured copy = captured;
+        const Captured moved = std::move(copy);
+        const Scope scope(moved);
         const auto block = block_of(100);
-        if (Tenant::current() != tenant_ || Tenant::owner(block.get()) != tenant_) ++wrong;
+        if (Tenant::current() != own || Tenant::owner(block.get()) != own) ++wrong;
       }
     });
   }

@@ -39,9 +39,9 @@ TEST_F(TenantHandle, KnowsItsPlace) {
   EXPECT_STREQ(acme.name(), "acme");
   EXPECT_EQ(acme.path(), "/KnowsItsPlace/shop/acme");
   EXPECT_EQ(acme.parent(), shop);
-  EXPECT_TRUE(tenant_.parent().is_root());
+  EXPECT_TRUE(own.parent().is_root());
   EXPECT_NE(acme.id(), shop.id());
-  EXPECT_EQ(tenant_.stats().children, 1u);
+  EXPECT_EQ(own.stats().children, 1u);
 }
 
 TEST_F(TenantHandle, IsFoundByPath) {
@@ -58,7 +58,7 @@ TEST_F(TenantHandle, IsNotMadeInVain) {
   EXPECT_EQ(error_of([&] { child("a/b"); }), EINVAL);
   EXPECT_EQ(error_of([&] { child(std::string(64, 'x')); }), EINVAL);
   EXPECT_EQ(error_of([&] { child("acme2", 1u << 31); }), EINVAL);
-  tenant_.offline_recursively();
+  own.offline_recursively();
   EXPECT_EQ(error_of([&] { child("late"); }), ENODEV);
 }
 
@@ -68,7 +68,7 @@ TEST_F(TenantHandle, IsCopiedAndMoved) {
   EXPECT_EQ(copy, acme);
   const Tenant moved = std::move(copy);
   EXPECT_EQ(moved, acme);
-  EXPECT_TRUE(copy.is_root());  // NOLINT(bugprone-use-after-move): its state is documented
+  EXPECT_TRUE(copy.is_root());  // NOLINT: what a moved-from handle is, is documented
   copy = moved;
   EXPECT_EQ(copy, acme);
   acme = Tenant();
@@ -78,7 +78,7 @@ TEST_F(TenantHandle, IsCopiedAndMoved) {
 
 TEST_F(TenantHandle, StaysGoodAfterOffline) {
   Tenant acme = child("acme");
-  EXPECT_EQ(error_of([&] { tenant_.offline(); }), EBUSY);
+  EXPECT_EQ(error_of([&] { own.offline(); }), EBUSY);
   acme.offline();
   EXPECT_EQ(error_of([&] { acme.offline(); }), EALREADY);
   EXPECT_FALSE(acme.online());
@@ -87,62 +87,62 @@ TEST_F(TenantHandle, StaysGoodAfterOffline) {
 
   const Scope scope(acme);
   const auto block = block_of(kMiB);
-  EXPECT_EQ(Tenant::owner(block.get()), tenant_);
+  EXPECT_EQ(Tenant::owner(block.get()), own);
 }
 
 TEST_F(TenantHandle, HasLimits) {
-  EXPECT_EQ(tenant_.limit(TENURE_MAX), TENURE_UNLIMITED);
-  EXPECT_EQ(tenant_.limit(TENURE_MIN), 0u);
+  EXPECT_EQ(own.limit(TENURE_MAX), TENURE_UNLIMITED);
+  EXPECT_EQ(own.limit(TENURE_MIN), 0u);
   for (const enum tenure_limit which :
        {TENURE_MIN, TENURE_LOW, TENURE_HIGH, TENURE_MAX, TENURE_RESERVE}) {
-    tenant_.set_limit(which, 64 * kMiB);
-    EXPECT_EQ(tenant_.limit(which), 64 * kMiB);
+    own.set_limit(which, 64 * kMiB);
+    EXPECT_EQ(own.limit(which), 64 * kMiB);
   }
-  EXPECT_EQ(tenant_.policy(), TENURE_FAIL_LARGE);
-  tenant_.set_policy(TENURE_FAIL_ALL);
-  EXPECT_EQ(tenant_.policy(), TENURE_FAIL_ALL);
-  EXPECT_EQ(error_of([&] { tenant_.set_policy(static_cast<enum tenure_policy>(99)); }), EINVAL);
+  EXPECT_EQ(own.policy(), TENURE_FAIL_LARGE);
+  own.set_policy(TENURE_FAIL_ALL);
+  EXPECT_EQ(own.policy(), TENURE_FAIL_ALL);
+  EXPECT_EQ(error_of([&] { own.set_policy(static_cast<enum tenure_policy>(99)); }), EINVAL);
 }
 
 TEST_F(TenantHandle, IsChargedWhatIsAllocatedInside) {
   std::unique_ptr<char[]> block;
   {
-    const Scope scope(tenant_);
+    const Scope scope(own);
     block = block_of(4 * kMiB);
   }
-  EXPECT_EQ(Tenant::owner(block.get()), tenant_);
-  EXPECT_GE(tenant_.usage(), 4 * kMiB);
-  EXPECT_GE(tenant_.stats().allocated, 4 * kMiB);
+  EXPECT_EQ(Tenant::owner(block.get()), own);
+  EXPECT_GE(own.usage(), 4 * kMiB);
+  EXPECT_GE(own.stats().allocated, 4 * kMiB);
   block.reset();
-  EXPECT_LT(tenant_.usage(), 4 * kMiB);
-  EXPECT_GE(tenant_.stats().peak, 4 * kMiB);
-  tenant_.reset_peak();
-  EXPECT_LT(tenant_.stats().peak, 4 * kMiB);
+  EXPECT_LT(own.usage(), 4 * kMiB);
+  EXPECT_GE(own.stats().peak, 4 * kMiB);
+  own.reset_peak();
+  EXPECT_LT(own.stats().peak, 4 * kMiB);
 }
 
 TEST_F(TenantHandle, MaxRefusesInside) {
-  tenant_.set_limit(TENURE_MAX, 8 * kMiB);
-  const Scope scope(tenant_);
+  own.set_limit(TENURE_MAX, 8 * kMiB);
+  const Scope scope(own);
   EXPECT_THROW(block_of(16 * kMiB), std::bad_alloc);
-  EXPECT_GE(tenant_.stats().failures, 1u);
-  EXPECT_GE(tenant_.stats().events[TENURE_EVENT_MAX], 1u);
+  EXPECT_GE(own.stats().failures, 1u);
+  EXPECT_GE(own.stats().events[TENURE_EVENT_MAX], 1u);
   EXPECT_NO_THROW(block_of(2 * kMiB));
-  EXPECT_LE(tenant_.stats().peak, 8 * kMiB);
+  EXPECT_LE(own.stats().peak, 8 * kMiB);
 }
 
 TEST_F(TenantHandle, WalksItsTree) {
   const Tenant a = child("a");
   const Tenant b = Tenant::create("b", 0, a);
   std::vector<Tenant> seen;
-  tenant_.for_each([&](const Tenant& tenant) { seen.push_back(tenant); });
-  EXPECT_EQ(seen, (std::vector<Tenant>{tenant_, a, b}));
+  own.for_each([&](const Tenant& tenant) { seen.push_back(tenant); });
+  EXPECT_EQ(seen, (std::vector<Tenant>{own, a, b}));
 
   seen.clear();
-  tenant_.for_each([&](const Tenant& tenant) {
+  own.for_each([&](const Tenant& tenant) {
     seen.push_back(tenant);
     return tenant != a;
   });
-  EXPECT_EQ(seen, (std::vector<Tenant>{tenant_, a}));
+  EXPECT_EQ(seen, (std::vector<Tenant>{own, a}));
 }
 
 TEST_F(TenantHandle, WalksPassExceptionsOn) {
@@ -152,7 +152,7 @@ TEST_F(TenantHandle, WalksPassExceptionsOn) {
     ++visits;
     throw std::runtime_error("enough");
   };
-  EXPECT_THROW(tenant_.for_each(visit), std::runtime_error);
+  EXPECT_THROW(own.for_each(visit), std::runtime_error);
   EXPECT_EQ(visits, 1);
 }
 
@@ -175,8 +175,8 @@ TEST_F(TenantHandle, NamesWhatTheDepartedLeft) {
   plugin.offline();
   EXPECT_GE(bytes_left_by("leaky"), 2 * kMiB);
   EXPECT_GE(tenure_reap(), 1u);
-  EXPECT_EQ(Tenant::owner(block.get()), tenant_);
-  EXPECT_GE(tenant_.usage(), 2 * kMiB);
+  EXPECT_EQ(Tenant::owner(block.get()), own);
+  EXPECT_GE(own.usage(), 2 * kMiB);
 
   block.reset();
   tenure_reap();
@@ -185,14 +185,14 @@ TEST_F(TenantHandle, NamesWhatTheDepartedLeft) {
 
 TEST_F(TenantHandle, ReclaimsWhatIsCached) {
   {
-    const Scope scope(tenant_);
-    std::vector<std::unique_ptr<char[]>> blocks;
-    for (int i = 0; i < 1000; ++i) blocks.push_back(block_of(1000));
+    const Scope scope(own);
+    std::vector<std::unique_ptr<char[]>> blocks(1000);
+    for (auto& block : blocks) block = block_of(1000);
   }
-  const size_t before = tenant_.usage();
-  const size_t given_back = tenant_.reclaim(before);
-  EXPECT_EQ(tenant_.usage(), before - given_back);
-  EXPECT_LT(tenant_.usage(), 500u * 1000);
+  const size_t before = own.usage();
+  const size_t given_back = own.reclaim(before);
+  EXPECT_EQ(own.usage(), before - given_back);
+  EXPECT_LT(own.usage(), 500u * 1000);
 }
 
 }  // namespace

@@ -16,18 +16,15 @@ constexpr size_t kMiB = size_t{1} << 20;
 class WithTenant : public testing::Test {
 protected:
   WithTenant()
-      : tenant_(
-            tenure::Tenant::create(testing::UnitTest::GetInstance()->current_test_info()->name())) {
+      : own(tenure::Tenant::create(testing::UnitTest::GetInstance()->current_test_info()->name())) {
   }
-  ~WithTenant() override {
-    if (tenant_.online()) tenant_.offline_recursively();
-  }
+  ~WithTenant() override { tenure_tenant_offline(own.get(), TENURE_RECURSIVE); }
 
   tenure::Tenant child(const std::string& name, unsigned flags = 0) {
-    return tenure::Tenant::create(name, flags, tenant_);
+    return tenure::Tenant::create(name, flags, own);
   }
 
-  tenure::Tenant tenant_;
+  tenure::Tenant own;
 };
 
 // The errno value of the std::system_error that `call` throws; 0 if it throws nothing.
