@@ -153,6 +153,13 @@ AccountingContext* charge(Tenant& tenant, uint64_t bytes, RequestKind kind) {
   return charge_payer({&tenant, nullptr}, bytes, kind);
 }
 
+AccountingContext* charge_if_it_fits(Tenant& tenant, uint64_t bytes) {
+  const Attempt only = attempt({&tenant, nullptr}, bytes, nullptr);
+  if (only.failed_at) only.failed_at->unpin();
+  if (TENURE_UNLIKELY(only.above_high != nullptr)) reclaim_above_high(*only.above_high);
+  return only.context;
+}
+
 bool charge_more(AccountingContext& context, uint64_t bytes, RequestKind kind) {
   return charge_payer({nullptr, &context}, bytes, kind) != nullptr;
 }

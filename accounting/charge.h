@@ -18,6 +18,9 @@ namespace tenure {
 // async-signal-safe likewise; keeps errno.
 AccountingContext* charge(Tenant& tenant, uint64_t bytes, RequestKind kind);
 
+// The same, where the caller can do with less: what does not fit is refused at once, and not counted as a failure.
+AccountingContext* charge_if_it_fits(Tenant& tenant, uint64_t bytes);
+
 // Charges more to whoever pays through this context now, for growth in place. The caller's memory
 // is charged to the context, which keeps it alive. False: refused, nothing changed.
 bool charge_more(AccountingContext& context, uint64_t bytes, RequestKind kind);

@@ -132,6 +132,10 @@ struct alignas(64) Tenant {
 static_assert(sizeof(Tenant) == 256);
 static_assert(__builtin_offsetof(Tenant, counter) == 0);
 
+inline bool is_isolated(const Tenant& tenant) {
+  return tenant.flags.load(std::memory_order_relaxed) & kIsolatedTenant;
+}
+
 // Exists before anything has run and for ever.
 extern constinit Tenant root_tenant;
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "allocator/arena.h"
+#include "allocator/pool.h"
 #include "allocator/tenant_heap.h"
 #include "base/log.h"
 #include "base/meta_arena.h"
@@ -81,6 +82,7 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
       granules_for(size_t{1} << log2_ceil(static_cast<uint64_t>(arena.settings.slab_kib) * kKiB));
   for (uint32_t i = 0; i < kClassCount; ++i) {
     root_caches[i].init(ClassId{static_cast<uint8_t>(i)}, kRootFrontOffset, smallest_slab);
+    pool_caches[i].init(ClassId{static_cast<uint8_t>(i)}, kPoolFrontOffset, smallest_slab);
   }
 
   connect_tenants();

@@ -1,4 +1,4 @@
-#include "allocator/cache.h"
+#include "allocator/family.h"
 
 namespace tenure {
 
@@ -26,7 +26,8 @@ void Cache::init_child(const Cache& root, Tenant& tenant) {
   class_id = root.class_id;
   family = root.family;
   owner = &tenant;
-  isolated = tenant.flags.load(std::memory_order_relaxed) & kIsolatedTenant;
+  may_pool = class_id != kNamedClass && !is_isolated(tenant);
+  isolated = is_isolated(tenant);
 }
 
 }  // namespace tenure

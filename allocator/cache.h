@@ -46,6 +46,8 @@ public:
   uint16_t capacity = 0;  // Objects in a slab
   uint16_t granules = 0;  // Of a slab
   ClassId class_id{};     // kNamedClass: a named cache's.
+  bool pooled = false;    // Of the pool: pool.h.
+  bool may_pool = false;  // The tenant may take objects of the class from the pool as well.
   bool isolated = false;  // Memory is cleared before others get it.
   // Frees go straight to the slab. Set once, with release, under tenants_mutex or by who published
   // the cache too late.

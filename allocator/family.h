@@ -31,6 +31,8 @@ struct CacheFamily {
 constexpr ClassId kNamedClass{0xff};
 
 extern constinit CacheFamily class_families[kClassCount];
+// Of the tenants that have none of their own in a class (pool.h).
+extern constinit Cache pool_caches[kClassCount];
 // Named caches. Store with release under tenants_mutex, load with acquire in read sections.
 extern constinit std::atomic<CacheFamily*> named_families;
 
@@ -51,6 +53,7 @@ void for_each_family(Fn fn) {
 template <typename Fn>
 void for_each_cache(Fn fn) {
   grace::ReadSection section;
+  for (Cache& pool : pool_caches) fn(pool);
   for_each_family([&fn](CacheFamily& family) {
     fn(*family.root);
     family.children.for_each([&fn](uint32_t, Cache* cache) {

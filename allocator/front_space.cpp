@@ -8,8 +8,9 @@ constinit FrontSpace front_space;
 
 namespace {
 
-// Behind the closed slot and the root's front; a page on, so that tenants' words share no line with them.
+// Behind the closed front and the root's; a page on, so that tenants' words share no line with them.
 constexpr uint32_t kFirstBlock = 8192;
+static_assert(kFrontSize <= kRootFrontOffset && kRootFrontOffset + kFrontSize <= kFirstBlock);
 constexpr uint32_t kBlocks = (kCpuAreaSize - kFirstBlock) / kFrontSize;
 constexpr uint32_t kPairsInBlock = kFrontSize / kSlotSize;
 

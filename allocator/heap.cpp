@@ -7,6 +7,7 @@
 #include "allocator/front.h"
 #include "allocator/large.h"
 #include "allocator/misuse.h"
+#include "allocator/pool.h"
 #include "allocator/reclaim.h"
 #include "allocator/tenant_heap.h"
 
@@ -68,29 +69,6 @@ ChainWord refill(Cache& cache) {
   return create_slab(cache);
 }
 
-void* allocate_from(Cache& cache) {
-  const Front front(cache);
-  if (!front) {
-    note_slow_step(cache);
-  } else if (void* object = pop_from_cpu(cache, front)) {
-    return object;
-  }
-  const ChainWord chain = refill(cache);
-  return has_objects(chain) ? split_first(cache, front, chain) : out_of_memory();
-}
-
-// The current tenant's cache. A thread inside a tenant that has gone, or has got a front since, goes on with what is right
-// now.
-Cache* current_cache(ClassId id) {
-  const CurrentScope scope = current_scope;
-  if (TENURE_LIKELY(scope.tenant == 0)) return &root_caches[index_of(id)];
-  Cache* const cache = find_cache(tenant_of(scope), class_families[index_of(id)]);
-  if (cache == nullptr) return nullptr;
-  const uint32_t front = scope_of(*cache->owner).front;
-  if (front != scope.front) current_scope = {front, scope.tenant};
-  return cache;
-}
-
 // Without words in the fronts, the depot's first chain is the list that all share.
 void free_to_depot(Cache& cache, void* object) {
   const ChainWord chain = cache.depot.pop();
@@ -137,7 +115,9 @@ void note_words(const Cache& cache, const RunDescriptor& slab, uint32_t number) 
 
 void free_small(uint32_t number, void* object) {
   RunDescriptor& slab = arena.descriptors.at(number);
-  if (TENURE_LIKELY(slab.context == nullptr)) return free_into(*slab.cache, object);
+  if (TENURE_LIKELY(slab.context == nullptr)) {
+    return free_into(slab.tags ? release_pooled(slab, object) : *slab.cache, object);
+  }
   // The section keeps the cache, which may be dead and without slabs the moment the object is back.
   grace::ReadSection section;
   Cache& cache = *slab.cache;
@@ -178,15 +158,53 @@ uint32_t find_object(const void* object) {
   return number;
 }
 
+// From the tenant's cache, or the pool's.
+void* allocate_small(Tenant& tenant, CacheFamily& family, Cache** used) {
+  Cache* const cache = find_cache(tenant, family);
+  *used = cache;
+  if (cache == nullptr) return out_of_memory();
+  if (!cache->pooled) {
+    void* const object = allocate_from(*cache);
+    if (object || !cache->may_pool) return object;
+  }
+  // Also where a slab is refused at the limit: one object may still fit.
+  Cache& pool = pool_caches[index_of(family.root->class_id)];
+  void* const object = allocate_pooled(tenant, pool);
+  return object ? object : out_of_memory();
+}
+
+// A thread inside a tenant that has gone, or has got a front since, goes on with what is right now.
+void* allocate_current(ClassId id) {
+  const CurrentScope scope = current_scope;
+  if (TENURE_LIKELY(scope.tenant == 0)) return allocate_from(root_caches[index_of(id)]);
+  Cache* cache;
+  void* const object = allocate_small(tenant_of(scope), class_families[index_of(id)], &cache);
+  if (cache && !cache->pooled) {
+    const uint32_t front = scope_of(*cache->owner).front;
+    if (front != scope.front) current_scope = {front, scope.tenant};
+  }
+  return object;
+}
+
 }  // namespace
+
+void* allocate_from(Cache& cache) {
+  const Front front(cache);
+  if (!front) {
+    note_slow_step(cache);
+  } else if (void* object = pop_from_cpu(cache, front)) {
+    return object;
+  }
+  const ChainWord chain = refill(cache);
+  return has_objects(chain) ? split_first(cache, front, chain) : out_of_memory();
+}
 
 void* allocate_slow(size_t size) {
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
   if (size > kLargestSmall) {
     return mark_allocated(allocate_large(current_tenant(), size, 1, Fill::kAny));
   }
-  Cache* const cache = current_cache(class_of(size));
-  return cache ? mark_allocated(allocate_from(*cache)) : out_of_memory();
+  return mark_allocated(allocate_current(class_of(size)));
 }
 
 void deallocate_slow(void* object) {
@@ -240,8 +258,8 @@ void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
 }
 
 void* allocate_from_family(Tenant& tenant, CacheFamily& family) {
-  Cache* const cache = find_cache(tenant, family);
-  return cache ? mark_allocated(allocate_from(*cache)) : out_of_memory();
+  Cache* used;
+  return mark_allocated(allocate_small(tenant, family, &used));
 }
 
 const CacheFamily* family_of(const void* object) {
@@ -251,9 +269,10 @@ const CacheFamily* family_of(const void* object) {
 
 Tenant& pin_owner(const void* object) {
   const RunDescriptor& run = arena.descriptors.at(find_object(object));
-  if (run.context == nullptr) return root_tenant;
+  const AccountingContext* const payer = payer_of(run, object);
+  if (payer == nullptr) return root_tenant;
   grace::ReadSection section;
-  Tenant* tenant = run.context->tenant();
+  Tenant* tenant = payer->tenant();
   while (tenant != &root_tenant && !tenant->pin()) tenant = tenant->parent();
   return *tenant;
 }
@@ -285,8 +304,8 @@ void* reallocate(void* object, size_t size) {
     mark_allocated(object);
   }
   void* moved;
-  const bool own = run.context == nullptr ? current_scope.tenant == 0
-                                          : slab && run.cache->owner == &current_tenant();
+  const bool own = !slab ? run.context == nullptr && current_scope.tenant == 0
+                         : !run.tags && run.cache->owner == &current_tenant();
   if (TENURE_LIKELY(own)) {
     moved = allocate(size);
   } else {

@@ -67,6 +67,8 @@ void* allocate_zeroed(size_t size);
 void* allocate_aligned(size_t size, size_t alignment);
 // For the tenant given, which is pinned, instead of the current one.
 void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill);
+// From one cache. nullptr with errno ENOMEM. Not in a read section.
+void* allocate_from(Cache& cache);
 // From one cache family, for a pinned tenant; a free of such an object.
 void* allocate_from_family(Tenant& tenant, CacheFamily& family);
 // As realloc, for object != nullptr and size > 0. The object stays its owner's.

@@ -32,10 +32,6 @@ bool charge_for(Tenant& tenant, size_t bytes, AccountingContext** context) {
   return *context != nullptr;
 }
 
-bool is_isolated(const Tenant& tenant) {
-  return tenant.flags.load(std::memory_order_relaxed) & kIsolatedTenant;
-}
-
 // After a move the old run's pages are gone, so it goes back as purged; the new one is an island of its own mapping until
 // it is freed.
 void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "allocator/arena.h"
+#include "allocator/pool.h"
 #include "base/log.h"
 
 namespace tenure {
@@ -19,10 +20,10 @@ const RunDescriptor* descriptor_for(const void* pointer) {
   return number ? &arena.descriptors.at(number) : nullptr;
 }
 
-void write_payer(const RunDescriptor& run, LineBuffer& line) {
+void write_payer(const RunDescriptor& run, const void* pointer, LineBuffer& line) {
   grace::ReadSection section;
-  const bool tenants = run.kind != RunKind::kNone && run.context != nullptr;
-  (tenants ? *run.context->tenant() : root_tenant).write_path(line);
+  const AccountingContext* payer = run.kind == RunKind::kNone ? nullptr : payer_of(run, pointer);
+  (payer ? *payer->tenant() : root_tenant).write_path(line);
 }
 
 }  // namespace
@@ -33,7 +34,7 @@ void report_misuse(Misuse what, const void* pointer) {
   line.text(": pointer ").hex(reinterpret_cast<uint64_t>(pointer));
   if (const RunDescriptor* run = descriptor_for(pointer)) {
     line.text(", tenant ");
-    write_payer(*run, line);
+    write_payer(*run, pointer, line);
     line.text(", class ");
     line.decimal(run->kind == RunKind::kSlab ? run->object_size : run->large_bytes);
   }

@@ -1,4 +1,5 @@
-#include "allocator/size_class.h"
+#include "allocator/pool.h"
+#include "rcu/rseq_ops.h"
 
 namespace tenure {
 namespace {
@@ -17,7 +18,7 @@ constexpr bool classes_are_sound() {
   return class_size(kClassCount - 1) == kLargestSmall;
 }
 static_assert(classes_are_sound());
-static_assert(kFrontSize < 64 * kKiB);
+static_assert(kFrontSize <= kRootFrontOffset && kRootFrontOffset + kFrontSize <= kPoolFrontOffset);
 static_assert(is_power_of_two(kSlotSize));
 
 }  // namespace

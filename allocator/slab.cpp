@@ -7,6 +7,7 @@
 #include "allocator/reclaim.h"
 #include "base/atomic_update.h"
 #include "base/check.h"
+#include "base/meta_arena.h"
 
 namespace tenure {
 namespace {
@@ -69,6 +70,8 @@ struct Batch {
   void* objects[kMost];
 };
 
+size_t tag_bytes(const Cache& cache) { return cache.capacity * sizeof(uint32_t); }
+
 // Returns whether the slab's memory went back to the page heap.
 bool give_batch(Cache& cache, const Batch& batch) {
   RunDescriptor& slab = arena.descriptors.at(batch.number);
@@ -77,6 +80,7 @@ bool give_batch(Cache& cache, const Batch& batch) {
   const uint32_t granule = slab.granule;
   const uint32_t granules = slab.granules;
   AccountingContext* const context = slab.context;
+  std::atomic<uint32_t>* const tags = slab.tags;
   void* const first = batch.objects[batch.count - 1];
   const uint32_t index =
       object_index(slab, static_cast<uint64_t>(static_cast<char*>(first) - base)).index;
@@ -95,6 +99,7 @@ bool give_batch(Cache& cache, const Batch& batch) {
     arena.page_map.set(granule, granules, 0, 0);
     release_run(granule, granules, cache.isolated);
     if (context) uncharge(*context, granules * kGranuleSize);
+    if (tags) meta_arena.release(tags, tag_bytes(cache));
     cache.slabs.fetch_sub(1, std::memory_order_relaxed);
     // On the list it is recycled when it comes up there.
     if (!updated->before.listed()) arena.descriptors.release(batch.number);
@@ -136,18 +141,22 @@ ChainWord create_slab(Cache& cache) {
   const size_t bytes = cache.granules * kGranuleSize;
   AccountingContext* context = nullptr;
   if (cache.owner != &root_tenant) {
-    context = charge(*cache.owner, bytes, RequestKind::kSmall);
+    context = cache.may_pool ? charge_if_it_fits(*cache.owner, bytes)
+                             : charge(*cache.owner, bytes, RequestKind::kSmall);
     if (context == nullptr) return kClosedWord;
   }
-  const uint32_t number = arena.descriptors.allocate();
+  void* const tags = cache.pooled ? meta_arena.allocate(tag_bytes(cache)) : nullptr;
+  const uint32_t number = tags || !cache.pooled ? arena.descriptors.allocate() : 0;
   const Run run = number ? allocate_run(cache.granules, 1, Fill::kAny) : Run{};
   if (!run) {
+    if (tags) meta_arena.release(tags, tag_bytes(cache));
     if (number) arena.descriptors.release(number);
     if (context) uncharge(*context, bytes);
     return kClosedWord;
   }
   RunDescriptor& slab = arena.descriptors.at(number);
   slab.context = context;
+  slab.tags = static_cast<std::atomic<uint32_t>*>(tags);
   slab.cache = &cache;
   slab.granule = run.granule;
   slab.granules = run.granules;
@@ -161,9 +170,11 @@ ChainWord create_slab(Cache& cache) {
   const bool more = count < cache.capacity;
   slab.state.store({0, 0, count, more ? SlabState::kListed : uint16_t{0}},
                    std::memory_order_release);
-  // Without rseq the push of the fast path must not reach the front: its words change by compare-and-swap.
-  arena.page_map.set(run.granule, run.granules,
-                     arena.rseq ? cache.front_slot.load(std::memory_order_relaxed) : 0, number);
+  // Without rseq the push of the fast path must not reach the front: its words change by
+  // compare-and-swap. Frees into the pool need more than a push.
+  const bool pushed = arena.rseq && !cache.pooled;
+  const uint32_t slot = pushed ? cache.front_slot.load(std::memory_order_relaxed) : 0;
+  arena.page_map.set(run.granule, run.granules, slot, number);
   cache.slabs.fetch_add(1, std::memory_order_relaxed);
   const ChainWord chain = thread_objects(cache, slab_base(slab), 0, count, run.fresh);
   if (more) cache.partial.push(number);

@@ -33,7 +33,11 @@ struct alignas(64) RunDescriptor {
   bool fresh;     // Slabs: the run's memory was never touched before.
   bool moved;     // Large objects: lies in a mapping of its own since its pages were moved there.
   bool isolated;  // Must be cleared before another tenant can see it.
-  uint64_t large_bytes;  // Large objects: usable bytes.
+  union {
+    uint64_t large_bytes;  // Large objects: usable bytes.
+    std::atomic<uint32_t>*
+        tags;  // Slabs: of the pool, who pays for each object (pool.h); or nullptr.
+  };
   AccountingContext*
       context;  // Holds the run's charge; nullptr: the root's own, which is not charged.
 };

@@ -63,10 +63,6 @@ void add_runs(HeapStatistics& statistics) {
   }
 }
 
-const Tenant* payer_of(const RunDescriptor& run) {
-  return run.context ? run.context->tenant() : &root_tenant;
-}
-
 void print_class(LineBuffer& line, uint32_t i, const ClassStatistics& c, bool json, bool first) {
   const uint64_t size = class_size(i);
   if (json) {
@@ -122,27 +118,40 @@ void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {
   statistics = {};
   if (!bootstrapped()) return;
   grace::ReadSection section;
+  const AccountingContext* const own = tenant.context.load(std::memory_order_acquire);
+  // What its context holds beyond runs is pooled objects.
+  uint64_t runs = 0, kept = 0;
   const uint32_t end = arena.descriptors.end();
   for (uint32_t number = 1; number < end; ++number) {
     const RunDescriptor& run = arena.descriptors.at(number);
-    if (run.kind == RunKind::kSlab && run.cache->owner == &tenant) {
+    if (&tenant != &root_tenant && (own == nullptr || run.context != own)) continue;
+    if (&tenant == &root_tenant && run.context != nullptr) continue;
+    if (run.kind == RunKind::kLarge) {
+      runs += run.large_bytes;
+      statistics.allocated_bytes += run.large_bytes;
+    } else if (run.kind == RunKind::kSlab) {
       const SlabState state = run.state.load(std::memory_order_acquire);
       if (state.dead()) continue;
+      runs += size_t{run.granules} * kGranuleSize;
       statistics.allocated_bytes += size_t{run.object_size} * (state.carved - state.free);
-      statistics.cached_bytes += size_t{run.object_size} * state.free;
-    } else if (run.kind == RunKind::kLarge && payer_of(run) == &tenant) {
-      statistics.allocated_bytes += run.large_bytes;
+      kept += size_t{run.object_size} * state.free;
     }
   }
+  if (own && &tenant != &root_tenant && own->held() > runs) {
+    statistics.allocated_bytes += own->held() - runs;
+  }
   statistics.meta_bytes = &tenant == &root_tenant ? 0 : sizeof(Tenant) + sizeof(AccountingContext);
+  if (heap_of(tenant)) statistics.meta_bytes += sizeof(TenantHeap);
+  uint64_t listed = 0;
   for_each_cache_of(tenant, [&](const Cache& cache) {
-    const uint64_t kept = (depot_objects(cache) + front_objects(cache)) * cache.object_size;
-    statistics.cached_bytes += kept;
-    statistics.allocated_bytes -=
-        kept < statistics.allocated_bytes ? kept : statistics.allocated_bytes;
+    listed += (depot_objects(cache) + front_objects(cache)) * cache.object_size;
     statistics.meta_bytes +=
         sizeof(Cache) + cache.slabs.load(std::memory_order_relaxed) * sizeof(RunDescriptor);
   });
+  const uint64_t listed_bound =
+      listed < statistics.allocated_bytes ? listed : statistics.allocated_bytes;
+  statistics.allocated_bytes -= listed_bound;
+  statistics.cached_bytes = kept + listed;
 }
 
 void collect_family_statistics(const CacheFamily& family, FamilyStatistics& statistics) {

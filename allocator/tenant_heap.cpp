@@ -5,6 +5,7 @@
 #include "allocator/arena.h"
 #include "allocator/drain.h"
 #include "allocator/front_space.h"
+#include "allocator/pool.h"
 #include "allocator/reclaim.h"
 #include "base/check.h"
 #include "base/meta_arena.h"
@@ -37,21 +38,33 @@ void retire_heap(TenantHeap& heap) {
   if (!heap.retired.exchange(true, std::memory_order_acq_rel)) push_onto(retired_heaps, &heap);
 }
 
-TenantHeap* heap_of(Tenant& tenant) {
-  return static_cast<TenantHeap*>(tenant.allocator_data.load(std::memory_order_acquire));
+// Before a tenant has a heap, allocator_data counts what it took from the pool: 2 n + 1.
+constexpr uintptr_t kStepsWithoutHeap = 32;
+
+// Counts one of the first steps; false when there were enough of them.
+bool count_first_steps(Tenant& tenant) {
+  void* data = tenant.allocator_data.load(std::memory_order_relaxed);
+  const auto word = reinterpret_cast<uintptr_t>(data);
+  if ((data && !(word & 1)) || word / 2 >= kStepsWithoutHeap) return false;
+  // A lost race is a lost count.
+  tenant.allocator_data.compare_exchange_strong(
+      data, reinterpret_cast<void*>((word | 1) + (data ? 2 : 0)), std::memory_order_relaxed);
+  return true;
 }
 
 TenantHeap* make_heap(Tenant& tenant) {
   auto* heap = meta_arena.create<TenantHeap>(&tenant);
   if (heap == nullptr) return nullptr;
   tenant.pin();  // The caller has a pin, so there is something to pin.
-  void* found = nullptr;
-  if (tenant.allocator_data.compare_exchange_strong(found, heap, std::memory_order_acq_rel)) {
-    return heap;
-  }
-  meta_arena.destroy(heap);
-  tenant.unpin();
-  return static_cast<TenantHeap*>(found);
+  void* found = tenant.allocator_data.load(std::memory_order_relaxed);
+  do {
+    if (found && !(reinterpret_cast<uintptr_t>(found) & 1)) {
+      meta_arena.destroy(heap);
+      tenant.unpin();
+      return static_cast<TenantHeap*>(found);
+    }
+  } while (!tenant.allocator_data.compare_exchange_weak(found, heap, std::memory_order_acq_rel));
+  return heap;
 }
 
 // Publishes a cache of an online tenant. nullptr: the tenant has gone; *error: metadata is exhausted.
@@ -83,16 +96,23 @@ Cache* publish_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, Cach
   return nullptr;
 }
 
-TENURE_SLOW Cache* make_cache(Tenant& tenant, CacheFamily& family, bool* error) {
-  TenantHeap* heap = heap_of(tenant);
-  if (heap == nullptr) heap = make_heap(tenant);
-  Cache* const cache = heap ? meta_arena.create<Cache>() : nullptr;
+// Counts what is taken from the pool; false when the tenant has earned a cache of its own in the class.
+bool count_step(TenantHeap& heap, const CacheFamily& family) {
+  std::atomic<uint16_t>& taken = heap.pooled[index_of(family.root->class_id)];
+  const uint16_t steps = taken.load(std::memory_order_relaxed);
+  if (steps >= steps_to_cache(family.root->object_size)) return false;
+  taken.store(static_cast<uint16_t>(steps + 1), std::memory_order_relaxed);
+  return true;
+}
+
+TENURE_SLOW Cache* make_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, bool* error) {
+  Cache* const cache = meta_arena.create<Cache>();
   if (cache == nullptr) {
     *error = true;
     return nullptr;
   }
   cache->init_child(*family.root, tenant);
-  return publish_cache(tenant, *heap, family, cache, error);
+  return publish_cache(tenant, heap, family, cache, error);
 }
 
 // A front serves all size classes; a named cache has a pair of its own.
@@ -176,29 +196,65 @@ bool reap_heap(TenantHeap& heap) {
          heap.late.load(std::memory_order_relaxed) == nullptr;
 }
 
+// Whether reclaim on behalf of `top` must leave the tenant alone: always below min, in the first round below low.
+bool is_protected(const Tenant& tenant, const Tenant& top, bool first_round) {
+  const PageCounter& counter = tenant.counter;
+  if (&tenant == &top || (counter.min() == 0 && counter.low() == 0)) return false;
+  const Tenant::Protection protection = tenant.protection_from(top);
+  return counter.usage() <=
+         (first_round && protection.low > protection.min ? protection.low : protection.min);
+}
+
+// Free objects of the subtree go back; at least `bytes` if there are as many. What is below low goes only when the rest has not
+// sufficed, and is told as an event.
 size_t purge_subtree(Tenant& top, size_t bytes) {
   size_t freed = 0;
-  for_each_in_subtree(top, [&](Tenant& tenant) {
-    if (&tenant != &root_tenant) freed += empty_tenant_caches(tenant);
-    return freed < bytes;
-  });
+  for (const bool first_round : {true, false}) {
+    bool spared = false;
+    for_each_in_subtree(top, [&](Tenant& tenant) {
+      if (&tenant == &root_tenant) return true;
+      const bool was_spared = is_protected(tenant, top, true);
+      if (first_round ? was_spared : !was_spared || is_protected(tenant, top, false)) {
+        spared |= was_spared;
+        return true;
+      }
+      const size_t taken = empty_tenant_caches(tenant);
+      if (!first_round && taken > 0) record_event(tenant, EventKind::kLow);
+      freed += taken;
+      return freed < bytes;
+    });
+    if (!spared || freed >= bytes) break;
+  }
   return freed;
 }
 
 }  // namespace
 
+TenantHeap* heap_of(const Tenant& tenant) {
+  void* const data = tenant.allocator_data.load(std::memory_order_acquire);
+  return reinterpret_cast<uintptr_t>(data) & 1 ? nullptr : static_cast<TenantHeap*>(data);
+}
+
 Cache* find_cache(Tenant& asked, CacheFamily& family) {
   for (;;) {
     Tenant& tenant = asked.nearest_online();
     if (&tenant == &root_tenant) return family.root;
+    Cache* cache;
     {
       grace::ReadSection section;
+      cache = family.children.load(index_of(tenant.id()));
       // Another tenant's cache under this id: ours has gone, and the id is in use again.
-      Cache* const cache = family.children.load(index_of(tenant.id()));
-      if (cache && cache->owner == &tenant) return cache;
+      if (cache && cache->owner != &tenant) continue;
     }
+    if (cache && cache->slabs.load(std::memory_order_relaxed) != 0) return cache;
+    TenantHeap* heap = heap_of(tenant);
+    if (family.root->class_id != kNamedClass && !is_isolated(tenant) &&
+        (heap ? count_step(*heap, family) : count_first_steps(tenant)))
+      return &pool_caches[index_of(family.root->class_id)];
+    if (heap == nullptr && (heap = make_heap(tenant)) == nullptr) return nullptr;
+    if (cache) return cache;
     bool error = false;
-    Cache* const made = make_cache(tenant, family, &error);
+    Cache* const made = make_cache(tenant, *heap, family, &error);
     if (made || error) return made;
   }
 }
@@ -222,20 +278,31 @@ void note_slow_step(Cache& cache) {
   }
 }
 
+// A class in which the tenant has no slab left is pooled again.
+void demote_empty(Tenant& tenant, TenantHeap& heap) {
+  for_each_cache_of(tenant, [&heap](const Cache& cache) {
+    if (cache.class_id == kNamedClass || cache.slabs.load(std::memory_order_relaxed) != 0) return;
+    heap.pooled[index_of(cache.class_id)].store(0, std::memory_order_relaxed);
+  });
+}
+
 size_t empty_tenant_caches(Tenant& tenant) {
-  if (&tenant != &root_tenant && heap_of(tenant) == nullptr) return 0;
+  TenantHeap* const heap = heap_of(tenant);
+  if (&tenant != &root_tenant && heap == nullptr) return 0;
   grace::ReadSection section;
   Cache* caches[kDrainMost];
   uint32_t count = 0;
   size_t freed = 0;
   for_each_cache_of(tenant, [&](Cache& cache) {
-    freed += flush_depot(cache, UINT32_MAX);
+    freed += flush_depot(cache, UINT32_MAX) * (cache.granules * kGranuleSize);
     if (cache.front_slot.load(std::memory_order_relaxed) != 0) caches[count++] = &cache;
     if (count < kDrainMost) return;
     freed += drain_caches(caches, count);
     count = 0;
   });
-  return freed + drain_caches(caches, count);
+  freed += drain_caches(caches, count);
+  if (heap) demote_empty(tenant, *heap);
+  return freed;
 }
 
 void kill_caches(Tenant& tenant) {
@@ -243,13 +310,10 @@ void kill_caches(Tenant& tenant) {
   TenantHeap* const heap = heap_of(tenant);
   if (heap == nullptr) return;
   Cache* const before = heap->dead;
+  grace::ReadSection section;
   for_each_family([&](CacheFamily& family) {
     const uint32_t id = index_of(tenant.id());
-    Cache* cache;
-    {
-      grace::ReadSection section;
-      cache = family.children.load(id);
-    }
+    Cache* const cache = family.children.load(id);
     if (cache == nullptr || cache->owner != &tenant) return;
     cache->dead.store(true, std::memory_order_release);
     cache->next = heap->dead;
@@ -303,8 +367,6 @@ void forget_dead_slabs(Cache& cache) {
   }
 }
 
-size_t dead_heaps() { return dead_count; }
-
 void connect_tenants() {
   OfflineHooks offline;
   offline.kill_caches = kill_caches;
@@ -315,6 +377,8 @@ void connect_tenants() {
   for (uint32_t i = 0; i < kClassCount; ++i) {
     class_families[i].root = &root_caches[i];
     root_caches[i].family = &class_families[i];
+    pool_caches[i].family = &class_families[i];
+    pool_caches[i].pooled = true;
   }
 }
 

@@ -21,21 +21,31 @@ struct alignas(64) TenantHeap {
   std::atomic<Cache*> late{nullptr};  // Published while the tenant went: a stack, taken whole.
   Cache* dead = nullptr;              // Under tenants_mutex
   TenantHeap* next = nullptr;         // The reaper's list
+  // By class: objects taken from the pool since the tenant was last found empty there. Heuristics: races may lose
+  // counts. Relaxed.
+  std::atomic<uint16_t> pooled[kClassCount]{};
 };
+static_assert(sizeof(TenantHeap) == 128);
 
-// The tenant's cache, made at its first use; of its nearest online ancestor if it is not online. nullptr:
-// metadata is exhausted, or the family is dying. The tenant is pinned (or the root). Not in a read
+// nullptr: none yet.
+TenantHeap* heap_of(const Tenant& tenant);
+
+// The tenant's cache, or that of the pool (Cache::pooled) until the tenant has earned one; of its nearest online ancestor if it
+// is not online. nullptr: metadata is exhausted, or the family is dying. The tenant is pinned (or the root). Not in a read
 // section. Lock-free, async-signal-safe.
 Cache* find_cache(Tenant& tenant, CacheFamily& family);
 
 // Slow steps of a tenant after which it gets a front of its own.
-constexpr uint32_t kStepsToFront = 16;
+constexpr uint32_t kStepsToFront = 4;
 // Notes a slow step in the cache; perhaps gives the tenant, and then the cache, words in the CPU fronts.
 void note_slow_step(Cache& cache);
 
 // Calls fn(Cache&) for each cache of the tenant that is not dead. In a read section. The root's too.
 template <typename Fn>
 void for_each_cache_of(Tenant& tenant, Fn fn) {
+  if (&tenant == &root_tenant) {
+    for (Cache& pool : pool_caches) fn(pool);
+  }
   for_each_family([&](CacheFamily& family) {
     if (&tenant == &root_tenant) {
       fn(*family.root);
@@ -55,8 +65,6 @@ void kill_caches(Tenant& tenant);
 // Destroys what is empty of dead heaps; looks at `most` of them. Under tenants_mutex. Returns how many of those it looked
 // at stay.
 size_t reap_heaps(size_t most);
-// Dead heaps that are left. Under tenants_mutex.
-size_t dead_heaps();
 
 // Gives back the descriptors of slabs that died while they were on the list. No slab is alive.
 void forget_dead_slabs(Cache& cache);

@@ -3,6 +3,7 @@
 #include "allocator/bootstrap.h"
 #include "allocator/family.h"
 #include "allocator/front.h"
+#include "allocator/pool.h"
 #include "allocator/statistics.h"
 
 namespace tenure {
@@ -96,6 +97,7 @@ const char* validate_heap() {
       if (run.state.load(std::memory_order_relaxed).dead()) continue;
     }
     used += size_t{run.granules} * kGranuleSize;
+    if (run.kind == RunKind::kSlab) charged += tagged_bytes(run);
     if (run.context) charged += size_t{run.granules} * kGranuleSize;
   }
   if (used != arena.page_heap.stats().used_bytes) return "granules are lost or used twice";

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "accounting/tenant_tree.h"
+#include "allocator/arena.h"
 #include "allocator/bootstrap.h"
 #include "allocator/control.h"
 #include "allocator/current.h"
@@ -142,7 +143,8 @@ TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenan
   TenantStatistics own;
   collect_tenant_statistics(tenant, own);
   struct tenure_tenant_stats full = {};
-  full.usage = tenant.counter.usage();
+  // The root's own runs are not charged: it has no limit.
+  full.usage = handle ? tenant.counter.usage() : arena.page_heap.stats().used_bytes;
   full.peak = tenant.counter.peak();
   full.allocated = own.allocated_bytes;
   full.cached = own.cached_bytes;

@@ -68,6 +68,8 @@ Tenant* inherited() {
 int create(Create real, pthread_t* thread, const pthread_attr_t* attributes,
            void* (*routine)(void*), void* argument) {
   Tenant* const tenant = inherited();
+  // What libc keeps for threads (it caches stacks with their tables) is nobody's in particular.
+  const ScopedTenant as_root(root_tenant);
   if (tenant == nullptr) return real(thread, attributes, routine, argument);
   auto* start = meta_arena.create<Start>(Start{routine, argument, tenant});
   const int error = start ? real(thread, attributes, run, start) : EAGAIN;

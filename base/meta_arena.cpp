@@ -9,7 +9,8 @@ namespace tenure {
 constinit MetaArena meta_arena;
 
 void* MetaArena::carve(size_t bytes) {
-  const size_t alignment = bytes >= kPageSize ? kPageSize : bytes;  // Both are powers of two.
+  // No more than asked for: blocks of different sizes lie side by side without gaps.
+  const size_t alignment = bytes >= kPageSize ? kPageSize : kSmallest;
   for (;;) {
     const size_t seen = next_.load(std::memory_order_acquire);
     const size_t start = round_up(seen, alignment);

@@ -1,6 +1,8 @@
 # tenure_unit_tests(<layer> [<mode>...]): one executable from tests/<layer>/*_test.cpp, linked with that
-# layer and what is below it, whose tests run once in each mode:
-#   rseq      as the machine has it (without restartable sequences the code falls back by itself)
+# layer and what is below it, whose tests run once in each mode; see tenure_unit_test_modes().
+#
+# tenure_unit_test_modes(<executable> <layer> [<mode>...]): links GoogleTest, and runs the tests in modes
+#   rseq      as the machine has it (without restartable sequences the code falls back by itself); always
 #   fallback  glibc told not to register threads
 #   hardened  TENURE_CHECK=hardened
 # Names read <layer>.<suite>.<case>, with .<mode> behind for all but the first; label: unit.
@@ -14,7 +16,12 @@ function(tenure_unit_tests layer)
   endif()
   set(test tenure_${layer}_test)
   add_executable(${test} ${sources})
-  target_link_libraries(${test} PRIVATE tenure_${layer} tenure_flags GTest::gtest_main)
+  target_link_libraries(${test} PRIVATE tenure_${layer})
+  tenure_unit_test_modes(${test} ${layer} ${ARGN})
+endfunction()
+
+function(tenure_unit_test_modes test layer)
+  target_link_libraries(${test} PRIVATE tenure_flags GTest::gtest_main)
   # GoogleTest's macros: undefined names in their expansion, and an if-else behind an unbraced if,
   # and `info` within `info` in INSTANTIATE_TEST_SUITE_P.
   # Tests of misuse hand out pointers that are not what they seem: no word on bounds.

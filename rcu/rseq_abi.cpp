@@ -1,9 +1,13 @@
 #include "rcu/rseq_abi.h"
 
 #include <errno.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "base/attributes.h"
+#include "base/bits.h"
 #include "rcu/cpu_fence.h"
 
 // Weak: absent before glibc 2.35.
@@ -20,6 +24,27 @@ constexpr bool kBuiltForRseq = true;
 #else
 constexpr bool kBuiltForRseq = false;
 #endif
+
+// Values are written out: the headers of older systems lack them.
+#if defined(__x86_64__)
+constexpr long kRseqCall = 334;
+constexpr uint32_t kSignature = 0x53053053;
+#else
+constexpr long kRseqCall = 293;
+constexpr uint32_t kSignature = 0xd428bc00;
+#endif
+constexpr int kUnregister = 1;
+constexpr unsigned long kAuxFeatureSize = 27;
+constexpr unsigned long kAuxAlignment = 28;
+constexpr uint32_t kOriginalLength = 32;
+
+bool rseq_call(ptrdiff_t offset, uint32_t length, int flags) {
+  char* const area = static_cast<char*>(__builtin_thread_pointer()) + offset;
+  const int saved = errno;
+  const bool done = syscall(kRseqCall, area, length, flags, kSignature) == 0;
+  errno = saved;
+  return done;
+}
 
 // Stands in for the area where glibc has none: reads as "not registered".
 struct UnregisteredArea {
@@ -61,6 +86,28 @@ RseqAbi probe_rseq() {
   const bool usable = kBuiltForRseq && &__rseq_size != nullptr && __rseq_size != 0 &&
                       rseq_cpu(offset) >= 0 && !aborts_are_broken() && cpu_fence_register();
   return {usable, offset};
+}
+
+// The kernel wants the length of the registration. glibc's was 32 bytes at first, and is now what
+// the kernel says it uses, if that is more: as it is, or rounded up to the alignment.
+uint32_t rseq_unregister(ptrdiff_t offset) {
+  const auto features = static_cast<uint32_t>(getauxval(kAuxFeatureSize));
+  const auto alignment = static_cast<uint32_t>(getauxval(kAuxAlignment));
+  const uint32_t rounded = is_power_of_two(alignment)
+                               ? static_cast<uint32_t>(round_up(features, alignment))
+                               : kOriginalLength;
+  const uint32_t candidates[] = {kOriginalLength, features, rounded};
+  for (const uint32_t length : candidates) {
+    if (length >= kOriginalLength && rseq_call(offset, length, kUnregister)) return length;
+  }
+  return 0;
+}
+
+bool rseq_register(ptrdiff_t offset, uint32_t length) {
+  // Kernels differ in what they make of a field that still points to a descriptor.
+  char* const area = static_cast<char*>(__builtin_thread_pointer()) + offset;
+  *reinterpret_cast<volatile uint64_t*>(area + kRseqCs) = 0;
+  return rseq_call(offset, length, 0);
 }
 
 }  // namespace tenure

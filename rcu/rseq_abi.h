@@ -29,4 +29,11 @@ inline int32_t rseq_cpu(ptrdiff_t offset) {
   return *reinterpret_cast<const volatile int32_t*>(thread + offset + kRseqCpuId);
 }
 
+// Ends this thread's registration: its area then reads as not registered, so all fast paths go
+// their slow way. Returns the length it was registered with, which rseq_register() wants back; 0 if
+// the kernel refuses. Both keep errno.
+uint32_t rseq_unregister(ptrdiff_t offset);
+// Undoes that. Where the kernel refuses, the thread goes on without: slower, and as right.
+bool rseq_register(ptrdiff_t offset, uint32_t length);
+
 }  // namespace tenure

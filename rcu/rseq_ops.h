@@ -49,7 +49,8 @@ struct alignas(8) CurrentScope {
       front;  // Offset of the tenant's front in every CPU's area; 0: closed, the slow path decides.
   uint32_t tenant;  // Names the tenant; 0: the root.
 };
-constexpr uint32_t kRootFrontOffset = 64;
+// A whole front of closed words lies at offset 0, for tenants without one.
+constexpr uint32_t kRootFrontOffset = 1024;
 extern thread_local constinit CurrentScope current_scope
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 

@@ -150,7 +150,8 @@ enum tenure_event {
 #define TENURE_EVENTS 5
 #define TENURE_EVENT_BIT(event) (1u << (unsigned)(event))
 
-/* Bytes, but for the counts. Counters of what is charged include all tenants below. */
+/* Bytes, but for the counts. Counters of what is charged include all tenants below.
+ * Of the root, usage is the whole heap's, and peak counts only what is charged to tenants. */
 struct tenure_tenant_stats {
   size_t struct_size; /* Set by the caller to sizeof(struct tenure_tenant_stats) */
   size_t usage;       /* Charged now: runs that hold its objects and those below */
@@ -239,10 +240,10 @@ TENURE_API void tenure_release(struct tenure_captured captured);
 TENURE_API void* tenure_malloc(struct tenure_tenant* tenant, size_t size);
 TENURE_API void* tenure_calloc(struct tenure_tenant* tenant, size_t count, size_t size);
 TENURE_API void* tenure_aligned_alloc(struct tenure_tenant* tenant, size_t alignment, size_t size);
-/* Moves the block's charge to the tenant. Returns its new place, which may be the old one, or NULL with errno ENOMEM:
+/* `block` is malloc's, or an object of a cache without constructor. Moves its charge to the tenant. Returns its new place, which may be the old one, or NULL with errno ENOMEM:
  * then nothing changed. (realloc keeps the owner.) */
 TENURE_API void* tenure_transfer(struct tenure_tenant* tenant, void* block);
-/* A handle, to be closed, on the tenant that is charged for the block now; NULL for the root. */
+/* A handle, to be closed, on the tenant that is charged for the block (as above) now; NULL for the root. */
 TENURE_API struct tenure_tenant* tenure_owner(const void* block);
 
 /* ---- Caches of objects of one type ---------------------------------------------------------------------------------

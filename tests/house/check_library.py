@@ -9,6 +9,7 @@ import elf
 MALLOC = """malloc free calloc realloc reallocarray aligned_alloc posix_memalign memalign valloc pvalloc
     malloc_usable_size malloc_trim mallinfo mallinfo2 mallopt malloc_stats malloc_info free_sized
     free_aligned_sized cfree""".split()
+PROCESS = ["vfork"]
 
 # Wrapped, so that threads can start inside a tenant.
 THREADS = ["pthread_create"]
@@ -40,7 +41,7 @@ def check_exports(path, header):
     defined, undefined = elf.dynamic_symbols(path)
     problems = []
     versions = dict(name.split("@@") if "@@" in name else (name, "") for name in defined)
-    wanted = {name: "" for name in MALLOC + THREADS + OPERATORS}
+    wanted = {name: "" for name in MALLOC + THREADS + PROCESS + OPERATORS}
     wanted |= {name: "TENURE_1.0" for name in api_of(header)}
     for name in sorted(wanted.keys() - versions.keys()):
         problems.append(f"not exported: {name}")

@@ -1,5 +1,6 @@
 #include "rcu/rseq_abi.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,23 @@ TEST(RseqAbi, UsableMeansThatFencesAreToBeHad) {
   if (probe_rseq().usable) {
     EXPECT_TRUE(cpu_fence());
   }
+}
+
+TEST(RseqAbi, RegistrationEndsAndIsRestored) {
+  const RseqAbi abi = probe_rseq();
+  if (!abi.usable) {
+    EXPECT_EQ(rseq_unregister(abi.offset), 0u);
+    return;
+  }
+  const PinHere back;
+  errno = 99;
+  const uint32_t length = rseq_unregister(abi.offset);
+  ASSERT_GE(length, 32u);
+  EXPECT_LT(rseq_cpu(abi.offset), 0);
+  EXPECT_EQ(rseq_unregister(abi.offset), 0u) << "there is nothing left to end";
+  EXPECT_TRUE(rseq_register(abi.offset, length));
+  EXPECT_GE(rseq_cpu(abi.offset), 0);
+  EXPECT_EQ(errno, 99);
 }
 
 TEST(RseqAbi, ProbingTwiceGivesTheSame) {

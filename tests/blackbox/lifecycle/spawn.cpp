@@ -1,7 +1,5 @@
-// Other processes started from a threaded program: posix_spawn, system, popen, and vfork, whose child
-// runs in the memory of its parent until it calls exec.
-//
-// spawn vfork_malloc: vfork children that allocate.
+// Other processes started from a threaded program: posix_spawn, system, popen, and vfork as the
+// standards have it, whose child only calls exec. What else it may do under Tenure: vfork.cpp.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,24 +61,7 @@ void vfork_and_exec() {
   require_exit(child, 7);
 }
 
-// More than the standards allow between vfork and exec, but programs do it (they build argument lists)
-// and with the C library's malloc it works. The child shares the thread-local storage of its parent,
-// the rseq area in it included, without being registered for restartable sequences itself.
-void vfork_allocate_and_exec(Random& random) {
-  uint64_t seed = random.next();
-  pid_t child = vfork();
-  REQUIRE(child >= 0, "vfork: %s", strerror(errno));
-  if (child == 0) {
-    Random own(seed);
-    for (int i = 0; i < 2000; ++i)
-      table.replace(own, own.one_in(8) ? nullptr : make_parcel(own, 1000));
-    execl("/bin/sh", "sh", "-c", "exit 9", nullptr);
-    _exit(127);
-  }
-  require_exit(child, 9);
-}
-
-void run(bool allocate) {
+void run() {
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
   for (uint64_t seed = 0; seed < 3; ++seed)
@@ -89,14 +70,9 @@ void run(bool allocate) {
       while (!stop.load(std::memory_order_relaxed))
         table.replace(random, random.one_in(8) ? nullptr : make_parcel(random, 20000));
     });
-  Random random(9);
-  Deadline deadline(scaled(allocate ? 1.5 : 2.5));
+  Deadline deadline(scaled(2.5));
   int rounds = 0;
   for (; !deadline.passed() || rounds < 3; ++rounds) {
-    if (allocate) {
-      vfork_allocate_and_exec(random);
-      continue;
-    }
     spawn_with_actions();
     call_system();
     read_from_popen();
@@ -111,7 +87,7 @@ void run(bool allocate) {
 }  // namespace
 }  // namespace blackbox
 
-int main(int count, char** arguments) {
-  blackbox::run(count > 1 && strcmp(arguments[1], "vfork_malloc") == 0);
+int main() {
+  blackbox::run();
   blackbox::require_valid_heap();
 }
