@@ -16,7 +16,7 @@ size_t fill_caches(tenure_tenant* tenant) {
 }
 
 struct Pressed {
-  Tenant top{"top"}, kept{"kept", top}, greedy{"greedy", top};
+  Tenant top{"top"}, middle{"middle", top}, kept{"kept", middle}, greedy{"greedy", top};
 
   // The neighbour takes all there is below the common max.
   void press() {
@@ -29,7 +29,7 @@ struct Pressed {
 TEST_F(ProtectionTest, MinIsNotTakenForOthers) {
   Pressed tree;
   const size_t cached = fill_caches(tree.kept);
-  tree.top.limit(TENURE_MIN, 64 * kMiB);
+  tree.middle.limit(TENURE_MIN, 64 * kMiB);
   tree.kept.limit(TENURE_MIN, 64 * kMiB);
   tree.press();
   EXPECT_EQ(tree.kept.usage(), cached);
@@ -49,7 +49,7 @@ TEST_F(ProtectionTest, MinHoldsAsFarAsTheParentHasIt) {
 TEST_F(ProtectionTest, LowIsTakenLastAndCounted) {
   Pressed tree;
   const size_t cached = fill_caches(tree.kept);
-  tree.top.limit(TENURE_LOW, 64 * kMiB);
+  tree.middle.limit(TENURE_LOW, 64 * kMiB);
   tree.kept.limit(TENURE_LOW, 64 * kMiB);
   Tenant unprotected("unprotected", tree.top);
   const size_t other = fill_caches(unprotected);

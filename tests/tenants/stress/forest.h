@@ -130,6 +130,7 @@ private:
   std::vector<Tenant> teams_;
   TenantSlot leaves_[kLeaves];
   std::atomic<unsigned> made_{0};
+  std::atomic<size_t> operations_{0}, refused_{0};  // for the reader of the test's output
   static constexpr size_t kParcels = 600;
   std::atomic<Parcel*> parcels_[kParcels] = {};
   std::unique_ptr<CacheTable> small_, large_;
