@@ -1,5 +1,7 @@
 #include "allocator/drain.h"
 
+#include <sched.h>
+
 #include "allocator/arena.h"
 #include "allocator/family.h"
 #include "allocator/front.h"
@@ -32,8 +34,21 @@ size_t give_back(const Words& words, uint32_t i, ChainWord chain) {
   return size_t{give_to_slabs(cache, chain)} * cache.granules * kGranuleSize;
 }
 
+// Having run on a CPU is a fence for it: what ran there was preempted, and its section aborted. For where membarrier is refused.
+bool visit_cpu(uint32_t cpu) {
+  cpu_set_t home, there;
+  CPU_ZERO(&there);
+  if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof home, &home) != 0) return false;
+  CPU_SET(cpu, &there);
+  if (sched_setaffinity(0, sizeof there, &there) != 0) return false;
+  sched_setaffinity(0, sizeof home, &home);
+  return true;
+}
+
 // Words of shared areas change by compare-and-swap only, which the exchange already excludes.
-bool fence_for(uint32_t area) { return area >= arena.cpus || !arena.rseq || cpu_fence(); }
+bool fence_for(uint32_t area) {
+  return area >= arena.cpus || !arena.rseq || cpu_fence() || visit_cpu(area);
+}
 
 size_t drain_area(uint32_t area, const Words& words) {
   ChainWord taken[2 * kDrainMost];
@@ -70,36 +85,50 @@ size_t drain_area(uint32_t area, const Words& words) {
 
 bool is_sealed(ChainWord word) { return word == kSealedWord || word == kSealedOverStoppedWord; }
 
-// False where some word is not sealed yet, because a section committed over it: it takes another round.
-bool seal_area(uint32_t area, const Words& words, bool* fenced) {
-  ChainWord taken[2 * kDrainMost];
-  bool any = false;
-  for (uint32_t i = 0; i < words.size(); ++i) {
-    std::atomic<ChainWord>& word = words.at(area, i);
-    taken[i] = kUntouched;
-    ChainWord old = word.load(std::memory_order_acquire);
-    while (!is_sealed(old)) {
-      const bool stopped = old == kStoppedWord;
-      const ChainWord seal = stopped ? kSealedOverStoppedWord : kSealedWord;
-      if (!word.compare_exchange_weak(old, seal, std::memory_order_acq_rel)) continue;
-      if (!stopped) taken[i] = old;
-      any = true;
-      break;
-    }
-  }
-  if (!any) return true;
-  *fenced = fence_for(area);
-  if (!*fenced) return false;
+// One fence for the areas [from, end); or a visit to each.
+bool fence_for(uint32_t from, uint32_t end) {
+  if (from >= arena.cpus || !arena.rseq || cpu_fence()) return true;
   bool all = true;
-  for (uint32_t i = 0; i < words.size(); ++i) {
-    const ChainWord now = words.at(area, i).load(std::memory_order_acquire);
-    if (taken[i] != kUntouched && now == kSealedWord) {
-      give_back(words, i, taken[i]);
-    } else if (!is_sealed(now)) {
-      all = false;
+  for (uint32_t area = from; area < end; ++area) all &= fence_for(area);
+  return all;
+}
+
+constexpr uint32_t kSealMost = 1024;  // Words held at a time.
+
+enum class Sealed : uint8_t { kAll, kSome, kUnfenced };
+
+// kSome: a section committed over a word, which takes another round.
+Sealed seal_areas(uint32_t from, uint32_t end, const Words& words) {
+  ChainWord taken[kSealMost];
+  bool any = false;
+  uint32_t at = 0;
+  for (uint32_t area = from; area < end; ++area) {
+    for (uint32_t i = 0; i < words.size(); ++i, ++at) {
+      std::atomic<ChainWord>& word = words.at(area, i);
+      taken[at] = kUntouched;
+      ChainWord old = word.load(std::memory_order_acquire);
+      while (!is_sealed(old)) {
+        const bool stopped = old == kStoppedWord;
+        const ChainWord seal = stopped ? kSealedOverStoppedWord : kSealedWord;
+        if (!word.compare_exchange_weak(old, seal, std::memory_order_acq_rel)) continue;
+        if (!stopped) taken[at] = old;
+        any = true;
+        break;
+      }
     }
   }
-  return all;
+  if (!any) return Sealed::kAll;
+  if (!fence_for(from, end)) return Sealed::kUnfenced;
+  bool all = true;
+  at = 0;
+  for (uint32_t area = from; area < end; ++area) {
+    for (uint32_t i = 0; i < words.size(); ++i, ++at) {
+      const ChainWord now = words.at(area, i).load(std::memory_order_acquire);
+      if (taken[at] != kUntouched && now == kSealedWord) give_back(words, i, taken[at]);
+      all &= is_sealed(now);
+    }
+  }
+  return all ? Sealed::kAll : Sealed::kSome;
 }
 
 }  // namespace
@@ -133,16 +162,37 @@ bool seal_caches(Cache* const* caches, uint32_t count) {
   // Each round more takes a section that straddles the exchange of the one before.
   constexpr int kRounds = 100;
   const Words words{caches, count};
-  bool all = true, fenced = true;
+  const uint32_t areas = arena.cpus + arena.shared_areas;
+  const uint32_t step = kSealMost / words.size();
+  // Nothing is held before a first fence has shown that they are to be had: what was taken could not be used.
+  if (!fence_for(0, areas)) return false;
+  for (uint32_t from = 0; from < areas; from += step) {
+    const uint32_t end = from + step < areas ? from + step : areas;
+    Sealed sealed = Sealed::kSome;
+    for (int round = 0; sealed == Sealed::kSome && round < kRounds; ++round) {
+      sealed = seal_areas(from, end, words);
+    }
+    if (sealed != Sealed::kAll) return false;
+  }
+  return true;
+}
+
+size_t empty_unused_words(Cache& cache) {
+  Cache* const one[] = {&cache};
+  const Words words{one, 1};
+  size_t freed = 0;
+  if (cache.front_slot.load(std::memory_order_relaxed) == 0) return 0;
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
-    int round = 0;
-    while (!seal_area(area, words, &fenced)) {
-      if (fenced && ++round < kRounds) continue;
-      all = false;
-      break;
+    for (uint32_t i = 0; i < words.size(); ++i) {
+      std::atomic<ChainWord>& word = words.at(area, i);
+      ChainWord old = word.load(std::memory_order_acquire);
+      // A drainer's stays its.
+      while (has_objects(old) && !word.compare_exchange_weak(old, kClosedWord)) {
+      }
+      freed += give_back(words, i, old);
     }
   }
-  return all;
+  return freed;
 }
 
 void repair_fronts_after_fork() {

@@ -11,6 +11,8 @@
 // 2. One fence for many words: every such section has committed or was aborted.
 // 3. Where the held word still stands, nobody has used the old word and nobody will: it is ours. Elsewhere a commit won and the old
 //    word says nothing any more.
+// A swap (pop_pair in rcu/rseq_ops.h) commits both words of a slot at once. It finds neither held and leaves neither held, so each word by
+// itself is as in a commit of its own, also where one was exchanged before the commit and the other after it.
 // An exchange alone would be wrong: the section may have loaded head and next before it, and commit after it.
 //
 // A sealer that finds `stopped` leaves the drainer's chain to the drainer, by a word that says so: the drainer, behind its own fence,
@@ -33,9 +35,12 @@ constexpr uint32_t kDrainMost = 48;
 size_t drain_caches(Cache* const* caches, uint32_t count);
 // The root's.
 void drain_fronts();
-// The same, and no word takes or gives an object from now on. Under tenants_mutex. False: the fence is refused, and words may be in
+// The same, and no word takes or gives an object from now on. Under tenants_mutex. False: fences are refused, and words may be in
 // use yet.
 bool seal_caches(Cache* const* caches, uint32_t count);
+
+// Takes what the words of a cache that nobody uses hold, without a fence. Returns the bytes of slabs that became empty.
+size_t empty_unused_words(Cache& cache);
 
 // In a fork child: opens what a drainer that does not exist any more had stopped.
 void repair_fronts_after_fork();

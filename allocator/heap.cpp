@@ -30,7 +30,8 @@ void* split_first(Cache& cache, const Front& front, ChainWord chain) {
   void* const object = first_object(chain);
   const ChainWord rest = load_link(object);
   if (!follows(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
-  if (has_objects(rest) && !(front && front.install(rest))) cache.depot.push(rest);
+  const bool installed = front && front.install(rest);
+  if (!installed && has_objects(rest)) cache.depot.push(rest);
   return object;
 }
 
@@ -262,13 +263,24 @@ void* allocate_from_family(Tenant& tenant, CacheFamily& family) {
   return mark_allocated(allocate_small(tenant, family, &used));
 }
 
+// Where the object starts that a cache with a constructor gave out from its middle.
+static const void* block_of(const void* object) {
+  const uint32_t granule = granule_of(object);
+  if (granule == kNoGranule) report_bad_pointer(object);
+  const uint32_t number = arena.page_map.at(granule).descriptor.load(std::memory_order_relaxed);
+  const RunDescriptor& run = arena.descriptors.at(number);
+  const bool constructed =
+      number != 0 && run.kind == RunKind::kSlab && run.cache->family->prefix != 0;
+  return constructed ? static_cast<const char*>(object) - run.cache->family->prefix : object;
+}
+
 const CacheFamily* family_of(const void* object) {
   const RunDescriptor& run = arena.descriptors.at(find_object(object));
   return run.kind == RunKind::kSlab ? run.cache->family : nullptr;
 }
 
 Tenant& pin_owner(const void* object) {
-  const RunDescriptor& run = arena.descriptors.at(find_object(object));
+  const RunDescriptor& run = arena.descriptors.at(find_object(block_of(object)));
   const AccountingContext* const payer = payer_of(run, object);
   if (payer == nullptr) return root_tenant;
   grace::ReadSection section;

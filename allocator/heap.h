@@ -1,6 +1,6 @@
 // malloc and free.
 //
-//   allocate                                 pop from the CPU's list            ~2 ns
+//   allocate                                 pop from the CPU's lists           ~2 ns
 //     allocate_slow                          bootstrap; size to class
 //       allocate_large                       a run of granules
 //       allocate_from                        one class of one tenant
@@ -39,7 +39,7 @@ TENURE_INLINE void* allocate(size_t size) {
     "-Warray-bounds"  // Of large constant sizes: front_sizes is never beyond the table.
   const uint64_t in_front = hot.slot_of_size[(size + kMinAlignment - 1) / kMinAlignment];
 #pragma GCC diagnostic pop
-  void* const object = rseq_pop(hot.cpu_base, hot.rseq, current_scope.front, in_front);
+  void* const object = rseq_pop_pair(hot.cpu_base, hot.rseq, current_scope.front, in_front);
   if (TENURE_UNLIKELY(object == nullptr)) return allocate_slow(size);
   return object;
 }

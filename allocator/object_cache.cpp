@@ -102,7 +102,16 @@ int create_object_cache(const char* name, size_t size, size_t alignment, void (*
 int destroy_object_cache(CacheFamily& family, size_t* live) {
   family.dying.store(true, std::memory_order_release);
   grace::synchronize();
-  shrink_object_cache(family);
+  {
+    grace::ReadSection section;
+    flush_depot(*family.root, UINT32_MAX);
+    empty_unused_words(*family.root);
+    family.children.for_each([](uint32_t, Cache* cache) {
+      flush_depot(*cache, UINT32_MAX);
+      empty_unused_words(*cache);
+      return true;
+    });
+  }
   reap_tenants();
   FamilyStatistics statistics;
   collect_family_statistics(family, statistics);

@@ -59,6 +59,12 @@ TENURE_INLINE void* rseq_pop(char* base, ptrdiff_t rseq, const uint32_t& front_o
   return reinterpret_cast<void*>(object);
 }
 
+// A pair of registers is stored by two accesses, between which an interruption may fall: no swap here.
+TENURE_INLINE void* rseq_pop_pair(char* base, ptrdiff_t rseq, const uint32_t& front_offset,
+                                  uint64_t in_front) {
+  return rseq_pop(base, rseq, front_offset, in_front);
+}
+
 TENURE_INLINE bool rseq_push(char* const& base, ptrdiff_t rseq, const uint32_t& entry, void* object) {
   uint64_t word, done;
   asm volatile(TENURE_RSEQ_BEGIN

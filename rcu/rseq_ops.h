@@ -13,10 +13,24 @@
 //       return null                          store(slot, object << 16 | room(word) - 1)   <- commit
 //     store(slot, rest)      <- commit       return true
 //     return pointer(word)
-//                                          compare_exchange(offset, expected, desired):
-//                                            word = load(slot)
-//                                            if word == expected: store(slot, desired)    <- commit
-//                                            return word
+//
+//   pop_pair(offset), of two words:        compare_exchange(offset, expected, desired):
+//     (alloc, free) = load(slot)             word = load(slot)
+//     if pointer(alloc) != 0:                if word == expected:
+//       return pop(offset)                     store(slot, desired)                        <- commit
+//     if room(alloc) <= 0: return null       return word
+//     if pointer(free) == 0 or
+//        2 * room(free) > room(alloc) + 1: return null
+//     rest = *pointer(free)
+//     if room(rest) != room(free) + 1: return null
+//     store(slot, (rest, alloc))      <- commit of both words
+//     return pointer(free)
+//
+// pop_pair swaps the two lists of a class. It relies on what an open list is when it has run dry: pointer 0 and the class's
+// limit as its room, so the alloc word says both what half a list is and what the free word becomes. Shorter free lists are left to the
+// slow path, which may have more objects. The commit is one aligned 16-byte store, hence one instruction: on its own CPU nobody sees
+// one word without the other. Other CPUs may; drain.cpp, the one place that looks at them, judges each word for itself.
+// Architectures without such a store leave the swap to the slow path: null may be returned where it would be possible.
 //
 // If the thread is preempted, migrated or handles a signal between the start and the commit, the kernel moves it to the
 // abort handler, which starts over: nothing but the object's own memory (push) has been written. The lookup of

@@ -8,22 +8,29 @@ namespace tenure {
 // The sections' flag ? puts them into the group of the function, so that they are kept or dropped with it.
 // Local labels: 1 start of the section, 2 its end (behind the commit), 3 descriptor, 4 abort handler, 5 entry.
 // The abort handler's signature must be RSEQ_SIG as glibc registered it, encoded as an operand of ud1.
-#define TENURE_RSEQ_BEGIN(scratch)                   \
+#define TENURE_RSEQ_DESCRIPTOR(label, start, end)    \
   ".pushsection __rseq_cs, \"aw?\"\n\t"               \
   ".balign 32\n"                                     \
-  "3:\n\t"                                           \
+  label ":\n\t"                                      \
   ".long 0, 0\n\t"                                   \
-  ".quad 1f, 2f - 1f, 4f\n\t"                        \
+  ".quad " start ", " end " - " start ", 4f\n\t"     \
   ".popsection\n\t"                                  \
   ".pushsection __rseq_cs_ptr_array, \"aw?\"\n\t"     \
-  ".quad 3b\n\t"                                     \
-  ".popsection\n"                                    \
-  "5:\n\t"                                           \
-  "leaq 3b(%%rip), " scratch "\n\t"                   \
+  ".quad " label "b\n\t"                             \
+  ".popsection\n"
+
+// Arms descriptor `label`; from `start` on, `scratch` is the area of the CPU.
+#define TENURE_RSEQ_ENTER(label, start, scratch)     \
+  "leaq " label "b(%%rip), " scratch "\n\t"          \
   "movq " scratch ", %%fs:8(%[rseq])\n"               \
-  "1:\n\t"                                           \
+  start ":\n\t"                                      \
   "movslq %%fs:4(%[rseq]), " scratch "\n\t"           \
   "shlq $20, " scratch "\n\t"
+
+#define TENURE_RSEQ_BEGIN(scratch)          \
+  TENURE_RSEQ_DESCRIPTOR("3", "1f", "2f")   \
+  "5:\n\t"                                  \
+  TENURE_RSEQ_ENTER("3", "1", scratch)
 
 #define TENURE_RSEQ_END                                  \
   "2:\n\t"                                               \
@@ -33,31 +40,81 @@ namespace tenure {
   "4:\n\t"                                               \
   "jmp 5b\n"
 
-// `front_offset` holds the front's offset, `in_front` is the slot's place within it.
+// The pop of one word: the area's register ends as the word's address. `empty` is where to go if there is no object.
+#define TENURE_RSEQ_POP(empty)               \
+  TENURE_RSEQ_BEGIN("%[area]")               \
+  "movl %[front_offset], %k[word]\n\t"       \
+  "addq %[slot], %[area]\n\t"                \
+  "addq %[word], %[area]\n\t"                \
+  "movq (%[area]), %[word]\n\t"              \
+  "movq %[word], %[object]\n\t"              \
+  "shrq $16, %[object]\n\t"                  \
+  "jz " empty "\n\t"                         \
+  "movq (%[object]), %[rest]\n\t"            \
+  "incl %k[word]\n\t"                        \
+  "cmpw %w[rest], %w[word]\n\t"              \
+  "jne 6f\n\t"                               \
+  "movq %[rest], (%[area])\n"                \
+  TENURE_RSEQ_END
+
+// Ends the code out of line. To the slow path, which finds out why: a broken chain, for one.
+#define TENURE_RSEQ_POP_END        \
+  "6:\n\t"                         \
+  "xorl %k[object], %k[object]\n\t" \
+  "jmp 2b\n\t"                     \
+  ".popsection"
+
+// `front_offset` holds the front's offset, `in_front` is the word's place within it.
 TENURE_INLINE void* rseq_pop(char* base, ptrdiff_t rseq, const uint32_t& front_offset, uint64_t in_front) {
   uint64_t area, word, rest;
   void* object;
-  asm volatile(TENURE_RSEQ_BEGIN("%[area]")
+  asm volatile(TENURE_RSEQ_POP("2f")
+               TENURE_RSEQ_POP_END
+               : [object] "=&a"(object), [area] "=&r"(area), [word] "=&r"(word), [rest] "=&r"(rest)
+               : [rseq] "r"(rseq), [slot] "r"(base + in_front), [front_offset] "m"(front_offset)
+               : "cc", "memory");
+  return object;
+}
+
+// The swap is a section of its own, out of the straight path: 7 is its entry, 8 its start, 9 its end, 10 its descriptor. When it is
+// aborted, the whole operation starts over.
+TENURE_INLINE void* rseq_pop_pair(char* base, ptrdiff_t rseq, const uint32_t& front_offset,
+                                  uint64_t in_front) {
+  uint64_t area, word, rest;
+  void* object;
+  asm volatile(TENURE_RSEQ_DESCRIPTOR("10", "8f", "9f")
+               TENURE_RSEQ_POP("7f")
+               "7:\n\t"
+               TENURE_RSEQ_ENTER("10", "8", "%[area]")
                "movl %[front_offset], %k[word]\n\t"
                "addq %[slot], %[area]\n\t"
                "addq %[word], %[area]\n\t"
                "movq (%[area]), %[word]\n\t"
-               "movq %[word], %[object]\n\t"
+               "movq 8(%[area]), %[rest]\n\t"
+               "movq %[word], %%xmm1\n\t"
+               "decq %[word]\n\t"
+               "cmpq $0x7ffe, %[word]\n\t"  // Not open and empty: closed, stopped, or with objects again.
+               "ja 6f\n\t"
+               "movswl %w[rest], %k[object]\n\t"
+               "leal -2(%[object], %[object]), %k[object]\n\t"
+               "cmpl %k[word], %k[object]\n\t"  // 2 * room - 1 > limit: less than half a list.
+               "jg 6f\n\t"
+               "movq %[rest], %[object]\n\t"
                "shrq $16, %[object]\n\t"
-               "jz 2f\n\t"
-               "movq (%[object]), %[rest]\n\t"
-               "incl %k[word]\n\t"
-               "cmpw %w[rest], %w[word]\n\t"
+               "jz 6f\n\t"
+               "movq (%[object]), %[word]\n\t"
+               "incl %k[rest]\n\t"
+               "cmpw %w[word], %w[rest]\n\t"
                "jne 6f\n\t"
-               "movq %[rest], (%[area])\n"
-               TENURE_RSEQ_END
-               "6:\n\t"  // The chain is broken: to the slow path, which says so.
-               "xorl %k[object], %k[object]\n\t"
-               "jmp 2b\n\t"
-               ".popsection"
+               "movq %[word], %%xmm0\n\t"
+               "punpcklqdq %%xmm1, %%xmm0\n\t"
+               "movaps %%xmm0, (%[area])\n"
+               "9:\n\t"
+               "jmp 2b\n"
+               TENURE_RSEQ_POP_END
                : [object] "=&a"(object), [area] "=&r"(area), [word] "=&r"(word), [rest] "=&r"(rest)
                : [rseq] "r"(rseq), [slot] "r"(base + in_front), [front_offset] "m"(front_offset)
-               : "cc", "memory");
+               : "cc", "memory", "xmm0", "xmm1");
   return object;
 }
 
@@ -111,8 +168,12 @@ TENURE_INLINE ChainWord rseq_compare_exchange(char* base, ptrdiff_t rseq, uint64
   return word;
 }
 
+#undef TENURE_RSEQ_DESCRIPTOR
+#undef TENURE_RSEQ_ENTER
 #undef TENURE_RSEQ_BEGIN
 #undef TENURE_RSEQ_END
+#undef TENURE_RSEQ_POP
+#undef TENURE_RSEQ_POP_END
 
 }  // namespace tenure
 

@@ -243,7 +243,7 @@ TENURE_API void* tenure_aligned_alloc(struct tenure_tenant* tenant, size_t align
 /* `block` is malloc's, or an object of a cache without constructor. Moves its charge to the tenant. Returns its new place, which may be the old one, or NULL with errno ENOMEM:
  * then nothing changed. (realloc keeps the owner.) */
 TENURE_API void* tenure_transfer(struct tenure_tenant* tenant, void* block);
-/* A handle, to be closed, on the tenant that is charged for the block (as above) now; NULL for the root. */
+/* A handle, to be closed, on the tenant that is charged for the block, or the object of any cache, now; NULL for the root. */
 TENURE_API struct tenure_tenant* tenure_owner(const void* block);
 
 /* ---- Caches of objects of one type ---------------------------------------------------------------------------------

@@ -95,6 +95,13 @@ TEST_F(FrontTest, InstallsOnlyWhereThereIsNoList) {
   EXPECT_EQ(pop(front, Front::kAllocWord), objects_[0]);
 }
 
+TEST_F(FrontTest, InstallingNoObjectsOpensTheSlot) {
+  const Front front(*cache_);
+  EXPECT_TRUE(front.install(open()));
+  EXPECT_EQ(front.load(Front::kAllocWord), open());
+  EXPECT_TRUE(front.install(chain_of(1)));
+}
+
 TEST_F(FrontTest, LeavesStoppedWordsAlone) {
   const Front front(*cache_);
   ASSERT_TRUE(front.compare_exchange(Front::kAllocWord, kClosedWord, kStoppedWord));

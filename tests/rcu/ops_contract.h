@@ -104,6 +104,92 @@ void check_broken_chains(Ops& ops) {
   EXPECT_EQ(ops.pop(), nullptr);
 }
 
+struct PairCase {
+  const char* name;
+  ChainWord alloc;  // If `in_alloc` is 0.
+  int in_alloc;     // Objects
+  ChainWord free;   // If `in_free` is 0.
+  int in_free;
+  bool swaps;
+};
+
+constexpr uint16_t kPairLimit = 5;
+
+inline constexpr PairCase kPairs[] = {
+    {"half a list", empty_word(kPairLimit), 0, 0, kPairLimit / 2, true},
+    {"a full list", empty_word(kPairLimit), 0, 0, kPairLimit, true},
+    {"longer than the limit", empty_word(kPairLimit), 0, 0, 2 * kPairLimit, true},
+    {"less than half a list", empty_word(kPairLimit), 0, 0, kPairLimit / 2 - 1, false},
+    {"no list", empty_word(kPairLimit), 0, empty_word(kPairLimit), 0, false},
+    {"free list closed", empty_word(kPairLimit), 0, kClosedWord, 0, false},
+    {"free list stopped", empty_word(kPairLimit), 0, kStoppedWord, 0, false},
+    {"alloc list closed", kClosedWord, 0, 0, kPairLimit, false},
+    {"alloc list stopped", kStoppedWord, 0, 0, kPairLimit, false},
+    {"both stopped", kStoppedWord, 0, kStoppedWord, 0, false},
+    {"both closed", kClosedWord, 0, kClosedWord, 0, false},
+    {"one object left", 0, 1, 0, kPairLimit, false},
+    {"alloc list full", 0, kPairLimit, 0, kPairLimit, false},
+};
+
+// Ops must have, for a slot's two words: set(alloc, free), alloc(), free(), pop() and kSwaps, without which every swap is left to
+// the slow path.
+template <typename Ops>
+void check_pair_contract(Ops& ops) {
+  static ContractObject in_alloc[kPairLimit], in_free[2 * kPairLimit];
+  for (const PairCase& c : kPairs) {
+    SCOPED_TRACE(c.name);
+    ChainWord alloc = c.in_alloc > 0 ? empty_word(kPairLimit) : c.alloc;
+    ChainWord free = c.in_free > 0 ? empty_word(kPairLimit) : c.free;
+    for (int i = 0; i < c.in_alloc; ++i) alloc = chain_push(&in_alloc[i], alloc);
+    for (int i = 0; i < c.in_free; ++i) free = chain_push(&in_free[i], free);
+
+    ops.set(alloc, free);
+    void* const object = ops.pop();
+    if (c.in_alloc > 0) {
+      EXPECT_EQ(object, first_object(alloc));
+      EXPECT_EQ(ops.alloc(), load_link(first_object(alloc)));
+      EXPECT_EQ(ops.free(), free);
+    } else if (c.swaps && Ops::kSwaps) {
+      EXPECT_EQ(object, first_object(free));
+      EXPECT_EQ(ops.alloc(), load_link(first_object(free)));
+      EXPECT_EQ(ops.free(), empty_word(kPairLimit));
+    } else {
+      EXPECT_EQ(object, nullptr);
+      EXPECT_EQ(ops.alloc(), alloc);
+      EXPECT_EQ(ops.free(), free);
+    }
+  }
+}
+
+// A free list that is broken stays where it is.
+template <typename Ops>
+void check_broken_pairs(Ops& ops) {
+  static ContractObject objects[kPairLimit];
+  for (const uint64_t garbage : {uint64_t{0}, ~uint64_t{0}, uint64_t{0x4141414141414141}}) {
+    ChainWord free = empty_word(kPairLimit);
+    for (ContractObject& object : objects) free = chain_push(&object, free);
+    objects[kPairLimit - 1].words[0] = garbage;
+    ops.set(empty_word(kPairLimit), free);
+    EXPECT_EQ(ops.pop(), nullptr) << garbage;
+    EXPECT_EQ(ops.alloc(), empty_word(kPairLimit));
+    EXPECT_EQ(ops.free(), free);
+  }
+}
+
+// Pops and pushes in turn go on without a slow path, whichever list the objects are in.
+template <typename Ops>
+void check_endless_pairs(Ops& ops) {
+  static ContractObject objects[kPairLimit];
+  ChainWord alloc = empty_word(kPairLimit);
+  for (ContractObject& object : objects) alloc = chain_push(&object, alloc);
+  ops.set(alloc, empty_word(kPairLimit));
+  for (int i = 0; i < 20 * kPairLimit; ++i) {
+    void* const object = ops.pop();
+    ASSERT_NE(object, nullptr) << i;
+    ASSERT_TRUE(ops.push(object)) << i;
+  }
+}
+
 // What is at the head already is not taken a second time.
 template <typename Ops>
 void check_push_of_the_head(Ops& ops) {

@@ -44,6 +44,34 @@ private:
   const ptrdiff_t rseq_ = probe_rseq().offset;
 };
 
+// A slot with both of its words.
+class RseqPair {
+public:
+#if defined(__x86_64__)
+  static constexpr bool kSwaps = true;
+#else
+  static constexpr bool kSwaps = false;
+#endif
+
+  void set(ChainWord alloc, ChainWord free) {
+    region_.word(pin_.cpu(), kAlloc).store(alloc);
+    region_.word(pin_.cpu(), kFree).store(free);
+  }
+  ChainWord alloc() const { return region_.word(pin_.cpu(), kAlloc).load(); }
+  ChainWord free() const { return region_.word(pin_.cpu(), kFree).load(); }
+  void* pop() { return rseq_pop_pair(region_.base(), rseq_, kFront, kInFront); }
+  bool push(void* object) {
+    char* const base = region_.base();
+    const uint32_t slot = kAlloc;
+    return rseq_push(base, rseq_, slot, object);
+  }
+
+private:
+  PinHere pin_;
+  PerCpuRegion region_;
+  const ptrdiff_t rseq_ = probe_rseq().offset;
+};
+
 class RseqOps : public testing::Test {
 protected:
   void SetUp() override {
@@ -75,6 +103,22 @@ TEST_F(RseqOps, BrokenChainsStayWhereTheyAre) {
 TEST_F(RseqOps, HeadIsNotPushedTwice) {
   RseqWord word;
   check_push_of_the_head(word);
+}
+
+TEST_F(RseqOps, PairKeepsTheContract) {
+  RseqPair pair;
+  check_pair_contract(pair);
+}
+
+TEST_F(RseqOps, BrokenFreeListsAreNotSwapped) {
+  RseqPair pair;
+  check_broken_pairs(pair);
+}
+
+TEST_F(RseqOps, PairNeverRunsDry) {
+  if (!RseqPair::kSwaps) GTEST_SKIP() << "swaps are left to the slow path";
+  RseqPair pair;
+  check_endless_pairs(pair);
 }
 
 TEST_F(RseqOps, TouchesNoOtherWord) {
@@ -110,6 +154,7 @@ void expect_closed(const PerCpuRegion& region, ptrdiff_t rseq) {
   const uint32_t slot = kAlloc;
   ContractObject object{{0x5555, 0}};
   EXPECT_EQ(rseq_pop(base, rseq, kFront, kInFront), nullptr);
+  EXPECT_EQ(rseq_pop_pair(base, rseq, kFront, kInFront), nullptr);
   EXPECT_FALSE(rseq_push(base, rseq, slot, &object));
   EXPECT_EQ(object.words[0], 0x5555u);
   EXPECT_EQ(rseq_compare_exchange(base, rseq, kFree, empty_word(8), 42), kClosedWord);

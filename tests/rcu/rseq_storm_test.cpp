@@ -118,7 +118,7 @@ private:
 
   // One allocation and one free as the allocator does them, interrupted anywhere.
   void step() {
-    Object* object = static_cast<Object*>(rseq_pop(base_, rseq_, kRootFrontOffset, 0));
+    Object* object = static_cast<Object*>(rseq_pop_pair(base_, rseq_, kRootFrontOffset, 0));
     if (object == nullptr) {
       refill();
       return;
