@@ -1,4 +1,5 @@
-// Who is charged: the tenant an object was allocated for, whoever frees it, and until it is transferred.
+// Who is charged: the tenant an object was allocated for, whoever frees it, and until it is
+// transferred.
 
 #include <malloc.h>
 #include <new>

@@ -1,4 +1,5 @@
-// The current tenant: entering, capturing, inheriting, and a tenant that goes while threads are inside.
+// The current tenant: entering, capturing, inheriting, and a tenant that goes while threads are
+// inside.
 
 #include <atomic>
 #include <memory>

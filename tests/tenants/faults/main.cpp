@@ -1,5 +1,5 @@
-// The system refuses the Nth call for memory, or all from the Nth on, while tenants are in use: at worst a
-// request fails with ENOMEM, and in the end everything is balanced.
+// The system refuses the Nth call for memory, or all from the Nth on, while tenants are in use: at
+// worst a request fails with ENOMEM, and in the end everything is balanced.
 
 #include <algorithm>
 #include <errno.h>
@@ -48,8 +48,9 @@ tenure_tenant* create(tenure_tenant* parent, int number) {
   return error == 0 ? tenant : nullptr;
 }
 
-// All operations a few times over, in one thread; the heap grows all the while. Where there are no fences any
-// more, what lies in the fronts of other CPUs cannot be had back; nothing else may be amiss.
+// All operations a few times over, in one thread; the heap grows all the while. Where there are no
+// fences any more, what lies in the fronts of other CPUs cannot be had back; nothing else may be
+// amiss.
 void use_tenants(bool fences_work) {
   static ParcelTable<kParcels> parcels;
   Random random(3);

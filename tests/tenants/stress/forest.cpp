@@ -91,8 +91,8 @@ void Forest::replace_leaf(Random& random) {
   if (random.one_in(4)) tenure_reap();
 }
 
-// The one thread that changes this team's limits also checks them: from one look to the next, usage only
-// rises as far as the limit that stands.
+// The one thread that changes this team's limits also checks them: from one look to the next, usage
+// only rises as far as the limit that stands.
 void Forest::change_limits(Random& random, size_t team) {
   Tenant& tenant = teams_[team];
   tenant.limit(TENURE_HIGH, random.one_in(2) ? TENURE_UNLIMITED : random.below(20 * kMiB));

@@ -1,4 +1,5 @@
-// Tenants are taken offline while other threads enter them, allocate in them and free what is theirs.
+// Tenants are taken offline while other threads enter them, allocate in them and free what is
+// theirs.
 
 #include <sched.h>
 #include <thread>
