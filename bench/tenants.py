@@ -2,8 +2,8 @@
 """What tenants cost: Tenure's beside arenas of jemalloc and heaps of mimalloc, where those have the
 operation.
 
-Rows and allocators take turns, as in run.py; what is compared with each other within an allocator (inside
-a tenant and in the root) takes turns in one process.
+Rows and allocators take turns, as in run.py; what is compared with each other within an allocator
+(inside a tenant and in the root) takes turns in one process.
 """
 
 import argparse
@@ -128,7 +128,8 @@ def main():
     samples = report.Samples(a.name for a in chosen)
     measure_all(program, rows, chosen, options, samples)
     samples.sort([f"{row}{part}" for row in rows
-                  for part in ("", " root", " inside", " growth", " growth each", " cycle", " quiet", " pressed")])
+                  for part in ("", " root", " inside", " growth", " growth each", " cycle",
+                               " quiet", " pressed")])
     failures = [f"FAILED {row} under {name}: {reason}" for row, name, reason in samples.failures]
     text = "\n".join([*table(samples), "", *targets(samples), *failures])
     print(text)

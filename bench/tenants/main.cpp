@@ -1,5 +1,6 @@
-// bench_tenants ROW SECONDS: one row under the allocator that is preloaded. Prints lines of name, unit and
-// value; nothing where the allocator does not have the operation. Exit status 1 where it failed.
+// bench_tenants ROW SECONDS: one row under the allocator that is preloaded. Prints lines of name,
+// unit and value; nothing where the allocator does not have the operation. Exit status 1 where it
+// failed.
 
 #include <cstdlib>
 #include <string>

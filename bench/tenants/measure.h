@@ -1,5 +1,5 @@
-// Timing in alternating slices: what is compared with each other runs side by side in one process, a
-// few milliseconds apart, so that what disturbs the machine disturbs both.
+// Timing in alternating slices: what is compared with each other runs side by side in one process,
+// a few milliseconds apart, so that what disturbs the machine disturbs both.
 #pragma once
 
 #include <algorithm>

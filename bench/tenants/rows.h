@@ -170,8 +170,8 @@ void cycles_row(std::size_t cycles) {
   report("cycle", "ns", (end - begin) / static_cast<double>(cycles) * 1e9);
 }
 
-// A tenant at its limit asks again and again on one CPU; its neighbour works on another, beside it and
-// beside a thread that only spins.
+// A tenant at its limit asks again and again on one CPU; its neighbour works on another, beside it
+// and beside a thread that only spins.
 template <typename Backend>
 void isolation_row(double seconds) {
   const auto pin = [](unsigned nth) {

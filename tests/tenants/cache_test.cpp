@@ -219,8 +219,8 @@ TEST_F(CacheTest, Bulk) {
   EXPECT_EQ(cache.stats().live, 0u);
   acme.policy(TENURE_FAIL_ALL);
   acme.limit(TENURE_MAX, 512 * kKiB);
-  Inside inside(acme);
   Objects many(100000);
+  Inside inside(acme);
   EXPECT_EQ(tenure_cache_alloc_bulk(cache, many.size(), many.data()), -ENOMEM);
   EXPECT_EQ(cache.stats().live, 0u) << "all or none";
   EXPECT_EQ(tenure_cache_alloc_bulk(cache, 1000, objects.data()), 0);

@@ -33,8 +33,8 @@ TEST_F(DepartedTest, ParentPaysForWhatIsLeft) {
   EXPECT_EQ(parent.settled(), 0u);
 }
 
-// 100 children in turn, each with threads that allocate in it; what some leave is charged to the parent, and
-// nothing else is.
+// 100 children in turn, each with threads that allocate in it; what some leave is charged to the
+// parent, and nothing else is.
 TEST_F(DepartedTest, UsageIsTheSumAfterDeletionOfSome) {
   Tenant parent("parent");
   std::vector<Tenant> staying;

@@ -1,4 +1,5 @@
-// The current tenant: entering, capturing, inheriting, and a tenant that goes while threads are inside.
+// The current tenant: entering, capturing, inheriting, and a tenant that goes while threads are
+// inside.
 
 #include <atomic>
 #include <memory>
@@ -250,15 +251,18 @@ TEST_F(ScopeTest, ForkedChildIsInside) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     alarm(30);
-    bool good = current_id() == tenure_tenant_id(a) && id_of_new_block() == tenure_tenant_id(a);
-    good = good && owner_id(block) == tenure_tenant_id(a);
+    REQUIRE(current_id() == tenure_tenant_id(a), "inside %u", current_id());
+    REQUIRE(id_of_new_block() == tenure_tenant_id(a), "allocates for another");
+    REQUIRE(owner_id(block) == tenure_tenant_id(a), "%u", owner_id(block));
     free(block);
-    good = good && a.settled() == 0;
+    REQUIRE(a.settled() == 0, "%zu", a.usage());
     Tenant made("made-in-child", a);
     free(tenure_malloc(made, 100));
     made.offline();
-    good = good && tenure_validate() == 0 && tenure_reap() == 0;
-    _exit(good ? 0 : 1);
+    made.close();
+    REQUIRE(tenure_reap() == 0, "a departed tenant is left");
+    require_valid_heap();
+    _exit(0);
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -1,5 +1,5 @@
-// Threads x tenants x all operations x limits x tenants that come and go: usage never passes a limit, and
-// is zero in the end.
+// Threads x tenants x all operations x limits x tenants that come and go: usage never passes a
+// limit, and is zero in the end.
 
 #include <malloc.h>
 #include <sched.h>
@@ -94,7 +94,8 @@ void run_exactness(double seconds) { churn("top", seconds); }
 
 void run_exactness_in_child(double seconds) {
   churn("top", seconds / 8);
-  // A child of a process at rest has everything to itself: its sums are as exact, and its heap is sound.
+  // A child of a process at rest has everything to itself: its sums are as exact, and its heap is
+  // sound.
   Tenant durable("durable", nullptr, TENURE_DURABLE);
   void* block = tenure_malloc(durable, 100000);
   in_child([&] {
@@ -105,8 +106,8 @@ void run_exactness_in_child(double seconds) {
     durable.close();
     require_no_tenants();
   });
-  // One of a busy process inherits what threads that it does not have were doing. What it does itself, in a
-  // tree of its own, is exact.
+  // One of a busy process inherits what threads that it does not have were doing. What it does
+  // itself, in a tree of its own, is exact.
   {
     Forest forest("busy");
     Threads threads;

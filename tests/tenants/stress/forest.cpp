@@ -50,6 +50,8 @@ Forest::~Forest() {
   malloc_trim(0);
   const size_t left = top_.settled();
   REQUIRE(left == 0, "%zu bytes are charged with nothing allocated", left);
+  dprintf(STDOUT_FILENO, "%s: %zu operations, %zu refused, %u tenants\n", name_.c_str(),
+          operations_.load(), refused_.load(), made_.load());
   tenure_tenant_for_each(
       top_,
       [](tenure_tenant* tenant, void*) {
@@ -81,7 +83,7 @@ void Forest::replace_leaf(Random& random) {
   const uint64_t kind = random.below(8);
   if (kind < 3) leaf.policy(TENURE_FAIL_ALL);
   if (kind == 7) leaf.policy(TENURE_OBSERVE);
-  if (kind != 6) leaf.limit(TENURE_MAX, 200 * kKiB + random.below(12 * kMiB));
+  if (kind != 6) leaf.limit(TENURE_MAX, 100 * kKiB + random.below(4 * kMiB));
   Tenant old = leaves_[random.below(kLeaves)].put(std::move(leaf));
   if (old == nullptr) return;
   old.offline();
@@ -89,12 +91,12 @@ void Forest::replace_leaf(Random& random) {
   if (random.one_in(4)) tenure_reap();
 }
 
-// The one thread that changes this team's limits also checks them: from one look to the next, usage only
-// rises as far as the limit that stands.
+// The one thread that changes this team's limits also checks them: from one look to the next, usage
+// only rises as far as the limit that stands.
 void Forest::change_limits(Random& random, size_t team) {
   Tenant& tenant = teams_[team];
   tenant.limit(TENURE_HIGH, random.one_in(2) ? TENURE_UNLIMITED : random.below(20 * kMiB));
-  const size_t max = random.one_in(8) ? TENURE_UNLIMITED : kMiB + random.below(60 * kMiB);
+  const size_t max = random.one_in(8) ? TENURE_UNLIMITED : kMiB + random.below(25 * kMiB);
   tenant.limit(TENURE_MAX, max);
   const size_t legal = highest_legal(tenant);
   size_t before = tenant.usage();
@@ -124,6 +126,7 @@ void Forest::watch() {
 void Forest::put(Random& random, void* memory, size_t size) {
   if (memory == nullptr) {
     REQUIRE(errno == ENOMEM, "refused %zu bytes with errno %d", size, errno);
+    refused_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   Parcel* parcel = seal_parcel(memory, size, random.next());
@@ -164,7 +167,9 @@ void Forest::work(Random& random) {
   const Borrowed leaf(leaves_[random.below(kLeaves)]);
   tenure_tenant* tenant = random.one_in(16) ? any_team(random) : leaf;
   const Inside inside(tenant);
-  for (uint64_t operations = random.below(64); operations > 0; --operations) {
+  const size_t count = random.below(64);
+  operations_.fetch_add(count, std::memory_order_relaxed);
+  for (size_t i = 0; i < count; ++i) {
     const size_t limit = random.one_in(8) ? kLargest : random.one_in(4) ? 60000 : 1000;
     errno = 0;
     switch (random.below(12)) {
@@ -194,6 +199,8 @@ void Forest::work(Random& random) {
     default:
       if (Parcel* parcel = make_parcel(random, limit + sizeof(Parcel)); parcel != nullptr)
         free_parcel(parcels_[random.below(kParcels)].exchange(parcel, std::memory_order_acq_rel));
+      else
+        refused_.fetch_add(1, std::memory_order_relaxed);
     }
   }
 }

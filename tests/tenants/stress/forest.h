@@ -102,14 +102,16 @@ private:
   std::atomic<void*> slots_[kSlots] = {};
 };
 
-// A tree whose leaves come and go, and all that lives in it: /<name> with teams, and below them leaves.
+// A tree whose leaves come and go, and all that lives in it: /<name> with teams, and below them
+// leaves.
 class Forest {
 public:
   static constexpr size_t kTeams = 3, kLeaves = 16;
   static constexpr size_t kTopMax = 160 * kMiB, kReserve = 128 * kKiB;
 
   explicit Forest(const std::string& name);
-  // Everything is freed, every counter is at zero and nothing of its departed is left, or the test fails.
+  // Everything is freed, every counter is at zero and nothing of its departed is left, or the test
+  // fails.
   ~Forest();
   Forest(const Forest&) = delete;
   Forest& operator=(const Forest&) = delete;
@@ -130,6 +132,7 @@ private:
   std::vector<Tenant> teams_;
   TenantSlot leaves_[kLeaves];
   std::atomic<unsigned> made_{0};
+  std::atomic<size_t> operations_{0}, refused_{0};  // for the reader of the test's output
   static constexpr size_t kParcels = 600;
   std::atomic<Parcel*> parcels_[kParcels] = {};
   std::unique_ptr<CacheTable> small_, large_;

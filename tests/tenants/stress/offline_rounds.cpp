@@ -1,4 +1,5 @@
-// Tenants are taken offline while other threads enter them, allocate in them and free what is theirs.
+// Tenants are taken offline while other threads enter them, allocate in them and free what is
+// theirs.
 
 #include <sched.h>
 #include <thread>
@@ -34,6 +35,8 @@ void work(Shared& shared, uint64_t seed) {
       free(block);
     }
     shared.steps.fetch_add(1, std::memory_order_relaxed);
+    // The rounds are to go on, with more threads than CPUs.
+    if (random.one_in(3)) sched_yield();
   }
 }
 
@@ -55,7 +58,7 @@ void run_offline_rounds(int rounds) {
       old.close();
       if (!nested) below.offline();
       // Somebody has been inside, at whatever it is doing now.
-      const uint64_t target = shared.steps.load(std::memory_order_relaxed) + 1 + random.below(6);
+      const uint64_t target = shared.steps.load(std::memory_order_relaxed) + 1 + random.below(60);
       while (shared.steps.load(std::memory_order_relaxed) < target) sched_yield();
       next.offline(nested ? TENURE_RECURSIVE : 0);
       if (random.one_in(16)) tenure_reap();

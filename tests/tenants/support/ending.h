@@ -15,8 +15,8 @@ struct Ending {
   bool signalled(int signal) const { return WIFSIGNALED(status) && WTERMSIG(status) == signal; }
 };
 
-// How a forked child ends that does this, and what it writes to standard error. A child that survives exits
-// with 0.
+// How a forked child ends that does this, and what it writes to standard error. A child that
+// survives exits with 0.
 template <typename Function>
 Ending ending_of(Function function) {
   int err[2];

@@ -23,15 +23,16 @@ inline TenantStats stats_of(tenure_tenant* tenant) {
 
 inline size_t usage_of(tenure_tenant* tenant) { return stats_of(tenant).usage; }
 
-// Gives back what the tenant and those below it cache, until nothing comes any more: what is left is charged
-// for objects in use.
+// Gives back what the tenant and those below it cache, until nothing comes any more: what is left
+// is charged for objects in use.
 inline size_t settled_usage(tenure_tenant* tenant) {
   while (tenure_reclaim(tenant, SIZE_MAX) != 0) {
   }
   return usage_of(tenant);
 }
 
-// An owned handle. A tenant that is still online when the handle goes is taken offline, with all below it.
+// An owned handle. A tenant that is still online when the handle goes is taken offline, with all
+// below it.
 class Tenant {
 public:
   Tenant() = default;
@@ -131,8 +132,8 @@ inline DeadSum dead_tenants() {
   return sum;
 }
 
-// What every test must leave behind: no tenant but the root, nothing of those that were, a sound heap. Empty,
-// or what is wrong.
+// What every test must leave behind: no tenant but the root, nothing of those that were, a sound
+// heap. Empty, or what is wrong.
 inline std::string leftovers() {
   if (const size_t children = stats_of(nullptr).children; children != 0)
     return std::to_string(children) + " tenants are online";

@@ -19,8 +19,8 @@ protected:
   }
 };
 
-// Blocks that are freed at the end. The list itself lives outside any tenant's charge: its memory is taken
-// from the root whatever the current tenant is.
+// Blocks that are freed at the end. The list itself lives outside any tenant's charge: its memory
+// is taken from the root whatever the current tenant is.
 class Blocks {
 public:
   Blocks() = default;
