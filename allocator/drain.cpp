@@ -2,6 +2,7 @@
 
 #include "allocator/arena.h"
 #include "allocator/front.h"
+#include "allocator/run_stash.h"
 #include "rcu/cpu_fence.h"
 
 namespace tenure {
@@ -65,6 +66,7 @@ void drain_fronts() {
 }
 
 void repair_fronts_after_fork() {
+  repair_stashes_after_fork();
   if (!draining.load(std::memory_order_relaxed)) return;
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
     for (uint32_t i = 0; i < kWords; ++i) {

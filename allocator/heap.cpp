@@ -108,6 +108,11 @@ void mark_free(void* object, const RunDescriptor& run) {
   if (run.kind == RunKind::kSlab) __builtin_memset(object, 0, run.object_size);
 }
 
+void* allocate_beyond_slabs(size_t size, size_t alignment, Fill fill) {
+  if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
+  return mark_allocated(allocate_large(size, alignment, fill));
+}
+
 // The descriptor's number of an object that free or realloc was given; reports what is no object.
 uint32_t find_object(const void* object) {
   const uint32_t granule = granule_of(object);
@@ -115,24 +120,16 @@ uint32_t find_object(const void* object) {
   const uint32_t number = arena.page_map.at(granule).descriptor.load(std::memory_order_relaxed);
   if (number == 0) report_bad_pointer(object);
   const RunDescriptor& run = arena.descriptors.at(number);
-  const uint64_t offset = static_cast<uint64_t>(static_cast<const char*>(object) - slab_base(run));
+  if (run.kind == RunKind::kStashed) report_misuse(Misuse::kDoubleFree, object);
+  const uint64_t offset = reinterpret_cast<uint64_t>(object) -
+                          reinterpret_cast<uint64_t>(arena.page_heap.address(run.granule));
   const bool starts = run.kind == RunKind::kSlab ? object_index(run, offset).exact : offset == 0;
   if (!starts) report_bad_pointer(object);
   return number;
 }
 
-}  // namespace
-
-void* allocate_slow(size_t size) {
-  if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-  if (size > kLargestSmall) return mark_allocated(allocate_large(size, 1, Fill::kAny));
-  return mark_allocated(allocate_from(root_caches[index_of(class_of(size))]));
-}
-
-void deallocate_slow(void* object) {
-  if (object == nullptr) return;
+TENURE_SLOW void free_object(void* object, uint32_t number) {
   const int saved = errno;
-  const uint32_t number = find_object(object);
   RunDescriptor& run = arena.descriptors.at(number);
   if (arena.hardened) mark_free(object, run);
   if (run.kind == RunKind::kSlab) {
@@ -143,28 +140,38 @@ void deallocate_slow(void* object) {
   errno = saved;
 }
 
+}  // namespace
+
+void* allocate_slow(size_t size) {
+  if (size > kLargestSmall) return allocate_beyond_slabs(size, 1, Fill::kAny);
+  if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
+  return mark_allocated(allocate_from(root_caches[index_of(class_of(size))]));
+}
+
+void deallocate_slow(void* object) {
+  if (object == nullptr) return;
+  const uint32_t number = find_object(object);
+  if (arena.descriptors.at(number).kind == RunKind::kLarge && !arena.hardened)
+    return free_large(number);
+  free_object(object, number);
+}
+
 // Smaller than the object is possible: realloc shrinks in place.
 void check_size(const void* object, size_t size) {
   if (object != nullptr && size > usable_size(object)) report_misuse(Misuse::kWrongClass, object);
 }
 
 void* allocate_zeroed(size_t size) {
-  if (size > kLargestSmall) {
-    if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-    return mark_allocated(allocate_large(size, 1, Fill::kZero));
-  }
+  if (size > kLargestSmall) return allocate_beyond_slabs(size, 1, Fill::kZero);
   void* const object = allocate(size);
   if (object) __builtin_memset(object, 0, size);
   return object;
 }
 
-void* allocate_aligned(size_t size, size_t alignment) {
-  if (alignment <= kMinAlignment) return allocate(size);
-  if (size <= kLargestSmall && alignment <= kLargestSmall) {
-    return allocate(class_size(aligned_class_of(size, alignment)));
-  }
-  if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-  return mark_allocated(allocate_large(size, alignment, Fill::kAny));
+void* allocate_aligned_slow(size_t size, size_t alignment) {
+  if (size <= kLargestSmall && alignment <= kLargestSmall)
+    return allocate(aligned_size(size, alignment));
+  return allocate_beyond_slabs(size, alignment, Fill::kAny);
 }
 
 void* reallocate(void* object, size_t size) {

@@ -26,6 +26,7 @@
 namespace tenure {
 
 TENURE_SLOW void* allocate_slow(size_t size);
+TENURE_SLOW void* allocate_aligned_slow(size_t size, size_t alignment);
 TENURE_SLOW void deallocate_slow(void* object);
 TENURE_SLOW void check_size(const void* object, size_t size);
 
@@ -41,6 +42,13 @@ TENURE_INLINE void* allocate(size_t size) {
   void* const object = rseq_pop_pair(hot.cpu_base, hot.rseq, current_front, in_front);
   if (TENURE_UNLIKELY(object == nullptr)) return allocate_slow(size);
   return object;
+}
+
+// `alignment` is a power of two. The test lets some pairs through to the slow way that need not, none that must.
+TENURE_INLINE void* allocate_aligned(size_t size, size_t alignment) {
+  if (TENURE_UNLIKELY((size | alignment) > kLargestSmall))
+    return allocate_aligned_slow(size, alignment);
+  return allocate(aligned_size(size, alignment));
 }
 
 // NULL, foreign and misaligned pointers fail the one range check: the rotation moves low bits that should be zero to the top.
@@ -62,8 +70,6 @@ TENURE_INLINE void deallocate_sized(void* object, size_t size) {
 }
 // Zeroed memory.
 void* allocate_zeroed(size_t size);
-// `alignment` is a power of two.
-void* allocate_aligned(size_t size, size_t alignment);
 // As realloc, for object != nullptr and size > 0.
 void* reallocate(void* object, size_t size);
 // Bytes that may be used; the same for the life of the object. 0 for nullptr.

@@ -5,6 +5,7 @@
 #include "allocator/arena.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
+#include "allocator/run_stash.h"
 
 namespace tenure {
 namespace {
@@ -20,7 +21,14 @@ void describe(RunDescriptor& run, uint32_t granule, uint32_t granules) {
   run.capacity = 0;
   run.kind = RunKind::kLarge;
   run.fresh = false;
+  run.resized = false;
   run.large_bytes = size_t{granules} * kGranuleSize;
+}
+
+void set_length(RunDescriptor& run, uint32_t granules) {
+  run.granules = granules;
+  run.large_bytes = size_t{granules} * kGranuleSize;
+  run.resized = true;
 }
 
 // After a move the old run's pages are gone, so it goes back as purged; the new one is an island of its own mapping until
@@ -56,6 +64,11 @@ void* allocate_large(size_t size, size_t alignment, Fill fill) {
   const uint32_t granules = granules_for(size == 0 ? 1 : size);
   const uint32_t aligned =
       alignment <= kGranuleSize ? 1 : static_cast<uint32_t>(alignment / kGranuleSize);
+  if (const uint32_t stashed = take_stashed(granules, alignment)) {
+    void* const object = arena.page_heap.address(arena.descriptors.at(stashed).granule);
+    if (fill == Fill::kZero) __builtin_memset(object, 0, size);
+    return object;
+  }
   const uint32_t number = arena.descriptors.allocate();
   const Run run = number ? allocate_run(granules, aligned, fill) : Run{};
   if (!run) {
@@ -71,6 +84,14 @@ void* allocate_large(size_t size, size_t alignment, Fill fill) {
 }
 
 void free_large(uint32_t number) {
+  if (stash_run(number)) return;
+  const int saved = errno;
+  release_large(number);
+  poll_decay();
+  errno = saved;
+}
+
+void release_large(uint32_t number) {
   RunDescriptor& run = arena.descriptors.at(number);
   const uint32_t granule = run.granule;
   const uint32_t granules = run.granules;
@@ -83,7 +104,6 @@ void free_large(uint32_t number) {
   } else {
     release_run(granule, granules);
   }
-  poll_decay();
 }
 
 void* resize_large(uint32_t number, size_t size) {
@@ -94,14 +114,12 @@ void* resize_large(uint32_t number, size_t size) {
   if (granules == run.granules) return object;
   if (granules < run.granules) {
     const uint32_t surplus = run.granules - granules;
-    run.granules = granules;
-    run.large_bytes = size_t{granules} * kGranuleSize;
+    set_length(run, granules);
     release_run(run.granule + granules, surplus);
     return object;
   }
   if (arena.page_heap.extend(run.granule, run.granules, granules)) {
-    run.granules = granules;
-    run.large_bytes = size_t{granules} * kGranuleSize;
+    set_length(run, granules);
     return object;
   }
   return run.large_bytes >= kSmallestMove ? move_large(run, number, granules) : nullptr;

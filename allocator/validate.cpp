@@ -1,6 +1,7 @@
 // Checks of the whole heap at rest: what every structure promises its neighbours.
 #include "allocator/bootstrap.h"
 #include "allocator/front.h"
+#include "allocator/run_stash.h"
 #include "allocator/statistics.h"
 
 namespace tenure {
@@ -96,6 +97,7 @@ const char* validate_heap() {
     used += size_t{run.granules} * kGranuleSize;
   }
   if (used != arena.page_heap.stats().used_bytes) return "granules are lost or used twice";
+  if (const char* wrong = validate_stashes()) return wrong;
   for (const Cache& cache : root_caches) {
     if (const char* wrong = check_cache(cache)) return wrong;
   }
