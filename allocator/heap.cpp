@@ -16,6 +16,9 @@ constexpr uint16_t kWorthSwapping = 8;
 // A class that keeps finding its lists short is hot: every so often it gets more objects, until a swap moves half a
 // full list. Classes that are seldom used never pay for that in memory.
 constexpr uint32_t kTopUpEvery = 32;
+// What realloc lengthens beyond this gets granules of its own even where a class would do: there it can go on growing without
+// being copied again. The rest of the granule costs address space, and memory only as far as it is used.
+constexpr size_t kLongestCopied = kGranuleSize / 2;
 
 void* out_of_memory() {
   errno = ENOMEM;
@@ -161,9 +164,9 @@ void check_size(const void* object, size_t size) {
   if (object != nullptr && size > usable_size(object)) report_misuse(Misuse::kWrongClass, object);
 }
 
-void* allocate_zeroed(size_t size) {
+void* allocate_zeroed_slow(size_t size) {
   if (size > kLargestSmall) return allocate_beyond_slabs(size, 1, Fill::kZero);
-  void* const object = allocate(size);
+  void* const object = allocate_slow(size);
   if (object) __builtin_memset(object, 0, size);
   return object;
 }
@@ -179,15 +182,16 @@ void* reallocate(void* object, size_t size) {
   RunDescriptor& run = arena.descriptors.at(number);
   const bool slab = run.kind == RunKind::kSlab;
   const size_t usable = slab ? run.object_size : run.large_bytes;
-  if (slab) {
-    // Growth within the class, and shrinking by less than half, stay where they are.
-    if (size <= usable && size >= usable / 2) return object;
-  } else if (size > kLargestSmall) {
+  // Growth within the class or the granule, and shrinking by less than half, stay where they are.
+  if (usable <= kLargestSmall && size <= usable && size >= usable / 2) return object;
+  if (!slab && size > kLargestSmall) {
     if (arena.hardened) arena.page_map.mark(arena_offset(object), false);
     if (void* resized = resize_large(number, size)) return mark_allocated(resized);
     mark_allocated(object);
   }
-  void* const moved = allocate(size);
+  void* const moved = size > usable && size > kLongestCopied
+                          ? allocate_beyond_slabs(size, 1, Fill::kAny)
+                          : allocate(size);
   if (moved == nullptr) return nullptr;
   __builtin_memcpy(moved, object, size < usable ? size : usable);
   deallocate(object);

@@ -26,6 +26,7 @@
 namespace tenure {
 
 TENURE_SLOW void* allocate_slow(size_t size);
+TENURE_SLOW void* allocate_zeroed_slow(size_t size);
 TENURE_SLOW void* allocate_aligned_slow(size_t size, size_t alignment);
 TENURE_SLOW void deallocate_slow(void* object);
 TENURE_SLOW void check_size(const void* object, size_t size);
@@ -41,6 +42,32 @@ TENURE_INLINE void* allocate(size_t size) {
 #pragma GCC diagnostic pop
   void* const object = rseq_pop_pair(hot.cpu_base, hot.rseq, current_front, in_front);
   if (TENURE_UNLIKELY(object == nullptr)) return allocate_slow(size);
+  return object;
+}
+
+// Clears an object of at least `size` bytes: its length is a multiple of 16 and not 0, so a few overlapping stores do for a
+// short one.
+TENURE_INLINE void clear(void* object, size_t size) {
+  using Unit = unsigned char __attribute__((vector_size(kMinAlignment), may_alias));
+  if (TENURE_UNLIKELY(size > 4 * sizeof(Unit))) {
+    __builtin_memset(object, 0, size);
+    return;
+  }
+  Unit* const units = static_cast<Unit*>(object);
+  const size_t last = (size - (size != 0)) / sizeof(Unit);
+  units[0] = Unit{};
+  units[last] = Unit{};
+  if (last > 1) {
+    units[1] = Unit{};
+    units[last - 1] = Unit{};
+  }
+}
+
+// Zeroed memory.
+TENURE_INLINE void* allocate_zeroed(size_t size) {
+  if (TENURE_UNLIKELY(size >= hot.front_sizes)) return allocate_zeroed_slow(size);
+  void* const object = allocate(size);
+  if (TENURE_LIKELY(object != nullptr)) clear(object, size);
   return object;
 }
 
@@ -68,8 +95,6 @@ TENURE_INLINE void deallocate_sized(void* object, size_t size) {
   if (TENURE_UNLIKELY(arena.hardened)) check_size(object, size);
   deallocate(object);
 }
-// Zeroed memory.
-void* allocate_zeroed(size_t size);
 // As realloc, for object != nullptr and size > 0.
 void* reallocate(void* object, size_t size);
 // Bytes that may be used; the same for the life of the object. 0 for nullptr.
