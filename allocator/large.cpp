@@ -53,6 +53,22 @@ void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
   return to;
 }
 
+// An object from the page heap.
+TENURE_SLOW void* allocate_from_page_heap(uint32_t granules, uint32_t alignment, Fill fill) {
+  const uint32_t number = arena.descriptors.allocate();
+  const Run run = number ? allocate_run(granules, alignment, fill) : Run{};
+  if (!run) {
+    if (number) arena.descriptors.release(number);
+    errno = ENOMEM;
+    return nullptr;
+  }
+  RunDescriptor& descriptor = arena.descriptors.at(number);
+  describe(descriptor, run.granule, granules);
+  descriptor.moved = false;
+  arena.page_map.set(run.granule, 1, 0, number);
+  return arena.page_heap.address(run.granule);
+}
+
 }  // namespace
 
 void* allocate_large(size_t size, size_t alignment, Fill fill) {
@@ -69,18 +85,7 @@ void* allocate_large(size_t size, size_t alignment, Fill fill) {
     if (fill == Fill::kZero) __builtin_memset(object, 0, size);
     return object;
   }
-  const uint32_t number = arena.descriptors.allocate();
-  const Run run = number ? allocate_run(granules, aligned, fill) : Run{};
-  if (!run) {
-    if (number) arena.descriptors.release(number);
-    errno = ENOMEM;
-    return nullptr;
-  }
-  RunDescriptor& descriptor = arena.descriptors.at(number);
-  describe(descriptor, run.granule, granules);
-  descriptor.moved = false;
-  arena.page_map.set(run.granule, 1, 0, number);
-  return arena.page_heap.address(run.granule);
+  return allocate_from_page_heap(granules, aligned, fill);
 }
 
 void free_large(uint32_t number) {

@@ -40,28 +40,30 @@ constexpr bool fits(uint32_t granules) { return granules >= 2 && granules <= kLo
 
 bool enabled() { return arena.settings.decay_ms != 0 && !arena.hardened; }
 
-// One word of the CPU this thread runs on, or of the area it shares with others that have no restartable sequences.
-class StashWord {
-public:
-  explicit StashWord(uint32_t granules) : offset_(offset_for(granules)) {}
-
+// One word of the CPU this thread runs on.
+struct OwnWord {
+  uint32_t offset;
   ChainWord load() const {
-    const uint32_t area =
-        by_rseq_ ? static_cast<uint32_t>(rseq_cpu(hot.rseq)) : arena.cpus + shared_area();
-    return word_in_area(area, offset_).load(std::memory_order_acquire);
+    const auto cpu = static_cast<uint32_t>(rseq_cpu(hot.rseq));
+    return word_in_area(cpu, offset).load(std::memory_order_acquire);
   }
   bool replace(ChainWord expected, ChainWord desired) const {
-    if (by_rseq_)
-      return rseq_compare_exchange(hot.cpu_base, hot.rseq, offset_, expected, desired) == expected;
-    return word_in_area(arena.cpus + shared_area(), offset_)
-        .compare_exchange_strong(expected, desired, std::memory_order_acq_rel,
-                                 std::memory_order_relaxed);
+    return rseq_compare_exchange(hot.cpu_base, hot.rseq, offset, expected, desired) == expected;
   }
-
-private:
-  const uint32_t offset_;
-  const bool by_rseq_ = arena.rseq && rseq_cpu(hot.rseq) >= 0;
 };
+
+// One word of the area that this thread shares with others that have no restartable sequences.
+struct SharedWord {
+  uint32_t offset;
+  std::atomic<ChainWord>& word() const { return word_in_area(arena.cpus + shared_area(), offset); }
+  ChainWord load() const { return word().load(std::memory_order_acquire); }
+  bool replace(ChainWord expected, ChainWord desired) const {
+    return word().compare_exchange_strong(expected, desired, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed);
+  }
+};
+
+bool by_rseq() { return arena.rseq && rseq_cpu(hot.rseq) >= 0; }
 
 uint32_t number_in(ChainWord word) { return static_cast<uint32_t>(pointer_bits(word)); }
 
@@ -96,26 +98,31 @@ void release_taken() {
 
 // Without a fence other CPUs' words are out of reach, but not those of the CPU this thread runs on.
 void empty_own() {
+  if (!by_rseq()) return;
   for (uint32_t i = 0; i < kWords; ++i) {
-    const StashWord stash(2u << i);
+    const OwnWord stash{offset_for(2u << i)};
     const ChainWord word = stash.load();
     if (has_objects(word) && stash.replace(word, room_bits(word))) release_large(number_in(word));
   }
 }
 
 // The run that was freed last is the one that is still in the processor's caches; the one before makes room for it.
-TENURE_SLOW void replaced_slow(ChainWord before) {
+TENURE_SLOW bool replaced_slow(ChainWord before) {
   const int saved = errno;
   if (has_objects(before)) release_large(number_in(before));
   poll_decay();
   errno = saved;
+  return true;
 }
 
-}  // namespace
+TENURE_SLOW uint32_t give_up_slow(uint32_t number) {
+  release_large(number);
+  return 0;
+}
 
-uint32_t take_stashed(uint32_t granules, size_t alignment) {
-  if (!fits(granules)) return 0;
-  const StashWord stash(granules);
+// Both inline, and their slow steps last: with rseq, no call is in the way.
+template <typename Word>
+TENURE_INLINE uint32_t take(const Word& stash, uint32_t granules, size_t alignment) {
   const ChainWord word = stash.load();
   if (!has_objects(word)) return 0;
   const uint32_t number = number_in(word);
@@ -123,19 +130,14 @@ uint32_t take_stashed(uint32_t granules, size_t alignment) {
   // A guess until the word is this thread's: descriptors may be recycled, but stay readable.
   if (!suits(run, granules, alignment)) return 0;
   if (!stash.replace(word, room_bits(word))) return 0;
-  if (!suits(run, granules, alignment)) {
-    release_large(number);
-    return 0;
-  }
+  if (TENURE_UNLIKELY(!suits(run, granules, alignment))) return give_up_slow(number);
   run.kind = RunKind::kLarge;
   return number;
 }
 
-bool stash_run(uint32_t number) {
+template <typename Word>
+TENURE_INLINE bool keep(const Word& stash, uint32_t number) {
   RunDescriptor& run = arena.descriptors.at(number);
-  // The length of a buffer that realloc resized is one of many, and its place the next one's to grow in.
-  if (!fits(run.granules) || run.moved || run.resized || !enabled()) return false;
-  const StashWord stash(run.granules);
   const ChainWord word = stash.load();
   if (word == kStoppedWord) return false;
   const auto count = static_cast<uint16_t>(((room_bits(word) + 1) & kCountMask) | kCounted);
@@ -146,8 +148,31 @@ bool stash_run(uint32_t number) {
     return false;
   }
   if (!in_use.load(std::memory_order_relaxed)) in_use.store(true, std::memory_order_relaxed);
-  if (has_objects(word) || count % kPollEvery == 0) replaced_slow(word);
+  if (has_objects(word) || count % kPollEvery == 0) return replaced_slow(word);
   return true;
+}
+
+TENURE_SLOW uint32_t take_shared(uint32_t granules, size_t alignment) {
+  return take(SharedWord{offset_for(granules)}, granules, alignment);
+}
+TENURE_SLOW bool keep_shared(uint32_t number) {
+  return keep(SharedWord{offset_for(arena.descriptors.at(number).granules)}, number);
+}
+
+}  // namespace
+
+uint32_t take_stashed(uint32_t granules, size_t alignment) {
+  if (!fits(granules)) return 0;
+  if (TENURE_UNLIKELY(!by_rseq())) return take_shared(granules, alignment);
+  return take(OwnWord{offset_for(granules)}, granules, alignment);
+}
+
+bool stash_run(uint32_t number) {
+  const RunDescriptor& run = arena.descriptors.at(number);
+  // The length of a buffer that realloc resized is one of many, and its place the next one's to grow in.
+  if (!fits(run.granules) || run.moved || run.resized || !enabled()) return false;
+  if (TENURE_UNLIKELY(!by_rseq())) return keep_shared(number);
+  return keep(OwnWord{offset_for(run.granules)}, number);
 }
 
 void empty_stashes() {
