@@ -5,6 +5,7 @@
 #include "allocator/arena.h"
 #include "allocator/family.h"
 #include "allocator/front.h"
+#include "allocator/run_stash.h"
 #include "rcu/cpu_fence.h"
 
 namespace tenure {
@@ -196,6 +197,7 @@ size_t empty_unused_words(Cache& cache) {
 }
 
 void repair_fronts_after_fork() {
+  repair_stashes_after_fork();
   if (!draining.load(std::memory_order_relaxed)) return;
   for_each_cache([](Cache& cache) {
     const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);

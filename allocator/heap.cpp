@@ -19,6 +19,9 @@ constexpr uint16_t kWorthSwapping = 8;
 // A class that keeps finding its lists short is hot: every so often it gets more objects, until a swap moves half a
 // full list. Classes that are seldom used never pay for that in memory.
 constexpr uint32_t kTopUpEvery = 32;
+// What realloc lengthens beyond this gets granules of its own even where a class would do: there it can go on growing without
+// being copied again. The rest of the granule costs address space, and memory only as far as it is used.
+constexpr size_t kLongestCopied = kGranuleSize / 2;
 
 void* out_of_memory() {
   errno = ENOMEM;
@@ -146,6 +149,11 @@ void mark_free(void* object, const RunDescriptor& run) {
     __builtin_memset(object, 0, run.object_size);
 }
 
+void* allocate_beyond_slabs(size_t size, size_t alignment, Fill fill) {
+  if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
+  return mark_allocated(allocate_large(current_tenant(), size, alignment, fill));
+}
+
 // The descriptor's number of an object that free or realloc was given; reports what is no object.
 uint32_t find_object(const void* object) {
   const uint32_t granule = granule_of(object);
@@ -153,7 +161,9 @@ uint32_t find_object(const void* object) {
   const uint32_t number = arena.page_map.at(granule).descriptor.load(std::memory_order_relaxed);
   if (number == 0) report_bad_pointer(object);
   const RunDescriptor& run = arena.descriptors.at(number);
-  const uint64_t offset = static_cast<uint64_t>(static_cast<const char*>(object) - slab_base(run));
+  if (run.kind == RunKind::kStashed) report_misuse(Misuse::kDoubleFree, object);
+  const uint64_t offset = reinterpret_cast<uint64_t>(object) -
+                          reinterpret_cast<uint64_t>(arena.page_heap.address(run.granule));
   const bool starts = run.kind == RunKind::kSlab ? object_index(run, offset).exact : offset == 0;
   if (!starts) report_bad_pointer(object);
   return number;
@@ -187,6 +197,18 @@ void* allocate_current(ClassId id) {
   return object;
 }
 
+TENURE_SLOW void free_object(void* object, uint32_t number) {
+  const int saved = errno;
+  RunDescriptor& run = arena.descriptors.at(number);
+  if (arena.hardened) mark_free(object, run);
+  if (run.kind == RunKind::kSlab) {
+    free_small(number, object);
+  } else {
+    free_large(number);
+  }
+  errno = saved;
+}
+
 }  // namespace
 
 void* allocate_from(Cache& cache) {
@@ -201,25 +223,17 @@ void* allocate_from(Cache& cache) {
 }
 
 void* allocate_slow(size_t size) {
+  if (size > kLargestSmall) return allocate_beyond_slabs(size, 1, Fill::kAny);
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-  if (size > kLargestSmall) {
-    return mark_allocated(allocate_large(current_tenant(), size, 1, Fill::kAny));
-  }
   return mark_allocated(allocate_current(class_of(size)));
 }
 
 void deallocate_slow(void* object) {
   if (object == nullptr) return;
-  const int saved = errno;
   const uint32_t number = find_object(object);
-  RunDescriptor& run = arena.descriptors.at(number);
-  if (arena.hardened) mark_free(object, run);
-  if (run.kind == RunKind::kSlab) {
-    free_small(number, object);
-  } else {
-    free_large(number);
-  }
-  errno = saved;
+  if (arena.descriptors.at(number).kind == RunKind::kLarge && !arena.hardened)
+    return free_large(number);
+  free_object(object, number);
 }
 
 // Smaller than the object is possible: realloc shrinks in place.
@@ -227,23 +241,17 @@ void check_size(const void* object, size_t size) {
   if (object != nullptr && size > usable_size(object)) report_misuse(Misuse::kWrongClass, object);
 }
 
-void* allocate_zeroed(size_t size) {
-  if (size > kLargestSmall) {
-    if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-    return mark_allocated(allocate_large(current_tenant(), size, 1, Fill::kZero));
-  }
-  void* const object = allocate(size);
+void* allocate_zeroed_slow(size_t size) {
+  if (size > kLargestSmall) return allocate_beyond_slabs(size, 1, Fill::kZero);
+  void* const object = allocate_slow(size);
   if (object) __builtin_memset(object, 0, size);
   return object;
 }
 
-void* allocate_aligned(size_t size, size_t alignment) {
-  if (alignment <= kMinAlignment) return allocate(size);
-  if (size <= kLargestSmall && alignment <= kLargestSmall) {
-    return allocate(class_size(aligned_class_of(size, alignment)));
-  }
-  if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-  return mark_allocated(allocate_large(current_tenant(), size, alignment, Fill::kAny));
+void* allocate_aligned_slow(size_t size, size_t alignment) {
+  if (size <= kLargestSmall && alignment <= kLargestSmall)
+    return allocate(aligned_size(size, alignment));
+  return allocate_beyond_slabs(size, alignment, Fill::kAny);
 }
 
 void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
@@ -307,10 +315,9 @@ void* reallocate(void* object, size_t size) {
   RunDescriptor& run = arena.descriptors.at(number);
   const bool slab = run.kind == RunKind::kSlab;
   const size_t usable = slab ? run.object_size : run.large_bytes;
-  if (slab) {
-    // Growth within the class, and shrinking by less than half, stay where they are.
-    if (size <= usable && size >= usable / 2) return object;
-  } else if (size > kLargestSmall) {
+  // Growth within the class or the granule, and shrinking by less than half, stay where they are.
+  if (usable <= kLargestSmall && size <= usable && size >= usable / 2) return object;
+  if (!slab && size > kLargestSmall) {
     if (arena.hardened) arena.page_map.mark(arena_offset(object), false);
     if (void* resized = resize_large(number, size)) return mark_allocated(resized);
     mark_allocated(object);
@@ -319,7 +326,8 @@ void* reallocate(void* object, size_t size) {
   const bool own = !slab ? run.context == nullptr && current_scope.tenant == 0
                          : !run.tags && run.cache->owner == &current_tenant();
   if (TENURE_LIKELY(own)) {
-    moved = allocate(size);
+    moved = size > usable && size > kLongestCopied ? allocate_beyond_slabs(size, 1, Fill::kAny)
+                                                   : allocate(size);
   } else {
     Tenant& owner = pin_owner(object);
     moved = allocate_for(owner, size, 1, Fill::kAny);

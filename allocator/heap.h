@@ -27,6 +27,8 @@
 namespace tenure {
 
 TENURE_SLOW void* allocate_slow(size_t size);
+TENURE_SLOW void* allocate_zeroed_slow(size_t size);
+TENURE_SLOW void* allocate_aligned_slow(size_t size, size_t alignment);
 TENURE_SLOW void deallocate_slow(void* object);
 TENURE_SLOW void check_size(const void* object, size_t size);
 
@@ -48,6 +50,39 @@ TENURE_INLINE void* allocate(size_t size) {
   return object;
 }
 
+// Clears an object of at least `size` bytes: its length is a multiple of 16 and not 0, so a few overlapping stores do for a
+// short one.
+TENURE_INLINE void clear(void* object, size_t size) {
+  using Unit = unsigned char __attribute__((vector_size(kMinAlignment), may_alias));
+  if (TENURE_UNLIKELY(size > 4 * sizeof(Unit))) {
+    __builtin_memset(object, 0, size);
+    return;
+  }
+  Unit* const units = static_cast<Unit*>(object);
+  const size_t last = (size - (size != 0)) / sizeof(Unit);
+  units[0] = Unit{};
+  units[last] = Unit{};
+  if (last > 1) {
+    units[1] = Unit{};
+    units[last - 1] = Unit{};
+  }
+}
+
+// Zeroed memory.
+TENURE_INLINE void* allocate_zeroed(size_t size) {
+  if (TENURE_UNLIKELY(size >= hot.front_sizes)) return allocate_zeroed_slow(size);
+  void* const object = allocate(size);
+  if (TENURE_LIKELY(object != nullptr)) clear(object, size);
+  return object;
+}
+
+// `alignment` is a power of two. The test lets some pairs through to the slow way that need not, none that must.
+TENURE_INLINE void* allocate_aligned(size_t size, size_t alignment) {
+  if (TENURE_UNLIKELY((size | alignment) > kLargestSmall))
+    return allocate_aligned_slow(size, alignment);
+  return allocate(aligned_size(size, alignment));
+}
+
 // NULL, foreign and misaligned pointers fail the one range check: the rotation moves low bits that should be zero to the top.
 // What is no slab with a front of its own has entry 0, the closed slot, which takes no push.
 TENURE_INLINE void deallocate(void* object) {
@@ -65,15 +100,11 @@ TENURE_INLINE void deallocate_sized(void* object, size_t size) {
   if (TENURE_UNLIKELY(arena.hardened)) check_size(object, size);
   deallocate(object);
 }
-// Zeroed memory.
-void* allocate_zeroed(size_t size);
-// `alignment` is a power of two.
-void* allocate_aligned(size_t size, size_t alignment);
 // For the tenant given, which is pinned, instead of the current one.
 void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill);
 // From one cache. nullptr with errno ENOMEM. Not in a read section.
 void* allocate_from(Cache& cache);
-// From one cache family, for a pinned tenant; a free of such an object.
+// From one cache family, for a pinned tenant.
 void* allocate_from_family(Tenant& tenant, CacheFamily& family);
 // As realloc, for object != nullptr and size > 0. The object stays its owner's.
 void* reallocate(void* object, size_t size);

@@ -6,7 +6,7 @@
 #include "allocator/arena.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
-#include "allocator/tenant_heap.h"
+#include "allocator/run_stash.h"
 
 namespace tenure {
 namespace {
@@ -22,6 +22,7 @@ void describe(RunDescriptor& run, uint32_t granule, uint32_t granules) {
   run.capacity = 0;
   run.kind = RunKind::kLarge;
   run.fresh = false;
+  run.resized = false;
   run.large_bytes = size_t{granules} * kGranuleSize;
 }
 
@@ -30,6 +31,12 @@ bool charge_for(Tenant& tenant, size_t bytes, AccountingContext** context) {
   if (&tenant == &root_tenant) return true;
   *context = charge(tenant, bytes, RequestKind::kLarge);
   return *context != nullptr;
+}
+
+void set_length(RunDescriptor& run, uint32_t granules) {
+  run.granules = granules;
+  run.large_bytes = size_t{granules} * kGranuleSize;
+  run.resized = true;
 }
 
 // After a move the old run's pages are gone, so it goes back as purged; the new one is an island of its own mapping until
@@ -54,46 +61,84 @@ void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
   return to;
 }
 
-}  // namespace
-
-void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
-  if (size > arena.bytes ||
-      alignment > arena.bytes) {  // Neither fits, and both fit the types below otherwise.
-    errno = ENOMEM;
-    return nullptr;
-  }
-  const uint32_t granules = granules_for(size == 0 ? 1 : size);
-  const uint32_t aligned =
-      alignment <= kGranuleSize ? 1 : static_cast<uint32_t>(alignment / kGranuleSize);
-  AccountingContext* context = nullptr;
-  if (TENURE_UNLIKELY(!charge_for(tenant, size_t{granules} * kGranuleSize, &context))) {
-    errno = ENOMEM;
-    return nullptr;
-  }
+// An object from the page heap, or 0. Nobody is charged for it yet.
+TENURE_SLOW uint32_t take_from_page_heap(uint32_t granules, uint32_t alignment, Fill fill) {
   const uint32_t number = arena.descriptors.allocate();
-  const Run run = number ? allocate_run(granules, aligned, fill) : Run{};
+  const Run run = number ? allocate_run(granules, alignment, fill) : Run{};
   if (!run) {
     if (number) arena.descriptors.release(number);
-    if (context) uncharge(*context, size_t{granules} * kGranuleSize);
-    errno = ENOMEM;
-    return nullptr;
+    return 0;
   }
   RunDescriptor& descriptor = arena.descriptors.at(number);
   describe(descriptor, run.granule, granules);
   descriptor.moved = false;
-  descriptor.context = context;
-  descriptor.isolated = is_isolated(tenant);
   arena.page_map.set(run.granule, 1, 0, number);
-  return arena.page_heap.address(run.granule);
+  return number;
+}
+
+void* out_of_memory() {
+  errno = ENOMEM;
+  return nullptr;
+}
+
+// The stash keeps runs that nobody is charged for.
+bool keep_run(RunDescriptor& run, uint32_t number) {
+  if (TENURE_UNLIKELY(run.isolated)) return false;
+  AccountingContext* const context = run.context;
+  const size_t bytes = run.large_bytes;
+  run.context = nullptr;
+  if (stash_run(number)) {
+    if (TENURE_UNLIKELY(context != nullptr)) uncharge(*context, bytes);
+    return true;
+  }
+  run.context = context;
+  return false;
+}
+
+}  // namespace
+
+void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
+  // Neither fits, and both fit the types below otherwise.
+  if (size > arena.bytes || alignment > arena.bytes) return out_of_memory();
+  const uint32_t granules = granules_for(size == 0 ? 1 : size);
+  const size_t bytes = size_t{granules} * kGranuleSize;
+  const uint32_t aligned =
+      alignment <= kGranuleSize ? 1 : static_cast<uint32_t>(alignment / kGranuleSize);
+  AccountingContext* context = nullptr;
+  if (TENURE_UNLIKELY(!charge_for(tenant, bytes, &context))) return out_of_memory();
+  uint32_t number = take_stashed(granules, alignment);
+  const bool stashed = number != 0;
+  if (!stashed) number = take_from_page_heap(granules, aligned, fill);
+  if (number == 0) {
+    if (context) uncharge(*context, bytes);
+    return out_of_memory();
+  }
+  RunDescriptor& run = arena.descriptors.at(number);
+  run.context = context;
+  run.isolated = is_isolated(tenant);
+  void* const object = arena.page_heap.address(run.granule);
+  if (stashed && fill == Fill::kZero) __builtin_memset(object, 0, size);
+  return object;
 }
 
 void free_large(uint32_t number) {
+  RunDescriptor& run = arena.descriptors.at(number);
+  if (keep_run(run, number)) return;
+  const int saved = errno;
+  AccountingContext* const context = run.context;
+  const size_t bytes = run.large_bytes;
+  release_large(number);
+  if (context) uncharge(*context, bytes);
+  poll_decay();
+  errno = saved;
+}
+
+void release_large(uint32_t number) {
   RunDescriptor& run = arena.descriptors.at(number);
   const uint32_t granule = run.granule;
   const uint32_t granules = run.granules;
   const bool moved = run.moved;
   const bool isolated = run.isolated;
-  AccountingContext* const context = run.context;
   arena.page_map.set(granule, 1, 0, 0);
   arena.descriptors.release(number);
   // A moved run's mapping is made anew, so that it can merge with its neighbours: mappings are limited in number.
@@ -102,8 +147,6 @@ void free_large(uint32_t number) {
   } else {
     release_run(granule, granules, isolated);
   }
-  if (context) uncharge(*context, size_t{granules} * kGranuleSize);
-  poll_decay();
 }
 
 void* resize_large(uint32_t number, size_t size) {
@@ -114,8 +157,7 @@ void* resize_large(uint32_t number, size_t size) {
   if (granules == run.granules) return object;
   if (granules < run.granules) {
     const uint32_t surplus = run.granules - granules;
-    run.granules = granules;
-    run.large_bytes = size_t{granules} * kGranuleSize;
+    set_length(run, granules);
     release_run(run.granule + granules, surplus, run.isolated);
     if (run.context) uncharge(*run.context, size_t{surplus} * kGranuleSize);
     return object;
@@ -123,8 +165,7 @@ void* resize_large(uint32_t number, size_t size) {
   const size_t growth = size_t{granules - run.granules} * kGranuleSize;
   if (run.context && !charge_more(*run.context, growth, RequestKind::kLarge)) return nullptr;
   if (arena.page_heap.extend(run.granule, run.granules, granules)) {
-    run.granules = granules;
-    run.large_bytes = size_t{granules} * kGranuleSize;
+    set_length(run, granules);
     return object;
   }
   void* const moved =

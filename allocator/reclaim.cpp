@@ -4,6 +4,7 @@
 
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
+#include "allocator/run_stash.h"
 #include "allocator/tenant_heap.h"
 
 namespace tenure {
@@ -59,6 +60,7 @@ uint32_t flush_depot(Cache& cache, uint32_t most) {
 Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill) {
   Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kReuse);
   if (run) return run;
+  empty_stashes_before_growth();
   return_surplus();
   run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
   if (run) return run;
@@ -84,6 +86,7 @@ void poll_decay() {
                                          std::memory_order_relaxed))
     return;
   if (due == 0) return;  // The first look only starts the clock.
+  empty_stashes();       // First, so that what lay there begins to be idle now.
   const size_t purged = arena.page_heap.purge_idle(kPurgeStep);
   // What the levels above hold returns to the slabs, so that slabs nobody uses become empty, and idle by the next look.
   empty_caches();
@@ -91,6 +94,7 @@ void poll_decay() {
 }
 
 size_t trim() {
+  empty_stashes();
   empty_caches();
   return arena.page_heap.purge_all();
 }

@@ -17,6 +17,15 @@ constexpr bool classes_are_sound() {
   }
   return class_size(kClassCount - 1) == kLargestSmall;
 }
+constexpr bool multiples_have_aligned_classes() {
+  for (size_t alignment = kMinAlignment; alignment <= kLargestSmall; alignment *= 2) {
+    for (size_t size = alignment; size <= kLargestSmall; size += alignment) {
+      if (class_size(class_of(size)) % alignment != 0) return false;
+    }
+  }
+  return true;
+}
+static_assert(multiples_have_aligned_classes());
 static_assert(classes_are_sound());
 static_assert(kFrontSize <= kRootFrontOffset && kRootFrontOffset + kFrontSize <= kPoolFrontOffset);
 static_assert(is_power_of_two(kSlotSize));

@@ -37,12 +37,12 @@ constexpr ClassId class_of(size_t size) {
       static_cast<uint8_t>(kLinearClasses + 4 * (top - log2_floor(kLinearLimit)) + quarter)};
 }
 
-// The smallest class >= size whose objects are all aligned to `alignment` (slabs start at granule borders, so a
-// multiple of the alignment suffices). Powers of two are classes, so there is one if both are <= kLargestSmall.
-constexpr ClassId aligned_class_of(size_t size, size_t alignment) {
-  uint32_t index = index_of(class_of(round_up(size == 0 ? 1 : size, alignment)));
-  while (class_size(index) % alignment != 0) ++index;
-  return ClassId{static_cast<uint8_t>(index)};
+// The size to ask for instead of `size`, so that the object is aligned to `alignment`, a power of two; both <= kLargestSmall. Slabs
+// start at granule borders, so the class has to be a multiple of the alignment. The class of a multiple is: between two powers of two
+// classes are a quarter of the lower one apart, so either that quarter is a multiple of the alignment, and with it every class, or
+// the multiple of the alignment is one of the quarter, and a class itself.
+constexpr size_t aligned_size(size_t size, size_t alignment) {
+  return ((size - (size != 0)) | (alignment - 1)) + 1;
 }
 
 // A CPU front holds two words a class: the list malloc pops from and the list free pushes on.

@@ -15,7 +15,8 @@ namespace tenure {
 class Cache;
 class AccountingContext;
 
-enum class RunKind : uint8_t { kNone, kSlab, kLarge };
+// kStashed: a large object that was freed and whose run is kept as it is (run_stash.h).
+enum class RunKind : uint8_t { kNone, kSlab, kLarge, kStashed };
 
 // What a run of granules is. Descriptors are numbered from 1, lie outside the arena and are recycled but never unmapped.
 // All fields but `state` and `next` are written by the run's one owner before its entries are set, and constant then (a large
@@ -32,6 +33,7 @@ struct alignas(64) RunDescriptor {
   RunKind kind;
   bool fresh;     // Slabs: the run's memory was never touched before.
   bool moved;     // Large objects: lies in a mapping of its own since its pages were moved there.
+  bool resized;   // Large objects: realloc has changed its length where it lies.
   bool isolated;  // Must be cleared before another tenant can see it.
   union {
     uint64_t large_bytes;  // Large objects: usable bytes.

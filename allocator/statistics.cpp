@@ -49,6 +49,8 @@ TENURE_STALE_READ void add_runs(HeapStatistics& statistics) {
     if (run.kind == RunKind::kLarge) {
       ++statistics.large_objects;
       statistics.large_bytes += run.large_bytes;
+    } else if (run.kind == RunKind::kStashed) {
+      statistics.dirty_bytes += run.large_bytes;
     } else if (run.kind == RunKind::kSlab) {
       const SlabState state = run.state.load(std::memory_order_acquire);
       const Cache* const cache = __atomic_load_n(&run.cache, __ATOMIC_RELAXED);
@@ -111,7 +113,7 @@ void collect_statistics(HeapStatistics& statistics) {
   }
   statistics.allocated_bytes += statistics.large_bytes;
   const PageHeapStats pages = arena.page_heap.stats();
-  statistics.dirty_bytes = pages.dirty_bytes;
+  statistics.dirty_bytes += pages.dirty_bytes;
   statistics.committed_bytes = pages.chunk_bytes;
   const uint64_t granules = pages.chunk_bytes / kGranuleSize;
   statistics.meta_bytes = granules * sizeof(GranuleEntry) + pages.chunk_bytes / kChunkSize * 33 +

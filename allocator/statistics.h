@@ -31,7 +31,7 @@ struct HeapStatistics {
   uint64_t allocated_bytes;  // Objects in use, by class size, and large ones by run
   uint64_t cached_bytes;     // Free objects in fronts, depots and slabs
   uint64_t slab_bytes;
-  uint64_t dirty_bytes;      // Free runs not yet returned to the system
+  uint64_t dirty_bytes;      // Free runs, stashed ones too, not yet returned to the system
   uint64_t committed_bytes;  // Chunks opened
   uint64_t meta_bytes;       // Tables and structures in use
 };

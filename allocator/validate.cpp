@@ -4,6 +4,7 @@
 #include "allocator/family.h"
 #include "allocator/front.h"
 #include "allocator/pool.h"
+#include "allocator/run_stash.h"
 #include "allocator/statistics.h"
 
 namespace tenure {
@@ -101,6 +102,7 @@ const char* validate_heap() {
     if (run.context) charged += size_t{run.granules} * kGranuleSize;
   }
   if (used != arena.page_heap.stats().used_bytes) return "granules are lost or used twice";
+  if (const char* wrong = validate_stashes()) return wrong;
   const char* wrong = nullptr;
   for_each_cache([&wrong](const Cache& cache) {
     if (wrong == nullptr) wrong = check_cache(cache);

@@ -13,7 +13,8 @@ constexpr size_t kGiB = 1024 * kMiB;
 constexpr size_t kPageSize = 4 * kKiB;  // The only page size supported.
 constexpr size_t kCacheLine = 64;
 
-constexpr bool is_power_of_two(uint64_t x) { return std::has_single_bit(x); }
+// Not std::has_single_bit, which is a call where the instruction set has no popcnt.
+constexpr bool is_power_of_two(uint64_t x) { return x != 0 && (x & (x - 1)) == 0; }
 
 // `to` must be a power of two.
 constexpr uint64_t round_up(uint64_t x, uint64_t to) { return (x + to - 1) & ~(to - 1); }

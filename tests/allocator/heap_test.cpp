@@ -74,7 +74,9 @@ TEST_F(HeapFunctions, KeepsErrno) {
 }
 
 TEST_F(HeapFunctions, ZeroedMemoryIsZeroAfterUse) {
-  for (const size_t size : {1, 16, 100, 4096, 32768, 32769, 300000}) {
+  std::vector<size_t> sizes = {100, 4096, 32768, 32769, 300000};
+  for (size_t size = 0; size <= 80; ++size) sizes.push_back(size);
+  for (const size_t size : sizes) {
     for (int round = 0; round < 3; ++round) {
       auto* const object = static_cast<unsigned char*>(allocate_zeroed(size));
       ASSERT_NE(object, nullptr);
@@ -127,6 +129,24 @@ TEST_F(HeapFunctions, ReallocateStaysWhereItFits) {
   void* const object = allocate(100);
   EXPECT_EQ(reallocate(object, usable_size(object)), object);
   EXPECT_EQ(reallocate(object, usable_size(object) / 2), object);
+  deallocate(object);
+}
+
+// A buffer that grows is given room beyond half a granule: it goes on growing where it lies.
+TEST_F(HeapFunctions, ReallocateGrowsIntoAGranule) {
+  void* object = allocate(12 * kKiB);
+  memset(object, 7, 12 * kKiB);
+  object = reallocate(object, 17 * kKiB);
+  ASSERT_NE(object, nullptr);
+  EXPECT_EQ(usable_size(object), kGranuleSize);
+  EXPECT_EQ(reallocate(object, 20 * kKiB), object);
+  EXPECT_EQ(reallocate(object, kGranuleSize), object);
+  EXPECT_EQ(reallocate(object, 17 * kKiB), object);
+  EXPECT_EQ(validate_heap(), nullptr);
+  // Less than half of it is worth a move.
+  object = reallocate(object, 10 * kKiB);
+  EXPECT_EQ(usable_size(object), class_size(class_of(10 * kKiB)));
+  for (size_t i = 0; i < 10 * kKiB; ++i) ASSERT_EQ(static_cast<char*>(object)[i], 7);
   deallocate(object);
 }
 

@@ -19,6 +19,7 @@ protected:
     }
     return true;
   }
+  static bool stashes() { return !arena.hardened && arena.settings.decay_ms != 0; }
   static void release(void* object) { free_large(number_of(object)); }
 };
 
@@ -38,6 +39,10 @@ TEST_F(LargeTest, RunsOfTheirOwn) {
     Stamped stamped(object, run.large_bytes, 1);
     EXPECT_TRUE(stamped.intact());
     free_large(number);
+    if (stashes()) {
+      EXPECT_EQ(run.kind, RunKind::kStashed);
+    }
+    trim();
     EXPECT_EQ(number_of(object), 0u);
     EXPECT_FALSE(arena.page_heap.is_used(granule_of(object)));
   }

@@ -183,6 +183,7 @@ TEST_F(MisuseDeathTest, WrongSizeAtTheHardenedLevel) {
 TEST_F(MisuseDeathTest, NeverAllocatedMemory) {
   void* const large = allocate(3 * kChunkSize);
   deallocate(large);
+  trim();
   expect_report([&] { deallocate(bytes(large) + kChunkSize); }, "tenure: double free: pointer 0x");
 }
 

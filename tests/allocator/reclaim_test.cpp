@@ -52,7 +52,11 @@ protected:
       poll_decay();
     }
   }
-  static size_t dirty() { return arena.page_heap.stats().dirty_bytes; }
+  static size_t dirty() {
+    HeapStatistics statistics;
+    collect_statistics(statistics);
+    return statistics.dirty_bytes;
+  }
   static uint32_t number_of(const void* object) {
     return arena.page_map.at(granule_of(object)).descriptor.load();
   }
@@ -125,7 +129,9 @@ protected:
     for (int i = 0; i < 20; ++i) poll_decay();
     deallocate(object);
     release(decay_ms);
-    _exit(arena.page_heap.stats().dirty_bytes == 0 ? 0 : 1);
+    HeapStatistics statistics;
+    collect_statistics(statistics);
+    _exit(statistics.dirty_bytes == 0 ? 0 : 1);
   }
 };
 

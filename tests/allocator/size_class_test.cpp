@@ -39,7 +39,7 @@ TEST(SizeClass, WasteIsBounded) {
 TEST(SizeClass, AlignedClassesAreAligned) {
   for (size_t alignment = 1; alignment <= kLargestSmall; alignment *= 2) {
     for (size_t size = 0; size <= kLargestSmall; size += size < 600 ? 1 : 61) {
-      const size_t given = class_size(aligned_class_of(size, alignment));
+      const size_t given = class_size(class_of(aligned_size(size, alignment)));
       ASSERT_GE(given, size);
       ASSERT_EQ(given % alignment, 0u) << size << " " << alignment;
       // No smaller class would do.
