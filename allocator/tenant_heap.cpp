@@ -1,6 +1,8 @@
 #include "allocator/tenant_heap.h"
 
+#include "accounting/lru.h"
 #include "accounting/reclaim.h"
+#include "accounting/shrink.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
 #include "allocator/drain.h"
@@ -176,6 +178,15 @@ bool reap_heap(TenantHeap& heap) {
          heap.late.load(std::memory_order_relaxed) == nullptr;
 }
 
+// A few at a time: what is left behind is looked at in turn.
+size_t reap_some(Tenant&, size_t) {
+  constexpr size_t kHeapsLookedAt = 64;
+  const uint64_t before = uncharged_here();
+  MutexGuard guard(tenants_mutex);
+  reap_heaps(kHeapsLookedAt);
+  return uncharged_here() - before;
+}
+
 size_t purge_subtree(Tenant& top, size_t bytes) {
   size_t freed = 0;
   for_each_in_subtree(top, [&](Tenant& tenant) {
@@ -308,10 +319,14 @@ size_t dead_heaps() { return dead_count; }
 void connect_tenants() {
   OfflineHooks offline;
   offline.kill_caches = kill_caches;
+  offline.drain_lrus = drain_lrus;
   register_offline_hooks(offline);
   ReclaimHooks hooks;
   hooks.purge_caches = purge_subtree;
+  hooks.reap = reap_some;
+  hooks.shrink = shrink_subtree;
   register_reclaim_hooks(hooks);
+  register_empty_caches(empty_tenant_caches);
   for (uint32_t i = 0; i < kClassCount; ++i) {
     class_families[i].root = &root_caches[i];
     root_caches[i].family = &class_families[i];
