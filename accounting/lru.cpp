@@ -6,6 +6,7 @@
 #include "accounting/tenant.h"
 #include "accounting/user_call.h"
 #include "base/check.h"
+#include "base/fence.h"
 #include "base/meta_arena.h"
 
 namespace tenure {
@@ -37,7 +38,7 @@ void send_up(Lru& lru, Tenant& from, LruList& list) {
     LruList* const found = lru.lists.publish(index_of(to->id()), &list);
     if (found == &list) {
       // As in find_list(): either the offline of `to` sees the list, or we see that it goes.
-      std::atomic_thread_fence(std::memory_order_seq_cst);
+      full_fence();
       if (to->online() || !lru.lists.clear_if(index_of(to->id()), &list)) break;
     } else if (found != nullptr) {
       splice(list, *found);
@@ -74,7 +75,7 @@ LruList* find_list(Lru& lru, Tenant& tenant) {
     meta_arena.release(fresh, sizeof *fresh);
     return found;
   }
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  full_fence();
   if (TENURE_UNLIKELY(!tenant.online())) drain(lru, tenant);
   return fresh;
 }
@@ -335,7 +336,7 @@ void forget_lru_shrinker(uint32_t index_plus_1) {
 }
 
 void drain_lrus(Tenant& tenant) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // find_list()
+  full_fence();  // find_list()
   for (Lru* lru = all_lrus; lru != nullptr; lru = lru->next) {
     grace::ReadSection section;
     drain(*lru, tenant);

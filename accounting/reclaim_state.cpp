@@ -3,6 +3,7 @@
 #include "accounting/tenant.h"
 #include "base/attributes.h"
 #include "base/check.h"
+#include "base/fence.h"
 #include "base/meta_arena.h"
 #include "rcu/rcu_array.h"
 
@@ -48,14 +49,14 @@ ReclaimState* make_reclaim_state(Tenant& tenant) {
     return found;
   }
   // As for the lists of an LRU: either offline sees what we published, or we see the offline.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  full_fence();
   if (TENURE_LIKELY(tenant.online())) return fresh;
   retire(tenant, fresh);
   return nullptr;
 }
 
 void drop_reclaim_state(Tenant& tenant) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // make_reclaim_state()
+  full_fence();  // make_reclaim_state()
   grace::ReadSection section;
   if (ReclaimState* state = find_reclaim_state(tenant)) retire(tenant, state);
 }
@@ -70,7 +71,7 @@ void mark_shrinker(Tenant& tenant, uint32_t shrinker) {
   std::atomic<uint64_t>& word = word_of(*state, shrinker);
   // The item is on its list already. Partner: clear_shrinker_mark(), after which the shrinker
   // counts once more: one of the two sees the other.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  full_fence();
   if ((word.load(std::memory_order_relaxed) & bit_of(shrinker)) == 0) {
     word.fetch_or(bit_of(shrinker), std::memory_order_seq_cst);
   }
@@ -96,7 +97,7 @@ void clear_shrinker_mark(Tenant& tenant, uint32_t shrinker) {
   grace::ReadSection section;
   if (ReclaimState* state = find_reclaim_state(tenant)) {
     word_of(*state, shrinker).fetch_and(~bit_of(shrinker), std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // mark_shrinker()
+    full_fence();  // mark_shrinker()
   }
 }
 

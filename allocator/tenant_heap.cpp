@@ -9,6 +9,7 @@
 #include "allocator/front_space.h"
 #include "allocator/reclaim.h"
 #include "base/check.h"
+#include "base/fence.h"
 #include "base/meta_arena.h"
 
 namespace tenure {
@@ -74,7 +75,7 @@ Cache* publish_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, Cach
     meta_arena.destroy(mine);
     return found && found->owner == &tenant ? found : nullptr;
   }
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  full_fence();
   if (TENURE_LIKELY(tenant.online())) return mine;
   // Others may have found it meanwhile, so it goes the way of all dead caches.
   if (family.children.clear_if(id, mine)) {
@@ -250,7 +251,7 @@ size_t empty_tenant_caches(Tenant& tenant) {
 }
 
 void kill_caches(Tenant& tenant) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // publish_cache()
+  full_fence();  // publish_cache()
   TenantHeap* const heap = heap_of(tenant);
   if (heap == nullptr) return;
   Cache* const before = heap->dead;

@@ -1,0 +1,448 @@
+#include "accounting/shrinker.h"
+
+#include <errno.h>
+
+#include <atomic>
+#include <list>
+#include <stdexcept>
+#include <thread>
+
+#include "accounting/lru.h"
+#include "accounting/pressure.h"
+#include "accounting/shrink.h"
+#include "tests/accounting/tree_fixture.h"
+
+namespace tenure {
+namespace {
+
+// A service's cache: charged objects of one size on an LRU.
+class Cache {
+public:
+  struct Object {
+    LruItem item;
+    AccountingContext* context;
+    Cache* cache;
+  };
+
+  explicit Cache(uint64_t bytes = 100, unsigned cost = kOrdinaryCost) : bytes_(bytes) {
+    lru_ = Lru::create();
+    EXPECT_EQ(register_shrinker("cache", count_of, scan_of, cost, this, &shrinker_), 0);
+    tie_lru(*lru_, shrinker_);
+  }
+  ~Cache() {
+    EXPECT_EQ(unregister_shrinker(shrinker_), 0);
+    for_each_in_subtree(root_tenant, [this](Tenant& tenant) {
+      lru_walk(*lru_, tenant, free_item, nullptr, SIZE_MAX);
+      return true;
+    });
+    EXPECT_EQ(Lru::destroy(lru_), 0);
+  }
+
+  bool add(Tenant& tenant, int objects = 1) {
+    for (int i = 0; i < objects; ++i) {
+      AccountingContext* context = charge(tenant, bytes_, RequestKind::kLarge);
+      if (context == nullptr) return false;
+      auto* object = new Object{{}, context, this};
+      EXPECT_EQ(lru_add(*lru_, tenant, object->item), 0);
+    }
+    return true;
+  }
+  size_t count(Tenant& tenant) { return lru_count(*lru_, tenant); }
+  Shrinker* shrinker() { return shrinker_; }
+  Lru& lru() { return *lru_; }
+
+  std::atomic<int> counts{0}, scans{0};
+
+private:
+  static Tenant& tenant_or_root(Tenant* tenant) { return tenant ? *tenant : root_tenant; }
+  static size_t count_of(Tenant* tenant, void* argument) {
+    auto& cache = *static_cast<Cache*>(argument);
+    ++cache.counts;
+    return cache.count(tenant_or_root(tenant));
+  }
+  static size_t scan_of(Tenant* tenant, size_t most, void* argument) {
+    auto& cache = *static_cast<Cache*>(argument);
+    ++cache.scans;
+    return lru_walk(*cache.lru_, tenant_or_root(tenant), free_item, nullptr, most);
+  }
+  static LruVerdict free_item(LruItem* item, void*) {
+    auto* object = reinterpret_cast<Object*>(item);
+    uncharge(*object->context, object->cache->bytes_);
+    delete object;
+    return LruVerdict::kRemoved;
+  }
+
+  const uint64_t bytes_;
+  Lru* lru_ = nullptr;
+  Shrinker* shrinker_ = nullptr;
+};
+
+class ShrinkerTest : public TreeTest {
+protected:
+  void SetUp() override {
+    TreeTest::SetUp();
+    OfflineHooks offline;
+    offline.drain_lrus = drain_lrus;
+    register_offline_hooks(offline);
+    ReclaimHooks hooks;
+    hooks.shrink = shrink_subtree;
+    register_reclaim_hooks(hooks);
+  }
+  Tenant& limited(Tenant& parent, const char* name, uint64_t max) {
+    Tenant& tenant = make(parent, name);
+    tenant.set_max(max);
+    tenant.set_policy(Policy::kFailAll);
+    return tenant;
+  }
+  // A charge that is taken back at once.
+  static bool fits(Tenant& tenant, uint64_t bytes) {
+    AccountingContext* context = charge(tenant, bytes, RequestKind::kSmall);
+    if (context) uncharge(*context, bytes);
+    return context != nullptr;
+  }
+};
+
+TEST_F(ShrinkerTest, Arguments) {
+  const auto count = [](Tenant*, void*) -> size_t { return 0; };
+  const auto scan = [](Tenant*, size_t, void*) -> size_t { return 0; };
+  Shrinker* shrinker = nullptr;
+  EXPECT_EQ(register_shrinker(nullptr, count, scan, 2, nullptr, &shrinker), -EINVAL);
+  EXPECT_EQ(register_shrinker("x", nullptr, scan, 2, nullptr, &shrinker), -EINVAL);
+  EXPECT_EQ(register_shrinker("x", count, nullptr, 2, nullptr, &shrinker), -EINVAL);
+  EXPECT_EQ(register_shrinker("x", count, scan, 0, nullptr, &shrinker), -EINVAL);
+  EXPECT_EQ(register_shrinker("x", count, scan, kHighestCost + 1, nullptr, &shrinker), -EINVAL);
+  std::vector<Shrinker*> all;
+  for (uint32_t i = 0; i < kMostShrinkers; ++i) {
+    ASSERT_EQ(register_shrinker("x", count, scan, 2, nullptr, &shrinker), 0);
+    all.push_back(shrinker);
+  }
+  EXPECT_EQ(register_shrinker("x", count, scan, 2, nullptr, &shrinker), -ENOSPC);
+  for (Shrinker* each : all) EXPECT_EQ(unregister_shrinker(each), 0);
+  EXPECT_FALSE(any_untied_shrinker());
+}
+
+TEST_F(ShrinkerTest, OnlyTenantsWithItemsAreAskedFor) {
+  Tenant& a = limited(root_tenant, "a", 10000);
+  Tenant& b = make(root_tenant, "b");
+  Cache cache, other;
+  EXPECT_TRUE(cache.add(a, 10));
+  grace::ReadSection section;
+  EXPECT_TRUE(shrinker_marked(a, cache.shrinker()->index));
+  EXPECT_FALSE(shrinker_marked(a, other.shrinker()->index));
+  EXPECT_FALSE(any_shrinker_marked(b));
+}
+
+TEST_F(ShrinkerTest, TheMarkGoesWhenNothingIsCounted) {
+  Tenant& a = limited(root_tenant, "a", 1000);
+  Cache cache;
+  EXPECT_TRUE(cache.add(a, 10));
+  EXPECT_TRUE(fits(a, 1000));
+  EXPECT_EQ(cache.count(a), 0u);
+  AccountingContext* held = charge(a, 1000, RequestKind::kSmall);
+  EXPECT_FALSE(fits(a, 1));  // Asks once more, and finds nothing.
+  const int asked = cache.counts;
+  EXPECT_FALSE(fits(a, 1));
+  EXPECT_EQ(cache.counts, asked);
+  uncharge(*held, 1000);
+  EXPECT_TRUE(cache.add(a, 10));
+  EXPECT_TRUE(fits(a, 1000));
+}
+
+TEST_F(ShrinkerTest, ItemsFromBeforeTheTieCount) {
+  Tenant& a = limited(root_tenant, "a", 1000);
+  Cache cache;
+  tie_lru(cache.lru(), nullptr);
+  EXPECT_TRUE(cache.add(a, 10));
+  EXPECT_FALSE(fits(a, 100));
+  tie_lru(cache.lru(), cache.shrinker());
+  EXPECT_TRUE(fits(a, 100));
+}
+
+TEST_F(ShrinkerTest, ATenantAtItsLimitGivesUpItsCacheAndNothingFails) {
+  Tenant& a = limited(root_tenant, "a", 100000);
+  Cache cache;
+  EXPECT_TRUE(cache.add(a, 900));
+  std::vector<AccountingContext*> kept;
+  for (int i = 0; i < 100; ++i) {
+    AccountingContext* context = charge(a, 1000, RequestKind::kSmall);
+    ASSERT_NE(context, nullptr) << i;
+    kept.push_back(context);
+  }
+  EXPECT_EQ(a.counter.failures(), 0u);
+  EXPECT_EQ(a.counter.usage(), 100000u);
+  EXPECT_EQ(cache.count(a), 0u);
+  EXPECT_FALSE(fits(a, 1));
+  for (AccountingContext* context : kept) uncharge(*context, 1000);
+}
+
+TEST_F(ShrinkerTest, GivesInProportionToUsage) {
+  Tenant& top = make(root_tenant, "top");
+  Tenant& a = make(top, "a");
+  Tenant& b = make(top, "b");
+  Cache cache;
+  EXPECT_TRUE(cache.add(a, 1000));
+  EXPECT_TRUE(cache.add(b, 3000));
+  const size_t freed = reclaim(top, 40000, ReclaimStage::kShrink);
+  EXPECT_EQ(freed, 40000u);
+  EXPECT_EQ(cache.count(a), 900u);
+  EXPECT_EQ(cache.count(b), 2700u);
+}
+
+TEST_F(ShrinkerTest, DearObjectsGoLater) {
+  Tenant& a = make(root_tenant, "a");
+  Cache cheap(100, 2), dear(100, 8);
+  EXPECT_TRUE(cheap.add(a, 1000));
+  EXPECT_TRUE(dear.add(a, 1000));
+  EXPECT_GE(reclaim(a, 10000, ReclaimStage::kShrink), 10000u);
+  EXPECT_LT(cheap.count(a), dear.count(a));
+  EXPECT_LT(dear.count(a), 1000u);
+}
+
+TEST_F(ShrinkerTest, AProtectedNeighbourLosesNothingUntilOthersHaveNothing) {
+  Tenant& top = limited(root_tenant, "top", 300000);
+  Tenant& guarded = make(top, "guarded");
+  Tenant& inside = make(guarded, "inside");
+  Tenant& open = make(top, "open");
+  Tenant& firm = make(top, "firm");
+  guarded.counter.set_low(100000);
+  firm.counter.set_min(50000);
+  Cache cache;
+  EXPECT_TRUE(cache.add(inside, 1000));
+  EXPECT_TRUE(cache.add(firm, 500));
+  EXPECT_TRUE(cache.add(open, 1500));
+  EXPECT_EQ(top.counter.usage(), 300000u);
+  std::vector<AccountingContext*> kept;
+  for (int i = 0; i < 150; ++i) {
+    kept.push_back(charge(open, 1000, RequestKind::kSmall));
+    ASSERT_NE(kept.back(), nullptr);
+    if (i < 148) {
+      ASSERT_EQ(cache.count(inside), 1000u) << i;
+    }
+  }
+  EXPECT_EQ(guarded.event_count(EventKind::kLow) + inside.event_count(EventKind::kLow), 0u);
+  // Now nobody else has anything: low gives way, min does not.
+  for (int i = 0; i < 100; ++i) {
+    kept.push_back(charge(open, 1000, RequestKind::kSmall));
+    ASSERT_NE(kept.back(), nullptr);
+    ASSERT_EQ(cache.count(firm), 500u);
+  }
+  EXPECT_GT(inside.event_count(EventKind::kLow), 0u);
+  EXPECT_EQ(cache.count(inside), 0u);
+  EXPECT_FALSE(fits(open, 1));
+  EXPECT_EQ(cache.count(firm), 500u);
+  // On behalf of its own limit a protected tenant is fair game.
+  firm.set_max(20000);
+  EXPECT_EQ(reclaim_to(firm, 20000), 30000u);
+  for (AccountingContext* context : kept) uncharge(*context, 1000);
+}
+
+TEST_F(ShrinkerTest, MoreTenantsThanOneGatheringHolds) {
+  Tenant& top = limited(root_tenant, "top", 100000);
+  Cache cache;
+  std::vector<Tenant*> all;
+  for (int i = 0; i < 100; ++i) {
+    all.push_back(&make(top, std::to_string(i).c_str()));
+    EXPECT_TRUE(cache.add(*all.back(), 10));
+  }
+  // Small demands go round.
+  for (int i = 0; i < 10; ++i) EXPECT_GE(reclaim(top, 3200, ReclaimStage::kShrink), 3200u);
+  for (Tenant* tenant : all) EXPECT_LT(cache.count(*tenant), 10u) << tenant->name();
+  EXPECT_TRUE(fits(top, 100000));
+  EXPECT_FALSE(fits(top, 100001));
+}
+
+// Objects go to the parent with their tenant, and its limit finds them there.
+TEST_F(ShrinkerTest, ObjectsOfDepartedTenantsAreShrunkForTheirHeirs) {
+  Tenant& top = limited(root_tenant, "top", 10000);
+  Tenant& a = make(top, "a");
+  Cache cache;
+  EXPECT_TRUE(cache.add(a, 100));
+  EXPECT_EQ(offline_tenant(a, 0), 0);
+  EXPECT_EQ(cache.count(top), 100u);
+  EXPECT_TRUE(fits(top, 10000));
+  EXPECT_EQ(cache.count(top), 0u);
+}
+
+// --- Shrinkers that misbehave.
+
+struct Bad {
+  Tenant* tenant;
+  Cache* cache;
+  std::atomic<int> calls{0};
+};
+
+class BadShrinkerTest : public ShrinkerTest {
+protected:
+  // Registers the shrinker beside a good cache; the tenant must get its memory all the same.
+  void expect_no_harm(CountCallback count, ScanCallback scan) {
+    Tenant& a = limited(root_tenant, "a", 10000);
+    Cache cache;
+    Bad bad{&a, &cache};
+    Shrinker* shrinker = nullptr;
+    ASSERT_EQ(register_shrinker("bad", count, scan, 2, &bad, &shrinker), 0);
+    EXPECT_TRUE(cache.add(a, 100));
+    EXPECT_TRUE(fits(a, 5000));
+    EXPECT_TRUE(fits(a, 10000));
+    AccountingContext* held = charge(a, 10000, RequestKind::kSmall);
+    EXPECT_FALSE(fits(a, 1));
+    EXPECT_GT(bad.calls, 0);
+    uncharge(*held, 10000);
+    EXPECT_EQ(unregister_shrinker(shrinker), 0);
+    EXPECT_EQ(errno, 4321);
+  }
+  void SetUp() override {
+    ShrinkerTest::SetUp();
+    errno = 4321;
+  }
+  static size_t many(Tenant*, void* argument) {
+    ++static_cast<Bad*>(argument)->calls;
+    errno = 1;
+    return 1000;
+  }
+};
+
+TEST_F(BadShrinkerTest, FreesNothing) {
+  expect_no_harm(many, [](Tenant*, size_t, void*) -> size_t { return 0; });
+}
+TEST_F(BadShrinkerTest, ClaimsToHaveFreed) {
+  expect_no_harm(many, [](Tenant*, size_t, void*) -> size_t { return SIZE_MAX; });
+}
+TEST_F(BadShrinkerTest, CountsNonsense) {
+  expect_no_harm(
+      [](Tenant* t, void* argument) -> size_t {
+        many(t, argument);
+        return SIZE_MAX;
+      },
+      [](Tenant*, size_t most, void*) -> size_t { return most; });
+}
+TEST_F(BadShrinkerTest, Throws) {
+  expect_no_harm(
+      [](Tenant* t, void* argument) -> size_t {
+        many(t, argument);
+        if (static_cast<Bad*>(argument)->calls % 2 == 0) throw std::runtime_error("count");
+        return 10;
+      },
+      [](Tenant*, size_t, void*) -> size_t { throw 1; });
+}
+TEST_F(BadShrinkerTest, ChargesInside) {
+  expect_no_harm(many, [](Tenant*, size_t, void* argument) -> size_t {
+    Tenant& a = *static_cast<Bad*>(argument)->tenant;
+    EXPECT_TRUE(in_reclaim());
+    fits(a, 20000);  // Fails without reclaim, as this is it.
+    return 0;
+  });
+}
+TEST_F(BadShrinkerTest, AddsToTheLruInstead) {
+  Tenant& a = limited(root_tenant, "a", 10000);
+  Cache cache;
+  Bad bad{&a, &cache};
+  Shrinker* shrinker = nullptr;
+  ASSERT_EQ(register_shrinker(
+                "bad", many,
+                [](Tenant*, size_t, void* argument) -> size_t {
+                  auto& own = *static_cast<Bad*>(argument);
+                  own.cache->add(*own.tenant);
+                  return 1;
+                },
+                2, &bad, &shrinker),
+            0);
+  EXPECT_TRUE(cache.add(a, 100));
+  EXPECT_TRUE(fits(a, 5000));
+  EXPECT_FALSE(fits(a, 10000));  // There is always something again; but it comes to an end.
+  EXPECT_EQ(unregister_shrinker(shrinker), 0);
+  EXPECT_TRUE(fits(a, 10000));
+}
+
+TEST_F(ShrinkerTest, UnregisteringInsideIsRefused) {
+  Tenant& a = limited(root_tenant, "a", 100);
+  static Shrinker* self;
+  static int result;
+  result = 0;
+  ASSERT_EQ(register_shrinker(
+                "self", [](Tenant*, void*) -> size_t { return 1; },
+                [](Tenant*, size_t, void*) -> size_t {
+                  result = unregister_shrinker(self);
+                  return 0;
+                },
+                2, nullptr, &self),
+            0);
+  AccountingContext* held = charge(a, 100, RequestKind::kSmall);
+  EXPECT_FALSE(fits(a, 100));
+  EXPECT_EQ(result, -EDEADLK);
+  uncharge(*held, 100);
+  EXPECT_EQ(unregister_shrinker(self), 0);
+}
+
+TEST_F(ShrinkerTest, UnregisteringWaitsForCalls) {
+  Tenant& a = limited(root_tenant, "a", 100);
+  static std::atomic<int> stage;
+  stage = 0;
+  Shrinker* slow = nullptr;
+  ASSERT_EQ(register_shrinker(
+                "slow", [](Tenant*, void*) -> size_t { return 1; },
+                [](Tenant*, size_t, void*) -> size_t {
+                  stage = 1;
+                  while (stage != 2) std::this_thread::yield();
+                  for (int i = 0; i < 100; ++i) std::this_thread::yield();
+                  stage = 3;
+                  return 0;
+                },
+                2, nullptr, &slow),
+            0);
+  AccountingContext* held = charge(a, 100, RequestKind::kSmall);
+  std::thread reclaimer([&a] {
+    while (stage == 0) fits(a, 100);
+  });
+  while (stage != 1) std::this_thread::yield();
+  stage = 2;
+  EXPECT_EQ(unregister_shrinker(slow), 0);
+  EXPECT_EQ(stage, 3);
+  reclaimer.join();
+  EXPECT_FALSE(fits(a, 100));
+  EXPECT_EQ(stage, 3);
+  uncharge(*held, 100);
+}
+
+TEST_F(ShrinkerTest, NotUnderALockNorInAReadSection) {
+  Tenant& a = make(root_tenant, "a");
+  Cache cache;
+  EXPECT_TRUE(cache.add(a, 10));
+  {
+    MutexGuard guard(tenants_mutex);
+    EXPECT_EQ(reclaim(a, 100, ReclaimStage::kShrink), 0u);
+  }
+  {
+    grace::ReadSection section;
+    EXPECT_EQ(reclaim(a, 100, ReclaimStage::kShrink), 0u);
+  }
+  {
+    const ChargingScope outer, in_a_handler;
+    EXPECT_EQ(reclaim(a, 100, ReclaimStage::kShrink), 0u);
+  }
+  EXPECT_EQ(cache.scans, 0);
+  EXPECT_EQ(reclaim(a, 100, ReclaimStage::kShrink), 100u);
+}
+
+TEST_F(ShrinkerTest, ThreadsAtTheLimitTogether) {
+  Tenant& top = limited(root_tenant, "top", 400000);
+  Cache cache;
+  std::vector<std::thread> threads;
+  std::atomic<int> failures{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      Tenant* mine = nullptr;
+      ASSERT_EQ(create_tenant(top, std::to_string(t).c_str(), &mine), 0);
+      for (int i = 0; i < 20000; ++i) failures += !cache.add(*mine);
+      EXPECT_EQ(offline_tenant(*mine, 0), 0);
+      mine->unpin();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+  EXPECT_LE(top.counter.peak(), 400000u);
+  EXPECT_EQ(cache.count(top), top.counter.usage() / 100);
+  EXPECT_TRUE(validate_lru(cache.lru()));
+}
+
+}  // namespace
+}  // namespace tenure
