@@ -39,10 +39,8 @@ uint64_t monotonic_us() {
 
 PressureAverages PressureAverages::advanced(uint64_t elapsed_us, uint64_t stalled_us) const {
   if (stalled_us > elapsed_us) stalled_us = elapsed_us;
-  // In seconds or so if need be, so that the product fits.
-  const bool coarse = elapsed_us >> 36 != 0;
-  const uint64_t elapsed = coarse ? elapsed_us >> 20 : elapsed_us;
-  const uint64_t stalled = coarse ? stalled_us >> 20 : stalled_us;
+  uint64_t elapsed = elapsed_us, stalled = stalled_us;
+  for (; elapsed >> 36 != 0; elapsed >>= 8) stalled >>= 8;  // So that the product fits.
   const uint64_t share = stalled * kFullShare / elapsed;
   uint64_t periods = elapsed_us / kPeriodUs;
   if (periods > kMostPeriods) periods = kMostPeriods;

@@ -50,9 +50,10 @@ void measure(Case& run, size_t lrus_each) {
   for (tenure_lru_item& item : run.items) tenure_lru_touch(&item);
   const std::chrono::duration<double, std::nano> touch = std::chrono::steady_clock::now() - again;
   const double count = static_cast<double>(next);
-  std::printf("%6zu LRUs a tenant: %8zu lists  %8.2f MiB  %6.0f bytes a list  add %5.0f ns  touch %4.0f ns\n",
-              lrus_each, next, mib(bytes), static_cast<double>(bytes) / count, first.count() / count,
-              touch.count() / count);
+  std::printf("%6zu LRUs a tenant: %8zu lists  %8.2f MiB  %6.0f bytes a list  add %5.0f ns  touch "
+              "%4.0f ns\n",
+              lrus_each, next, mib(bytes), static_cast<double>(bytes) / count,
+              first.count() / count, touch.count() / count);
   for (tenure_lru_item& item : run.items) tenure_lru_remove(&item);
 }
 
@@ -91,7 +92,8 @@ int main() {
   }
   const auto start = std::chrono::steady_clock::now();
   tenure_tenant_offline(run.live[0], 0);
-  const std::chrono::duration<double, std::micro> offline = std::chrono::steady_clock::now() - start;
+  const std::chrono::duration<double, std::micro> offline =
+      std::chrono::steady_clock::now() - start;
   std::printf("offline of a tenant with %zu items on %zu LRUs: %.0f us\n", run.items.size(), kLrus,
               offline.count());
 }

@@ -90,8 +90,8 @@ int main(int argc, char**) {
     std::this_thread::sleep_for(std::chrono::milliseconds(15));
     const size_t gold = usage(tenants[0]), all = usage(service);
     if (argc > 1)
-      std::printf("%zu %zu %zu %zu %zu\n", phase.load(), gold, usage(tenants[1]),
-                  usage(tenants[2]), all);
+      std::printf("%zu %zu %zu %zu %zu\n", phase.load(), gold, usage(tenants[1]), usage(tenants[2]),
+                  all);
     assert(all <= 48 * kMiB);
     full |= gold >= 17 * kMiB;
     assert(!full || gold >= 15 * kMiB);  // Others take what lies above its protection, no more.

@@ -222,9 +222,9 @@ TEST_F(LruStressTest, EverythingAtOnce) {
   threads.emplace_back([&] {
     while (!stop) {  // Comes and goes while it is called.
       Shrinker* passing = nullptr;
-      ASSERT_EQ(register_shrinker("passing", Service::count, Service::scan, 4, service.get(),
-                                  &passing),
-                0);
+      ASSERT_EQ(
+          register_shrinker("passing", Service::count, Service::scan, 4, service.get(), &passing),
+          0);
       std::this_thread::yield();
       ASSERT_EQ(unregister_shrinker(passing), 0);
     }

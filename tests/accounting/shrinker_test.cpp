@@ -1,6 +1,8 @@
 #include "accounting/shrinker.h"
 
 #include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <list>
@@ -381,7 +383,8 @@ TEST_F(ShrinkerTest, UnregisteringWaitsForCalls) {
   ASSERT_EQ(register_shrinker(
                 "slow", [](Tenant*, void*) -> size_t { return 1; },
                 [](Tenant*, size_t, void*) -> size_t {
-                  stage = 1;
+                  int none = 0;
+                  if (!stage.compare_exchange_strong(none, 1)) return 0;
                   while (stage != 2) std::this_thread::yield();
                   for (int i = 0; i < 100; ++i) std::this_thread::yield();
                   stage = 3;
@@ -422,6 +425,59 @@ TEST_F(ShrinkerTest, NotUnderALockNorInAReadSection) {
   EXPECT_EQ(cache.scans, 0);
   EXPECT_EQ(reclaim(a, 100, ReclaimStage::kShrink), 100u);
 }
+
+#if !defined(__SANITIZE_THREAD__)  // Its runtime does not survive fork in a threaded program.
+TEST_F(ShrinkerTest, AForkChildOfAThreadedProcessHasNone) {
+  Tenant& a = limited(root_tenant, "a", 1000);
+  Cache cache;
+  EXPECT_TRUE(cache.add(a, 10));
+  std::atomic<int> stage{0};
+  static std::atomic<int>* stage_of_call;
+  stage_of_call = &stage;
+  Shrinker* slow = nullptr;
+  ASSERT_EQ(register_shrinker(
+                "slow", [](Tenant*, void*) -> size_t { return 1; },
+                [](Tenant*, size_t, void*) -> size_t {
+                  int none = 0;
+                  stage_of_call->compare_exchange_strong(none, 1);
+                  while (*stage_of_call != 2) std::this_thread::yield();
+                  return 0;
+                },
+                2, nullptr, &slow),
+            0);
+  Tenant& b = limited(root_tenant, "b", 10);
+  AccountingContext* held = charge(b, 10, RequestKind::kSmall);
+  std::thread reclaimer([&b] { fits(b, 100); });
+  while (stage != 1) std::this_thread::yield();
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    grace::after_fork_child();
+    deferred::after_fork_child();
+    shrinkers_after_fork_child();
+    lrus_after_fork_child();
+    tenants_after_fork_child();
+    if (fits(a, 1)) _exit(1);  // Nobody lets anything go.
+    // A call of a thread that is gone is not waited for, and the LRU works.
+    if (unregister_shrinker(slow) != 0) _exit(2);
+    if (cache.count(a) != 10) _exit(3);
+    if (offline_tenant(a, 0) != 0 || cache.count(root_tenant) != 10) _exit(4);
+    Shrinker* anew = nullptr;
+    const CountCallback none = [](Tenant*, void*) -> size_t { return 0; };
+    const ScanCallback nothing = [](Tenant*, size_t, void*) -> size_t { return 0; };
+    if (register_shrinker("anew", none, nothing, 2, nullptr, &anew) != 0) _exit(5);
+    _exit(0);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  stage = 2;
+  reclaimer.join();
+  uncharge(*held, 10);
+  EXPECT_EQ(unregister_shrinker(slow), 0);
+  EXPECT_TRUE(fits(a, 1));
+}
+#endif
 
 TEST_F(ShrinkerTest, ThreadsAtTheLimitTogether) {
   Tenant& top = limited(root_tenant, "top", 400000);
