@@ -1,6 +1,7 @@
 #include "accounting/shrink.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "accounting/protection.h"
 #include "accounting/reclaim.h"
@@ -18,9 +19,11 @@ constexpr uint32_t kMostVictims = 32;
 constexpr uint32_t kMostLookedAt = 4096;  // Tenants in one read section.
 // More than is asked for, so that who allocates bit by bit does not reclaim bit by bit.
 constexpr uint64_t kBatch = 128 * 1024;
-// How often all of the subtree is asked for all it has: objects used lately may survive the first
-// time.
-constexpr unsigned kLastCircles = 4;
+// How often all of the subtree is asked for all it has: objects used lately, or locked, may survive
+// the first time. Where nothing went though there are objects, others get a little time, twice as
+// long each time (3.1 ms in all), to give locks back.
+constexpr unsigned kLastCircles = 6;
+constexpr long kFirstPauseNs = 100'000;
 
 // Which protection a pass respects.
 enum class Spare { kLow, kMin };
@@ -38,6 +41,7 @@ struct Victims {
   uint64_t room = 0;    // Of all.
   bool circle = false;  // All of the subtree is in here.
   unsigned ends = 0;    // How often the walk came by the end of the tree's order.
+  bool spared = false;  // Somebody has room above min that low protects.
 };
 
 bool is_below(const Tenant& top, const Tenant* tenant) {
@@ -54,6 +58,7 @@ void consider(Tenant& tenant, Room& rooms, Victims& victims, const Tenant& top, 
   if (!tenant.online()) return;
   if (!any_untied_shrinker() && !any_shrinker_marked(tenant)) return;
   const Room::Bytes room = rooms.of(tenant);
+  victims.spared |= room.above_low < room.above_min;
   Victim victim{&tenant, Room::own_usage(tenant), 0, room.above_low == 0};
   victim.room = spare == Spare::kLow ? room.above_low : room.above_min;
   if (victim.room > victim.own) victim.room = victim.own;
@@ -84,11 +89,15 @@ TENURE_NOINLINE void gather(Tenant& top, Spare spare, uint32_t& position, Victim
   position = index_of(at->id());
 }
 
-// Each victim gives in proportion to its room. Returns how many objects went.
-size_t shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings,
-                      bool* everything) {
-  size_t objects = 0;
-  *everything = true;
+// What a circle has brought.
+struct Circle {
+  bool all_asked = true;  // Everyone has been asked for all its room.
+  bool any_asked = false;
+  bool any_gone = false;
+};
+
+// Each victim gives in proportion to its room.
+void shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings, Circle& circle) {
   for (uint32_t i = 0; i < victims.count; ++i) {
     const Victim& victim = victims.list[i];
     ShrinkShare share{victim.room, victim.own};
@@ -96,42 +105,48 @@ size_t shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings
         victims.room <= bytes ? victim.room : proportion(victim.room, bytes, victims.room);
     if (victim.own == 0) {
       share = {uint64_t{1} << doublings, 64};  // The root: its objects have no known size.
-      if (doublings < 6) *everything = false;
+      circle.all_asked &= doublings >= 6;
     } else if (wanted < victim.room >> doublings) {
       share.part = wanted << doublings;
-      *everything = false;
+      circle.all_asked = false;
     }
     if (victim.below_low) record_event(*victim.tenant, EventKind::kLow);
-    const size_t gone = run_shrinkers(*victim.tenant, share);
-    if (gone != 0 && empty_caches_of) empty_caches_of(*victim.tenant);
-    objects += gone;
+    const ShrinkOutcome outcome = run_shrinkers(*victim.tenant, share);
+    if (outcome.gone != 0 && empty_caches_of) empty_caches_of(*victim.tenant);
+    circle.any_asked |= outcome.asked != 0;
+    circle.any_gone |= outcome.gone != 0;
     victim.tenant->unpin();
   }
-  return objects;
+}
+
+void pause(unsigned circle) {
+  const timespec pause{0, kFirstPauseNs << circle};
+  nanosleep(&pause, nullptr);
 }
 
 // At first everyone is asked for its share, then for twice as much, and so on, since objects may be
-// smaller than they look, or in use, or lie in slabs with others.
-void shrink_sparing(Tenant& top, uint64_t bytes, Spare spare, uint64_t start, uint32_t& position) {
+// smaller than they look, or in use, or lie in slabs with others. Whether low has spared somebody.
+bool shrink_sparing(Tenant& top, uint64_t bytes, Spare spare, uint64_t start, uint32_t& position) {
   unsigned doublings = 0, ends = 0, last_circles = 0;
-  size_t objects = 0;
-  bool all_asked = true;
+  bool spared = false;
+  Circle circle;
   for (;;) {
     const uint64_t done = uncharged_here() - start;
-    if (done >= bytes) return;
+    if (done >= bytes) return spared;
     Victims victims;
     gather(top, spare, position, victims);
-    bool everything = true;
-    objects += shrink_victims(victims, bytes - done, doublings, &everything);
-    all_asked &= everything;
+    spared |= victims.spared;
+    shrink_victims(victims, bytes - done, doublings, circle);
     // A subtree that does not fit into one gathering has been seen whole after the second end.
     ends += victims.ends;
     if (!victims.circle && ends < 2) continue;
-    if (all_asked && (objects == 0 || ++last_circles == kLastCircles)) return;
+    if (circle.all_asked) {
+      if (!circle.any_asked || ++last_circles == kLastCircles) return spared;
+      if (!circle.any_gone) pause(last_circles - 1);
+    }
     if (doublings < 63) ++doublings;
     ends = 0;
-    objects = 0;
-    all_asked = true;
+    circle = {};
   }
 }
 
@@ -212,8 +227,10 @@ size_t shrink_subtree(Tenant& top, size_t bytes) {
   const uint64_t batch = sixteenth < kBatch ? sixteenth : kBatch;
   const uint64_t wanted = bytes > batch ? bytes : batch;
   uint32_t position = load_position(top);
-  shrink_sparing(top, wanted, Spare::kLow, start, position);
-  if (uncharged_here() - start < bytes) shrink_sparing(top, bytes, Spare::kMin, start, position);
+  const bool spared = shrink_sparing(top, wanted, Spare::kLow, start, position);
+  if (spared && uncharged_here() - start < bytes) {
+    shrink_sparing(top, bytes, Spare::kMin, start, position);
+  }
   store_position(top, position);
   errno = saved;
   return uncharged_here() - start;

@@ -52,9 +52,9 @@ size_t count_objects(Shrinker& shrinker, Tenant& tenant) {
   return again;
 }
 
-size_t run_one(Shrinker& shrinker, Tenant& tenant, ShrinkShare share) {
+void run_one(Shrinker& shrinker, Tenant& tenant, ShrinkShare share, ShrinkOutcome& outcome) {
   const size_t objects = count_objects(shrinker, tenant);
-  if (objects == 0) return 0;
+  if (objects == 0) return;
   size_t most = objects;
   if (share.part < share.whole) {
     most = proportion(objects, share.part, share.whole);
@@ -62,7 +62,9 @@ size_t run_one(Shrinker& shrinker, Tenant& tenant, ShrinkShare share) {
                                          : proportion(most, kOrdinaryCost, shrinker.cost);
     if (most > objects) most = objects;
   }
-  return call_scan(shrinker, tenant, most == 0 ? 1 : most);
+  if (most == 0) most = 1;
+  outcome.gone += call_scan(shrinker, tenant, most);
+  outcome.asked = outcome.asked > SIZE_MAX - most ? SIZE_MAX : outcome.asked + most;
 }
 
 bool wants(uint32_t index, Tenant& tenant) {
@@ -151,17 +153,17 @@ void tie_lru(Lru& lru, Shrinker* shrinker) {
 
 bool any_untied_shrinker() { return untied.load(std::memory_order_relaxed) != 0; }
 
-size_t run_shrinkers(Tenant& tenant, ShrinkShare share) {
-  size_t freed = 0;
+ShrinkOutcome run_shrinkers(Tenant& tenant, ShrinkShare share) {
+  ShrinkOutcome outcome;
   const uint32_t end = highest.load(std::memory_order_relaxed);
   for (uint32_t i = 0; i < end; ++i) {
     if (!wants(i, tenant)) continue;
     Shrinker* const shrinker = enter(i);
     if (shrinker == nullptr) continue;
-    freed += run_one(*shrinker, tenant, share);
+    run_one(*shrinker, tenant, share, outcome);
     leave(*shrinker);
   }
-  return freed;
+  return outcome;
 }
 
 void shrinkers_after_fork_child() {

@@ -64,9 +64,13 @@ bool any_untied_shrinker();
 struct ShrinkShare {
   uint64_t part, whole;
 };
+struct ShrinkOutcome {
+  size_t asked = 0;  // Objects that were asked for: 0 where nothing is counted.
+  size_t gone = 0;
+};
 // Has the shrinkers that have something of the tenant let go of that share of their objects, each
-// of one at least. Returns how many objects went. The tenant is pinned. Runs user code.
-size_t run_shrinkers(Tenant& tenant, ShrinkShare share);
+// of one at least. The tenant is pinned. Runs user code.
+ShrinkOutcome run_shrinkers(Tenant& tenant, ShrinkShare share);
 
 // In a fork child: if the process had threads, no shrinker runs any more until it is registered
 // anew: the locks its callbacks take may be held by threads that do not exist.

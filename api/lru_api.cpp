@@ -9,8 +9,7 @@
 
 using namespace tenure;
 
-static_assert(sizeof(tenure_lru_item) == sizeof(LruItem) &&
-              alignof(tenure_lru_item) == alignof(LruItem));
+static_assert(sizeof(tenure_lru_item) == sizeof(LruItem));
 static_assert(TENURE_LRU_REMOVED == static_cast<int>(LruVerdict::kRemoved) &&
               TENURE_LRU_ROTATE == static_cast<int>(LruVerdict::kRotate) &&
               TENURE_LRU_SKIP == static_cast<int>(LruVerdict::kSkip) &&

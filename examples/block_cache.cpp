@@ -19,15 +19,16 @@ struct Block {
   uint64_t key;
   char data[32000];
 };
-std::mutex table_lock;  // Held while blocks are looked up, touched, added and evicted.
+// Held while blocks are looked up, touched, added and evicted. The shrinker may wait for it, because
+// nobody allocates for a tenant with a limit while holding it; otherwise it would have to try.
+std::mutex table_lock;
 std::unordered_map<uint64_t, Block*> table;
 tenure_lru* lru;
 tenure_tenant *service, *tenants[kTenants];
 std::atomic<size_t> phase{0}, misses{0};
 
 tenure_lru_verdict evict(tenure_lru_item* item, void*) {
-  std::unique_lock guard(table_lock, std::try_to_lock);  // Never waits: see tenure.h.
-  if (!guard) return TENURE_LRU_SKIP;
+  const std::lock_guard guard(table_lock);
   auto* block = reinterpret_cast<Block*>(item);
   table.erase(block->key);
   free(block);

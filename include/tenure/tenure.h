@@ -350,7 +350,7 @@ typedef size_t (*tenure_shrink_scan)(struct tenure_tenant* tenant, size_t most, 
 /* Has the functions called when memory is short: on the thread that allocates, in the middle of its malloc, or in
  * tenure_reclaim(), tenure_checkpoint() and tenure_tenant_set_limit(). They may allocate (charged to the root) and
  * free, and run on several threads at once, but never inside one another on one thread. They must not wait for a lock
- * that any thread holds while it allocates: pthread_mutex_trylock(), and TENURE_LRU_SKIP. One that throws has freed
+ * that a thread holds while it allocates for a tenant with a limit: pthread_mutex_trylock(), and TENURE_LRU_SKIP. One that throws has freed
  * nothing. Not called in signal handlers that interrupted the library; a handler that allocates in a tenant with a
  * limit may call them. `tenant` is a handle for the duration of the call, NULL the root.
  *
