@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "accounting/pressure.h"
 #include "accounting/reclaim.h"
 #include "base/attributes.h"
 #include "base/log.h"
@@ -103,18 +104,37 @@ Attempt retry(Tenant*& failed, const Payer& payer, uint64_t bytes, Allowance all
   return again;
 }
 
+// How often a charge is tried again while shrinkers have success and others take what they freed.
+constexpr int kShrinksForACharge = 32;
+
+// Purges, then shrinks, at whichever level refuses. The context that took the charge, or nullptr;
+// *failed is then the level that refused last.
+AccountingContext* reclaim_and_retry(const Payer& payer, uint64_t bytes, RequestKind kind,
+                                     Tenant*& failed) {
+  if (decide(failed->policy.load(std::memory_order_relaxed), kind) == Verdict::kGrant)
+    return nullptr;
+  const StallScope stalled(payer.tenant ? *payer.tenant : *failed);
+  for (ReclaimStage stage : {ReclaimStage::kPurge, ReclaimStage::kShrink}) {
+    for (int round = 0; round < kShrinksForACharge; ++round) {
+      // Nothing needs to be given up for what is granted anyway.
+      if (decide(failed->policy.load(std::memory_order_relaxed), kind) == Verdict::kGrant)
+        return nullptr;
+      const size_t freed = reclaim(*failed, bytes, stage);
+      // Tried again whatever the hook says: others may have uncharged meanwhile.
+      const Attempt again = retry(failed, payer, bytes, nullptr);
+      if (failed == nullptr) return again.context;
+      if (freed == 0 || stage == ReclaimStage::kPurge) break;
+    }
+  }
+  return nullptr;
+}
+
 TENURE_SLOW AccountingContext* charge_slow(const Payer& payer, uint64_t bytes, RequestKind kind,
                                            Tenant* failed) {
   if (failed == nullptr) return nullptr;
   record_event(*failed, EventKind::kMax);
-  for (ReclaimStage stage : kReclaimStages) {
-    // Nothing needs to be given up for what is granted anyway.
-    if (decide(failed->policy.load(std::memory_order_relaxed), kind) == Verdict::kGrant) break;
-    reclaim(*failed, bytes, stage);
-    // Tried again whatever the hook says: others may have uncharged meanwhile.
-    const Attempt again = retry(failed, payer, bytes, nullptr);
-    if (failed == nullptr) return again.context;
-  }
+  AccountingContext* const reclaimed = reclaim_and_retry(payer, bytes, kind, failed);
+  if (failed == nullptr) return reclaimed;
   const Verdict verdict = decide(failed->policy.load(std::memory_order_relaxed), kind);
   if (verdict == Verdict::kReserve || verdict == Verdict::kGrant) {
     // Every level on the way may use its own policy's allowance; one that has none may still
@@ -140,6 +160,7 @@ TENURE_SLOW void reclaim_above_high(Tenant& tenant) {
 }
 
 AccountingContext* charge_payer(const Payer& payer, uint64_t bytes, RequestKind kind) {
+  const ChargingScope charging;
   const Attempt first = attempt(payer, bytes, nullptr);
   if (TENURE_UNLIKELY(first.context == nullptr))
     return charge_slow(payer, bytes, kind, first.failed_at);
@@ -170,6 +191,7 @@ void uncharge(AccountingContext& context, uint64_t bytes) {
   // The counters first: while the context holds the bytes they are on its tenant's counters.
   context.tenant()->counter.uncharge(bytes);
   context.drop(bytes);
+  count_uncharged(bytes);
 }
 
 }  // namespace tenure

@@ -1,5 +1,6 @@
 #include "accounting/reclaim.h"
 
+#include "accounting/pressure.h"
 #include "accounting/tenant.h"
 #include "base/check.h"
 
@@ -8,24 +9,56 @@ namespace {
 
 constinit ReclaimHooks registered;  // Constant after bootstrap.
 
-// Whether this thread is in a hook. A signal handler leaves it as it found it.
-thread_local constinit bool reclaiming __attribute__((tls_model("initial-exec"))) = false;
+struct ThisThread {
+  uint64_t uncharged;  // Wraps around.
+  bool reclaiming;     // In a hook.
+  uint8_t charging;    // In how many charges: more than one in a signal handler.
+};
+// A signal handler leaves it as it found it, but for `uncharged`, which need not be exact.
+thread_local constinit ThisThread self __attribute__((tls_model("initial-exec"))) = {};
+
+bool may_run_user_code() {
+  return self.charging <= 1 && !holds_lock() && !grace::in_read_section();
+}
+
+auto hook_of(ReclaimStage stage) {
+  switch (stage) {
+  case ReclaimStage::kPurge:
+    return registered.purge_caches;
+  case ReclaimStage::kReap:
+    return registered.reap;
+  case ReclaimStage::kShrink:
+    break;
+  }
+  return registered.shrink;
+}
 
 }  // namespace
 
 void register_reclaim_hooks(const ReclaimHooks& hooks) { registered = hooks; }
 
 size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage) {
-  const auto hook = stage == ReclaimStage::kPurge ? registered.purge_caches : registered.shrink;
-  if (hook == nullptr || reclaiming) return 0;
-  TENURE_ASSERT(!grace::in_read_section());
-  reclaiming = true;
+  const auto hook = hook_of(stage);
+  if (hook == nullptr || self.reclaiming) return 0;
+  if (stage == ReclaimStage::kShrink && !may_run_user_code()) return 0;
+  self.reclaiming = true;
   const size_t freed = hook(top, bytes);
-  reclaiming = false;
+  self.reclaiming = false;
   return freed;
 }
 
+bool in_reclaim() { return self.reclaiming; }
+uint64_t uncharged_here() { return self.uncharged; }
+void count_uncharged(uint64_t bytes) { self.uncharged += bytes; }
+
+ChargingScope::ChargingScope() : outer_(self.charging) {
+  self.charging = static_cast<uint8_t>(outer_ + (outer_ < UINT8_MAX));
+}
+ChargingScope::~ChargingScope() { self.charging = outer_; }
+
 size_t reclaim_to(Tenant& top, size_t target) {
+  if (top.counter.usage() <= target) return 0;
+  const StallScope stalled(top);
   size_t total = 0;
   for (ReclaimStage stage : kReclaimStages) {
     for (;;) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace tenure {
 
@@ -12,23 +13,51 @@ struct ReclaimHooks {
   // it can. Returns the bytes uncharged. Runs inside malloc, perhaps in a signal handler:
   // lock-free.
   size_t (*purge_caches)(Tenant& top, size_t bytes) = nullptr;
-  // Has the LRUs of the subtree drop objects, respecting protection. Runs user code: the hook
-  // itself must see to it that it does nothing in signal handlers.
+  // Has the LRUs of the subtree drop objects, respecting protection: accounting/shrink. Runs user
+  // code.
   size_t (*shrink)(Tenant& top, size_t bytes) = nullptr;
+  // Gives back what departed tenants have left in caches. Takes tenants_mutex, so it is not for
+  // malloc.
+  size_t (*reap)(Tenant& top, size_t bytes) = nullptr;
 };
 
 // Once, at bootstrap, before the second thread.
 void register_reclaim_hooks(const ReclaimHooks& hooks);
 
-enum class ReclaimStage { kPurge, kShrink };
-constexpr ReclaimStage kReclaimStages[] = {ReclaimStage::kPurge, ReclaimStage::kShrink};
+enum class ReclaimStage { kPurge, kReap, kShrink };
+constexpr ReclaimStage kReclaimStages[] = {ReclaimStage::kPurge, ReclaimStage::kReap,
+                                           ReclaimStage::kShrink};
 
 // Runs one stage for the subtree of `top`, which is pinned. Not in a read section. Does nothing
 // when this thread is in reclaim already (what a shrinker allocates must not shrink again). Returns
 // what the hook does.
+//
+// kShrink runs user code, so it is also left out where the thread holds a lock of the library, is
+// in a read section, or charges already: all of these mean a signal handler that has interrupted
+// the library. One that has interrupted the program itself cannot be told from the program; there
+// shrinkers do run (docs/reclaim.md).
 size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage);
 
-// Purges, then shrinks, until the tenant is at most `target` bytes or nothing gives any more: for
+// Whether this thread runs one of the hooks, shrinkers included.
+bool in_reclaim();
+// Bytes this thread has uncharged so far: how a hook measures what it has achieved while others go
+// on charging.
+uint64_t uncharged_here();
+void count_uncharged(uint64_t bytes);
+
+// This thread is charging, for the length of the object.
+class ChargingScope {
+public:
+  ChargingScope();
+  ~ChargingScope();
+  ChargingScope(const ChargingScope&) = delete;
+  ChargingScope& operator=(const ChargingScope&) = delete;
+
+private:
+  const uint8_t outer_;
+};
+
+// Purges, reaps, then shrinks, until the tenant is at most `target` bytes or nothing gives any more: for
 // limits set below the present usage, and for checkpoints above high. Returns what was freed.
 size_t reclaim_to(Tenant& top, size_t target);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "accounting/reclaim_state.h"
 #include "accounting/tenant_ids.h"
 #include "accounting/tenant_links.h"
 #include "accounting/tenant_names.h"
@@ -129,6 +130,7 @@ void complete_offline(Tenant& tenant) {
   tenant.contexts.reparent(parent.contexts, &parent);
   if (own) own->unpin();  // The tenant's.
   call(hooks.drain_lrus, tenant);
+  drop_reclaim_state(tenant);
   unlink_child(parent, tenant);
   // From here on a fork child does not find the tenant and has nothing to complete.
   tenants_by_id.clear_if(index_of(tenant.id()), &tenant);

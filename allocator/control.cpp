@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "accounting/events.h"
+#include "accounting/pressure.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/current.h"
 #include "allocator/tenant_heap.h"
@@ -64,6 +65,7 @@ size_t reap_all() {
 }
 
 size_t reclaim_bytes(Tenant& top, size_t bytes) {
+  const StallScope stalled(top);
   size_t freed = 0;
   for (const ReclaimStage stage : kReclaimStages) {
     if (freed < bytes) freed += reclaim(top, bytes - freed, stage);
@@ -80,7 +82,9 @@ int checkpoint() {
     if (tenant->counter.usage() <= high) continue;
     reclaim_to(*tenant, high);
     const uint64_t usage = tenant->counter.usage();
-    if (usage > high) pause_for_excess(usage, high);
+    if (usage <= high) continue;
+    const StallScope stalled(current_tenant());
+    pause_for_excess(usage, high);
   }
   errno = saved;
   return static_cast<int>(handled);

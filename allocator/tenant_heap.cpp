@@ -1,6 +1,8 @@
 #include "allocator/tenant_heap.h"
 
+#include "accounting/lru.h"
 #include "accounting/reclaim.h"
+#include "accounting/shrink.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
 #include "allocator/drain.h"
@@ -8,6 +10,7 @@
 #include "allocator/pool.h"
 #include "allocator/reclaim.h"
 #include "base/check.h"
+#include "base/fence.h"
 #include "base/meta_arena.h"
 
 namespace tenure {
@@ -85,7 +88,7 @@ Cache* publish_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, Cach
     meta_arena.destroy(mine);
     return found && found->owner == &tenant ? found : nullptr;
   }
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  full_fence();
   if (TENURE_LIKELY(tenant.online())) return mine;
   // Others may have found it meanwhile, so it goes the way of all dead caches.
   if (family.children.clear_if(id, mine)) {
@@ -205,6 +208,15 @@ bool reap_heap(TenantHeap& heap) {
          heap.late.load(std::memory_order_relaxed) == nullptr;
 }
 
+// A few at a time: what is left behind is looked at in turn.
+size_t reap_some(Tenant&, size_t) {
+  constexpr size_t kHeapsLookedAt = 64;
+  const uint64_t before = uncharged_here();
+  MutexGuard guard(tenants_mutex);
+  reap_heaps(kHeapsLookedAt);
+  return uncharged_here() - before;
+}
+
 // Whether reclaim on behalf of `top` must leave the tenant alone: always below min, in the first round below low.
 bool is_protected(const Tenant& tenant, const Tenant& top, bool first_round) {
   const PageCounter& counter = tenant.counter;
@@ -315,7 +327,7 @@ size_t empty_tenant_caches(Tenant& tenant) {
 }
 
 void kill_caches(Tenant& tenant) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // publish_cache()
+  full_fence();  // publish_cache()
   TenantHeap* const heap = heap_of(tenant);
   if (heap == nullptr) return;
   Cache* const before = heap->dead;
@@ -377,10 +389,14 @@ void forget_dead_slabs(Cache& cache) {
 void connect_tenants() {
   OfflineHooks offline;
   offline.kill_caches = kill_caches;
+  offline.drain_lrus = drain_lrus;
   register_offline_hooks(offline);
   ReclaimHooks hooks;
   hooks.purge_caches = purge_subtree;
+  hooks.reap = reap_some;
+  hooks.shrink = shrink_subtree;
   register_reclaim_hooks(hooks);
+  register_empty_caches(empty_tenant_caches);
   for (uint32_t i = 0; i < kClassCount; ++i) {
     class_families[i].root = &root_caches[i];
     root_caches[i].family = &class_families[i];

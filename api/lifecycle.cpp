@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "accounting/lru.h"
+#include "accounting/shrinker.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
 #include "allocator/bootstrap.h"
@@ -17,6 +19,8 @@ namespace {
 void in_child() {
   tenure::grace::after_fork_child();
   tenure::deferred::after_fork_child();
+  tenure::shrinkers_after_fork_child();
+  tenure::lrus_after_fork_child();
   tenure::tenants_after_fork_child();
   tenure::repair_fronts_after_fork();
 }

@@ -1,6 +1,7 @@
 // Tenants: the functions of tenure.h that change and show the tree.
 #include <errno.h>
 
+#include "accounting/pressure.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
 #include "allocator/bootstrap.h"
@@ -154,6 +155,10 @@ TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenan
     full.events[i] = tenant.event_count(static_cast<EventKind>(i));
   }
   full.children = tenant.children.load(std::memory_order_relaxed);
+  const PressureReport pressure = pressure_of(tenant);
+  full.stalled_us = pressure.total_us;
+  full.pressure10 = pressure.over_10s;
+  full.pressure60 = pressure.over_60s;
   return fill(stats, full);
 }
 

@@ -8,24 +8,21 @@
 namespace tenure {
 namespace {
 
-#ifndef NDEBUG
-// Bit r is set while this thread holds a lock of rank r.
-thread_local constinit uint8_t held_ranks = 0;
-#endif
+// Bit r is set while this thread holds a lock of rank r. Volatile: holds_lock() may be asked by a
+// signal handler that interrupted lock_as().
+thread_local constinit volatile uint8_t held_ranks = 0;
 
-void note_locked([[maybe_unused]] LockRank rank) {
-#ifndef NDEBUG
-  const uint8_t bit = static_cast<uint8_t>(1u << static_cast<unsigned>(rank));
-  TENURE_ASSERT(held_ranks < bit);  // Nothing of this rank or above is held.
-  held_ranks = static_cast<uint8_t>(held_ranks | bit);
-#endif
+constexpr uint8_t bit_of(LockRank rank) {
+  return static_cast<uint8_t>(1u << static_cast<unsigned>(rank));
 }
 
-void note_unlocked([[maybe_unused]] LockRank rank) {
-#ifndef NDEBUG
-  held_ranks = static_cast<uint8_t>(held_ranks & ~(1u << static_cast<unsigned>(rank)));
-#endif
+// Noted before the lock is taken and until after it is free, so that holds_lock() never errs low.
+void note_locking(LockRank rank) {
+  TENURE_ASSERT(held_ranks < bit_of(rank));  // Nothing of this rank or above is held.
+  held_ranks = static_cast<uint8_t>(held_ranks | bit_of(rank));
 }
+
+void note_unlocked(LockRank rank) { held_ranks = static_cast<uint8_t>(held_ranks & ~bit_of(rank)); }
 
 void futex(std::atomic<uint32_t>& word, int operation, uint32_t value) {
   const int saved = errno;
@@ -36,8 +33,11 @@ void futex(std::atomic<uint32_t>& word, int operation, uint32_t value) {
 
 }  // namespace
 
+bool holds_lock() { return held_ranks != 0; }
+
 // Drepper, "Futexes are tricky", mutex2: 2 means that a waiter may sleep.
-void Mutex::lock() {
+void Mutex::lock_as(LockRank rank) {
+  note_locking(rank);
   uint32_t seen = 0;
   if (!state_.compare_exchange_strong(seen, 1, std::memory_order_acquire)) {
     if (seen != 2) seen = state_.exchange(2, std::memory_order_acquire);
@@ -46,19 +46,23 @@ void Mutex::lock() {
       seen = state_.exchange(2, std::memory_order_acquire);
     }
   }
-  note_locked(rank_);
 }
 
 bool Mutex::try_lock() {
+  const uint8_t before = held_ranks;
+  held_ranks = static_cast<uint8_t>(before | bit_of(rank_));
   uint32_t seen = 0;
-  if (!state_.compare_exchange_strong(seen, 1, std::memory_order_acquire)) return false;
-  note_locked(rank_);
+  if (!state_.compare_exchange_strong(seen, 1, std::memory_order_acquire)) {
+    held_ranks = before;
+    return false;
+  }
+  TENURE_ASSERT(before < bit_of(rank_));
   return true;
 }
 
-void Mutex::unlock() {
-  note_unlocked(rank_);
+void Mutex::unlock_as(LockRank rank) {
   if (state_.exchange(0, std::memory_order_release) == 2) futex(state_, FUTEX_WAKE, 1);
+  note_unlocked(rank);
 }
 
 }  // namespace tenure

@@ -8,6 +8,7 @@
 
 #include "accounting/charge.h"
 #include "accounting/reclaim.h"
+#include "accounting/reclaim_state.h"
 #include "accounting/tenant_ids.h"
 #include "accounting/tenant_tree.h"
 #include "tests/rcu/metadata.h"
@@ -61,9 +62,11 @@ protected:
     EXPECT_EQ(dead, 0);
   }
 
-  // Without the table by id, whose directory keeps the length of the most ids in use at once, those
+  // Without the table by id (and that of reclaim's states), whose directory keeps the length of the most ids in use at once, those
   // that waited for a grace period included.
-  static size_t metadata() { return meta_arena.in_use() - tenants_by_id.bytes(); }
+  static size_t metadata() {
+    return meta_arena.in_use() - tenants_by_id.bytes() - reclaim_states_bytes();
+  }
 
   // Creates a tenant that TearDown takes away.
   Tenant& make(Tenant& parent, const char* name) {

@@ -1,0 +1,111 @@
+#include "accounting/reclaim_state.h"
+
+#include "accounting/tenant.h"
+#include "base/attributes.h"
+#include "base/check.h"
+#include "base/fence.h"
+#include "base/meta_arena.h"
+#include "rcu/rcu_array.h"
+
+namespace tenure {
+namespace {
+
+constinit RcuArray<ReclaimState> states;
+constinit ReclaimState root_state{&root_tenant};
+// A mark was lost: from then on every tenant counts as marked. Relaxed: set after the item is on its
+// list, seen some time later.
+constinit std::atomic<bool> marks_lost{false};
+
+void retire(Tenant& tenant, ReclaimState* state) {
+  if (!states.clear_if(index_of(tenant.id()), state)) return;
+  // Who still finds it is in a read section; what it counts there is lost with the tenant.
+  deferred::defer(state->item, [](DeferredItem* item) {
+    auto* bytes = reinterpret_cast<char*>(item) - __builtin_offsetof(ReclaimState, item);
+    meta_arena.release(bytes, sizeof(ReclaimState));
+  });
+}
+
+std::atomic<uint64_t>& word_of(ReclaimState& state, uint32_t shrinker) {
+  return state.shrinkers[shrinker / 64];
+}
+uint64_t bit_of(uint32_t shrinker) { return 1ULL << shrinker % 64; }
+
+}  // namespace
+
+ReclaimState* find_reclaim_state(Tenant& tenant) {
+  if (&tenant == &root_tenant) return &root_state;
+  ReclaimState* const state = states.load(index_of(tenant.id()));
+  return state && state->owner == &tenant ? state : nullptr;
+}
+
+ReclaimState* make_reclaim_state(Tenant& tenant) {
+  if (ReclaimState* state = find_reclaim_state(tenant)) return state;
+  if (!tenant.online()) return nullptr;
+  auto* fresh = meta_arena.create<ReclaimState>(&tenant);
+  if (fresh == nullptr) return nullptr;
+  ReclaimState* const found = states.publish(index_of(tenant.id()), fresh);
+  if (found != fresh) {
+    meta_arena.release(fresh, sizeof *fresh);
+    return found;
+  }
+  // As for the lists of an LRU: either offline sees what we published, or we see the offline.
+  full_fence();
+  if (TENURE_LIKELY(tenant.online())) return fresh;
+  retire(tenant, fresh);
+  return nullptr;
+}
+
+void drop_reclaim_state(Tenant& tenant) {
+  full_fence();  // make_reclaim_state()
+  grace::ReadSection section;
+  if (ReclaimState* state = find_reclaim_state(tenant)) retire(tenant, state);
+}
+
+void mark_shrinker(Tenant& tenant, uint32_t shrinker) {
+  ReclaimState* const state = make_reclaim_state(tenant);
+  if (state == nullptr) {
+    // A tenant that goes takes no mark: its lists go up, and whoever sends them marks again.
+    if (tenant.online()) marks_lost.store(true, std::memory_order_relaxed);
+    return;
+  }
+  std::atomic<uint64_t>& word = word_of(*state, shrinker);
+  // The item is on its list already. Partner: clear_shrinker_mark(), after which the shrinker
+  // counts once more: one of the two sees the other.
+  full_fence();
+  if ((word.load(std::memory_order_relaxed) & bit_of(shrinker)) == 0) {
+    word.fetch_or(bit_of(shrinker), std::memory_order_seq_cst);
+  }
+}
+
+bool shrinker_marked(Tenant& tenant, uint32_t shrinker) {
+  if (marks_lost.load(std::memory_order_relaxed)) return true;
+  ReclaimState* const state = find_reclaim_state(tenant);
+  return state &&
+         (word_of(*state, shrinker).load(std::memory_order_relaxed) & bit_of(shrinker)) != 0;
+}
+
+bool any_shrinker_marked(Tenant& tenant) {
+  if (marks_lost.load(std::memory_order_relaxed)) return true;
+  ReclaimState* const state = find_reclaim_state(tenant);
+  if (state == nullptr) return false;
+  uint64_t any = 0;
+  for (const auto& word : state->shrinkers) any |= word.load(std::memory_order_relaxed);
+  return any != 0;
+}
+
+void clear_shrinker_mark(Tenant& tenant, uint32_t shrinker) {
+  grace::ReadSection section;
+  if (ReclaimState* state = find_reclaim_state(tenant)) {
+    word_of(*state, shrinker).fetch_and(~bit_of(shrinker), std::memory_order_seq_cst);
+    full_fence();  // mark_shrinker()
+  }
+}
+
+size_t reclaim_states_bytes() {
+  size_t bytes = states.bytes();
+  states.for_each(
+      [&bytes](uint32_t, ReclaimState*) { return (bytes += sizeof(ReclaimState)) != 0; });
+  return bytes;
+}
+
+}  // namespace tenure

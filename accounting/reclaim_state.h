@@ -1,0 +1,51 @@
+// What a tenant has only once reclaim concerns it: which shrinkers have something of it, where the
+// last reclaim below it stopped, how long its threads have waited. In an array by tenant id, as in
+// the kernel's shrinker_info; made at the first need, gone at offline. The root's is always there.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "accounting/pressure.h"
+#include "rcu/deferred.h"
+
+namespace tenure {
+
+struct Tenant;
+
+constexpr uint32_t kMostShrinkers = 256;
+
+struct alignas(64) ReclaimState {
+  explicit constexpr ReclaimState(Tenant* tenant) : owner(tenant) {}
+
+  Tenant* const owner;
+  // A bit for each shrinker: set when an item of the tenant comes to an LRU of it, cleared when its
+  // count says 0.
+  std::atomic<uint64_t> shrinkers[kMostShrinkers / 64] = {};
+  // The id of the tenant below this one with which the next reclaim begins. A hint: relaxed.
+  std::atomic<uint32_t> position{0};
+  Pressure pressure{};
+  DeferredItem item{};  // Once nothing leads here.
+};
+
+static_assert(sizeof(ReclaimState) == 128);
+
+// Of a tenant that is online in this read section. find: nullptr if there is none; make: nullptr if
+// metadata is exhausted or the tenant has just gone.
+ReclaimState* find_reclaim_state(Tenant& tenant);
+ReclaimState* make_reclaim_state(Tenant& tenant);
+// At offline, under tenants_mutex, after everything it says has been said of the parent.
+void drop_reclaim_state(Tenant& tenant);
+
+// The shrinker may have something of the tenant. In a read section.
+void mark_shrinker(Tenant& tenant, uint32_t shrinker);
+// Whether that is so; true without a mark where one could not be stored for want of metadata.
+bool shrinker_marked(Tenant& tenant, uint32_t shrinker);
+// Whether any shrinker is marked.
+bool any_shrinker_marked(Tenant& tenant);
+void clear_shrinker_mark(Tenant& tenant, uint32_t shrinker);
+
+// Bytes of metadata of all.
+size_t reclaim_states_bytes();
+
+}  // namespace tenure

@@ -1,0 +1,87 @@
+// LRUs and shrinkers.
+#include <errno.h>
+
+#include "accounting/lru.h"
+#include "accounting/shrinker.h"
+#include "allocator/bootstrap.h"
+#include "allocator/current.h"
+#include "api/handles.h"
+
+using namespace tenure;
+
+static_assert(sizeof(tenure_lru_item) == sizeof(LruItem));
+static_assert(TENURE_LRU_REMOVED == static_cast<int>(LruVerdict::kRemoved) &&
+              TENURE_LRU_ROTATE == static_cast<int>(LruVerdict::kRotate) &&
+              TENURE_LRU_SKIP == static_cast<int>(LruVerdict::kSkip) &&
+              TENURE_LRU_RETRY == static_cast<int>(LruVerdict::kRetry) &&
+              TENURE_LRU_STOP == static_cast<int>(LruVerdict::kStop));
+
+namespace {
+
+Lru& lru_of(tenure_lru* lru) { return *reinterpret_cast<Lru*>(lru); }
+LruItem& item_of(tenure_lru_item* item) { return *reinterpret_cast<LruItem*>(item); }
+
+// The same calling convention: a handle, an item and a verdict are what they stand for.
+template <typename To, typename From>
+To as(From function) {
+  return reinterpret_cast<To>(reinterpret_cast<void (*)()>(function));
+}
+
+}  // namespace
+
+TENURE_EXPORT int tenure_lru_create(tenure_lru** lru) {
+  if (lru == nullptr) return -EINVAL;
+  *lru = bootstrap() ? reinterpret_cast<tenure_lru*>(Lru::create()) : nullptr;
+  return *lru ? 0 : -ENOMEM;
+}
+
+TENURE_EXPORT int tenure_lru_destroy(tenure_lru* lru) {
+  return lru ? Lru::destroy(&lru_of(lru)) : 0;
+}
+
+TENURE_EXPORT int tenure_lru_add(tenure_lru* lru, tenure_lru_item* item) {
+  return lru_add(lru_of(lru), current_tenant(), item_of(item));
+}
+
+TENURE_EXPORT int tenure_lru_add_for(tenure_lru* lru, tenure_tenant* tenant,
+                                     tenure_lru_item* item) {
+  return lru_add(lru_of(lru), tenant_of(tenant), item_of(item));
+}
+
+TENURE_EXPORT int tenure_lru_touch(tenure_lru_item* item) { return lru_touch(item_of(item)); }
+
+TENURE_EXPORT int tenure_lru_remove(tenure_lru_item* item) { return lru_remove(item_of(item)); }
+
+TENURE_EXPORT int tenure_lru_isolate(tenure_lru_item* item) { return lru_isolate(item_of(item)); }
+
+TENURE_EXPORT size_t tenure_lru_count(tenure_lru* lru, tenure_tenant* tenant) {
+  return lru_count(lru_of(lru), tenant_of(tenant));
+}
+
+TENURE_EXPORT size_t tenure_lru_walk(tenure_lru* lru, tenure_tenant* tenant,
+                                     tenure_lru_callback callback, void* argument, size_t most) {
+  return lru_walk(lru_of(lru), tenant_of(tenant), as<LruCallback>(callback), argument, most);
+}
+
+TENURE_EXPORT int tenure_shrinker_register(const char* name, tenure_shrink_count count,
+                                           tenure_shrink_scan scan, unsigned cost, void* argument,
+                                           tenure_shrinker** shrinker) {
+  if (shrinker == nullptr) return -EINVAL;
+  *shrinker = nullptr;
+  if (!bootstrap()) return -ENOMEM;
+  Shrinker* made = nullptr;
+  const int error = register_shrinker(name, as<CountCallback>(count), as<ScanCallback>(scan), cost,
+                                      argument, &made);
+  *shrinker = reinterpret_cast<tenure_shrinker*>(made);
+  return error;
+}
+
+TENURE_EXPORT int tenure_lru_set_shrinker(tenure_lru* lru, tenure_shrinker* shrinker) {
+  if (lru == nullptr) return -EINVAL;
+  tie_lru(lru_of(lru), reinterpret_cast<Shrinker*>(shrinker));
+  return 0;
+}
+
+TENURE_EXPORT int tenure_shrinker_unregister(tenure_shrinker* shrinker) {
+  return shrinker ? unregister_shrinker(reinterpret_cast<Shrinker*>(shrinker)) : 0;
+}
