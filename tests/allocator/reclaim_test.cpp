@@ -33,12 +33,12 @@ protected:
     saved_ = arena.settings;
     arena.settings.decay_ms = kDecay;
     // Steps of earlier tests are due at most a decay time after the clock they saw.
-    held_clock = last_ + 10 * kDecay;
+    held_clock = last + 10 * kDecay;
     poll_decay();
     trim();
   }
   void TearDown() override {
-    last_ = held_clock;
+    last = held_clock;
     held_clock = kStandstill;
     arena.settings = saved_;
     HeapTest::TearDown();
@@ -61,7 +61,8 @@ protected:
     return arena.page_map.at(granule_of(object)).descriptor.load();
   }
 
-  static inline int64_t last_ = kStandstill;
+private:
+  static inline int64_t last = kStandstill;  // Where the clock stood after the last test.
   Settings saved_{};
 };
 
