@@ -141,7 +141,7 @@ protected:
   // One of the tenants of the moment, pinned.
   Tenant* some_tenant(size_t which) {
     grace::ReadSection section;
-    Tenant* tenant = tenants_[which % kTenants].load(std::memory_order_acquire);
+    Tenant* tenant = tenants[which % kTenants].load(std::memory_order_acquire);
     return tenant && tenant->pin() ? tenant : nullptr;
   }
 
@@ -153,27 +153,27 @@ protected:
       if (create_tenant(top, "outer", &outer) != 0) continue;
       if (create_tenant(*outer, "inner", &inner) != 0) __builtin_trap();
       const size_t a = random() % kTenants, b = random() % kTenants;
-      Tenant* const before_a = tenants_[a].exchange(outer);
-      Tenant* const before_b = tenants_[b].exchange(inner);
+      Tenant* const before_a = tenants[a].exchange(outer);
+      Tenant* const before_b = tenants[b].exchange(inner);
       std::this_thread::sleep_for(std::chrono::microseconds(random() % 500));
       offline_tenant(*outer, kOfflineRecursive);
       Tenant* expected = outer;
-      tenants_[a].compare_exchange_strong(expected, before_a == outer ? nullptr : before_a);
-      tenants_[b].store(b == a ? before_a : before_b);
+      tenants[a].compare_exchange_strong(expected, before_a == outer ? nullptr : before_a);
+      tenants[b].store(b == a ? before_a : before_b);
       grace::synchronize();  // Who saw them has pinned them.
       inner->unpin();
       outer->unpin();
     }
   }
 
-  std::atomic<Tenant*> tenants_[kTenants] = {};
+  std::atomic<Tenant*> tenants[kTenants] = {};
 };
 
 TEST_F(LruStressTest, EverythingAtOnce) {
   Tenant& top = make(root_tenant, "top");
   top.set_max(kEntries * kBytes / 2);
   top.set_policy(Policy::kFailAll);
-  for (size_t i = 0; i < kTenants; ++i) tenants_[i] = &make(top, std::to_string(i).c_str());
+  for (size_t i = 0; i < kTenants; ++i) tenants[i] = &make(top, std::to_string(i).c_str());
   auto service = std::make_unique<Service>();
   service->lru = Lru::create();
   ASSERT_EQ(register_shrinker("stress", Service::count, Service::scan, 2, service.get(),

@@ -35,20 +35,20 @@ protected:
     OfflineHooks hooks;
     hooks.drain_lrus = drain_lrus;
     register_offline_hooks(hooks);
-    lru_ = Lru::create();
-    ASSERT_NE(lru_, nullptr);
+    lru = Lru::create();
+    ASSERT_NE(lru, nullptr);
   }
   void TearDown() override {
-    EXPECT_TRUE(validate_lru(*lru_));
-    EXPECT_EQ(Lru::destroy(lru_), 0);
+    EXPECT_TRUE(validate_lru(*lru));
+    EXPECT_EQ(Lru::destroy(lru), 0);
     TreeTest::TearDown();
   }
 
   Object& add(Tenant& tenant, int value) {
-    objects_.push_back(std::make_unique<Object>());
-    Object& object = *objects_.back();
+    objects.push_back(std::make_unique<Object>());
+    Object& object = *objects.back();
     object.value = value;
-    EXPECT_EQ(lru_add(*lru_, tenant, object.item), 0);
+    EXPECT_EQ(lru_add(*lru, tenant, object.item), 0);
     return object;
   }
   void add_range(Tenant& tenant, int from, int to) {
@@ -56,23 +56,23 @@ protected:
   }
   std::vector<int> values(Tenant& tenant) {
     std::vector<int> result;
-    walk(*lru_, tenant, [&result](Object& object) {
+    walk(*lru, tenant, [&result](Object& object) {
       result.push_back(object.value);
       return LruVerdict::kSkip;
     });
     return result;
   }
   size_t empty(Tenant& tenant) {
-    return walk(*lru_, tenant, [](Object& object) {
+    return walk(*lru, tenant, [](Object& object) {
       EXPECT_EQ(lru_isolate(object.item), 0);
       return LruVerdict::kRemoved;
     });
   }
-  size_t count(Tenant& tenant) { return lru_count(*lru_, tenant); }
+  size_t count(Tenant& tenant) { return lru_count(*lru, tenant); }
 
   using Values = std::vector<int>;
-  Lru* lru_ = nullptr;
-  std::vector<std::unique_ptr<Object>> objects_;
+  Lru* lru = nullptr;
+  std::vector<std::unique_ptr<Object>> objects;
 };
 
 TEST_F(LruTest, ColdestFirstAndTouchedLast) {
@@ -88,22 +88,22 @@ TEST_F(LruTest, ColdestFirstAndTouchedLast) {
   EXPECT_EQ(lru_remove(first.item), 0);
   EXPECT_EQ(lru_touch(first.item), 0);
   EXPECT_EQ(values(a), (Values{2, 3, 4}));
-  EXPECT_EQ(lru_add(*lru_, root_tenant, first.item), 0);
-  EXPECT_EQ(lru_add(*lru_, a, first.item), -EEXIST);
+  EXPECT_EQ(lru_add(*lru, root_tenant, first.item), 0);
+  EXPECT_EQ(lru_add(*lru, a, first.item), -EEXIST);
   EXPECT_EQ(values(root_tenant), (Values{1}));
-  EXPECT_EQ(Lru::destroy(lru_), -EBUSY);
+  EXPECT_EQ(Lru::destroy(lru), -EBUSY);
   EXPECT_EQ(empty(a), 3u);
   EXPECT_EQ(empty(root_tenant), 1u);
 }
 
 TEST_F(LruTest, NothingIsAllocatedBeforeTheFirstItem) {
   Tenant& a = make(root_tenant, "a");
-  const size_t before = lru_bytes(*lru_);
+  const size_t before = lru_bytes(*lru);
   EXPECT_EQ(count(a), 0u);
   EXPECT_EQ(values(a), Values{});
-  EXPECT_EQ(lru_bytes(*lru_), before);
+  EXPECT_EQ(lru_bytes(*lru), before);
   add(a, 1);
-  EXPECT_GT(lru_bytes(*lru_), before);
+  EXPECT_GT(lru_bytes(*lru), before);
   empty(a);
 }
 
@@ -112,7 +112,7 @@ TEST_F(LruTest, Verdicts) {
   add_range(a, 0, 6);
   Values shown;
   bool retried = false;
-  const size_t removed = walk(*lru_, a, [&](Object& object) {
+  const size_t removed = walk(*lru, a, [&](Object& object) {
     shown.push_back(object.value);
     switch (object.value) {
     case 0:
@@ -134,14 +134,14 @@ TEST_F(LruTest, Verdicts) {
   EXPECT_EQ(values(a), (Values{2, 3, 4, 5, 0}));
   // Rotating for ever ends: nothing is shown more often than there are items.
   int calls = 0;
-  walk(*lru_, a, [&](Object&) {
+  walk(*lru, a, [&](Object&) {
     ++calls;
     return LruVerdict::kRotate;
   });
   EXPECT_EQ(calls, 5);
   calls = 0;
   walk(
-      *lru_, a,
+      *lru, a,
       [&](Object&) {
         ++calls;
         return LruVerdict::kSkip;
@@ -154,15 +154,15 @@ TEST_F(LruTest, Verdicts) {
 TEST_F(LruTest, CallbacksMayFreeAddAndWalk) {
   Tenant& a = make(root_tenant, "a");
   add_range(a, 0, 4);
-  EXPECT_EQ(walk(*lru_, a,
+  EXPECT_EQ(walk(*lru, a,
                  [&](Object& object) {
                    if (object.value % 2 == 0) {
                      EXPECT_EQ(lru_isolate(object.item), 0);
                      EXPECT_EQ(lru_isolate(object.item), -EINVAL);
-                     EXPECT_EQ(lru_add(*lru_, root_tenant, object.item), 0);
+                     EXPECT_EQ(lru_add(*lru, root_tenant, object.item), 0);
                      return LruVerdict::kRemoved;
                    }
-                   EXPECT_EQ(lru_add(*lru_, a, object.item), -EEXIST);
+                   EXPECT_EQ(lru_add(*lru, a, object.item), -EEXIST);
                    EXPECT_EQ(lru_touch(object.item), 0);
                    EXPECT_EQ(values(a).size(), object.value == 1 ? 2u : 1u);
                    return LruVerdict::kSkip;
@@ -171,9 +171,9 @@ TEST_F(LruTest, CallbacksMayFreeAddAndWalk) {
   EXPECT_EQ(values(a), (Values{1, 3}));
   EXPECT_EQ(values(root_tenant), (Values{0, 2}));
   // Freed by the callback: nobody looks at it again.
-  EXPECT_EQ(walk(*lru_, a,
+  EXPECT_EQ(walk(*lru, a,
                  [&](Object& object) {
-                   for (auto& owned : objects_) {
+                   for (auto& owned : objects) {
                      if (owned.get() == &object) owned.reset();
                    }
                    return LruVerdict::kRemoved;
@@ -188,7 +188,7 @@ TEST_F(LruTest, WhoRemovesAnItemBeingShownIsTold) {
   add_range(a, 0, 2);
   int calls = 0;
   bool wanted = false;
-  EXPECT_EQ(walk(*lru_, a,
+  EXPECT_EQ(walk(*lru, a,
                  [&](Object& object) {
                    ++calls;
                    if (object.value == 1) return LruVerdict::kSkip;
@@ -209,7 +209,7 @@ TEST_F(LruTest, WhoRemovesAnItemBeingShownIsTold) {
 TEST_F(LruTest, ThrowingLeavesTheItemWhereItWas) {
   Tenant& a = make(root_tenant, "a");
   add_range(a, 0, 3);
-  EXPECT_EQ(walk(*lru_, a,
+  EXPECT_EQ(walk(*lru, a,
                  [](Object& object) -> LruVerdict {
                    if (object.value == 1) throw std::runtime_error("one");
                    return LruVerdict::kSkip;
@@ -228,21 +228,21 @@ TEST_F(LruTest, OfflineHandsTheListToTheParent) {
   EXPECT_EQ(offline_tenant(c, 0), 0);
   EXPECT_EQ(values(b), (Values{0, 1, 2}));
   EXPECT_EQ(count(c), 3u);
-  EXPECT_TRUE(validate_lru(*lru_));
+  EXPECT_TRUE(validate_lru(*lru));
   Object& late = add(c, 3);
   EXPECT_EQ(count(b), 4u);
   add(a, 10);
   EXPECT_EQ(offline_tenant(b, 0), 0);
   EXPECT_EQ(values(a), (Values{10, 0, 1, 2, 3}));
-  EXPECT_TRUE(validate_lru(*lru_));
+  EXPECT_TRUE(validate_lru(*lru));
   // Items whose home is a list that has gone are touched and removed as before.
-  EXPECT_EQ(lru_touch(objects_[0]->item), 1);
+  EXPECT_EQ(lru_touch(objects[0]->item), 1);
   EXPECT_EQ(lru_remove(late.item), 1);
   EXPECT_EQ(values(a), (Values{10, 1, 2, 0}));
   EXPECT_EQ(offline_tenant(a, 0), 0);
   EXPECT_EQ(values(root_tenant), (Values{10, 1, 2, 0}));
   flush_tenants();
-  EXPECT_EQ(lru_touch(objects_[1]->item), 1);
+  EXPECT_EQ(lru_touch(objects[1]->item), 1);
   EXPECT_EQ(empty(root_tenant), 4u);
 }
 
@@ -252,7 +252,7 @@ TEST_F(LruTest, OfflineInTheMiddleOfAWalk) {
   add_range(a, 100, 103);
   add_range(b, 0, 4);
   Values shown;
-  walk(*lru_, b, [&](Object& object) {
+  walk(*lru, b, [&](Object& object) {
     shown.push_back(object.value);
     if (object.value == 1) {
       EXPECT_EQ(offline_tenant(b, 0), 0);
@@ -288,16 +288,16 @@ TEST_F(LruTest, MemoryFollowsLivePairs) {
   std::vector<Tenant*> tenants;
   for (int i = 0; i < kTenants; ++i)
     tenants.push_back(&make(root_tenant, std::to_string(i).c_str()));
-  const size_t before = lru_bytes(*lru_);
+  const size_t before = lru_bytes(*lru);
   for (Tenant* tenant : tenants) add(*tenant, 1);
-  EXPECT_GE(lru_bytes(*lru_), before + kTenants * sizeof(LruList));
+  EXPECT_GE(lru_bytes(*lru), before + kTenants * sizeof(LruList));
   for (int i = 0; i + 1 < kTenants; ++i) {
     EXPECT_EQ(offline_tenant(*tenants[static_cast<size_t>(i)], 0), 0);
   }
   flush_tenants();
   EXPECT_EQ(count(root_tenant), kTenants - 1u);
   // One list, one leaf, and a directory that keeps its length.
-  EXPECT_LE(lru_bytes(*lru_), before + 3 * 512);
+  EXPECT_LE(lru_bytes(*lru), before + 3 * 512);
   empty(root_tenant);
   empty(*tenants.back());
 }

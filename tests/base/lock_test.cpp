@@ -74,6 +74,23 @@ TEST(Mutex, KeepsErrno) {
   other.join();
 }
 
+TEST(Mutex, AThreadKnowsWhetherItHoldsOne) {
+  Mutex list(LockRank::kLruList), above(LockRank::kLruList);
+  EXPECT_FALSE(holds_lock());
+  list.lock();
+  EXPECT_TRUE(holds_lock());
+  std::thread([] { EXPECT_FALSE(holds_lock()); }).join();
+  above.lock_above();  // Of the same rank, in an order of the caller's.
+  above.unlock_above();
+  EXPECT_TRUE(holds_lock());
+  std::thread([&list] {
+    EXPECT_FALSE(list.try_lock());
+    EXPECT_FALSE(holds_lock());
+  }).join();
+  list.unlock();
+  EXPECT_FALSE(holds_lock());
+}
+
 TEST(Mutex, RanksMayRise) {
   Mutex low(LockRank::kSettings), middle(LockRank::kTenants), high(LockRank::kDeferred);
   MutexGuard a(low);
