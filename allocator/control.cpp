@@ -7,7 +7,7 @@
 #include "accounting/pressure.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/current.h"
-#include "allocator/tenant_heap.h"
+#include "allocator/reaper.h"
 
 namespace tenure {
 namespace {

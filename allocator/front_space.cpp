@@ -11,7 +11,8 @@ namespace {
 // Behind the closed front and the root's; a page on, so that tenants' words share no line with them.
 constexpr uint32_t kFirstBlock = 8192;
 static_assert(kFrontSize <= kRootFrontOffset && kRootFrontOffset + kFrontSize <= kFirstBlock);
-constexpr uint32_t kBlocks = (kCpuAreaSize - kFirstBlock) / kFrontSize;
+// The last page is the run stash's.
+constexpr uint32_t kBlocks = (kCpuAreaSize - kPageSize - kFirstBlock) / kFrontSize;
 constexpr uint32_t kPairsInBlock = kFrontSize / kSlotSize;
 
 // Links of free blocks and pairs, by slot.

@@ -259,8 +259,7 @@ void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
   if (size > kLargestSmall || alignment > kLargestSmall) {
     return mark_allocated(allocate_large(tenant, size, alignment, fill));
   }
-  const ClassId id =
-      alignment <= kMinAlignment ? class_of(size) : aligned_class_of(size, alignment);
+  const ClassId id = class_of(aligned_size(size, alignment));
   void* const object = allocate_from_family(tenant, class_families[index_of(id)]);
   if (object && fill == Fill::kZero) __builtin_memset(object, 0, size);
   return object;

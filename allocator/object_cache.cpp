@@ -9,6 +9,7 @@
 #include "allocator/front_space.h"
 #include "allocator/heap.h"
 #include "allocator/misuse.h"
+#include "allocator/reaper.h"
 #include "allocator/reclaim.h"
 #include "allocator/statistics.h"
 #include "allocator/tenant_heap.h"

@@ -8,6 +8,7 @@
 #include "allocator/drain.h"
 #include "allocator/front_space.h"
 #include "allocator/pool.h"
+#include "allocator/reaper.h"
 #include "allocator/reclaim.h"
 #include "base/check.h"
 #include "base/fence.h"
@@ -19,27 +20,6 @@ constinit CacheFamily class_families[kClassCount];
 constinit std::atomic<CacheFamily*> named_families{nullptr};
 
 namespace {
-
-// Heaps of departed tenants: pushed by anyone, taken whole by the reaper.
-constinit std::atomic<TenantHeap*> retired_heaps{nullptr};
-// A queue, under tenants_mutex: each heap gets its turn.
-constinit TenantHeap* dead_first = nullptr;
-constinit TenantHeap* dead_last = nullptr;
-constinit size_t dead_count = 0;
-
-template <typename Node>
-void push_onto(std::atomic<Node*>& stack, Node* node) {
-  Node* head = stack.load(std::memory_order_relaxed);
-  do {
-    node->next = head;
-    // Release: pairs with the exchange of who takes the stack.
-  } while (!stack.compare_exchange_weak(head, node, std::memory_order_release,
-                                        std::memory_order_relaxed));
-}
-
-void retire_heap(TenantHeap& heap) {
-  if (!heap.retired.exchange(true, std::memory_order_acq_rel)) push_onto(retired_heaps, &heap);
-}
 
 // Before a tenant has a heap, allocator_data counts what it took from the pool: 2 n + 1.
 constexpr uintptr_t kStepsWithoutHeap = 32;
@@ -91,11 +71,7 @@ Cache* publish_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, Cach
   full_fence();
   if (TENURE_LIKELY(tenant.online())) return mine;
   // Others may have found it meanwhile, so it goes the way of all dead caches.
-  if (family.children.clear_if(id, mine)) {
-    mine->dead.store(true, std::memory_order_release);
-    push_onto(heap.late, mine);
-    retire_heap(heap);
-  }
+  if (family.children.clear_if(id, mine)) retire_late(heap, *mine);
   return nullptr;
 }
 
@@ -141,80 +117,6 @@ uint32_t words_for(Cache& cache, Tenant& tenant) {
     }
   }
   return front + slot_in_front(cache.class_id);
-}
-
-void enqueue(TenantHeap& heap) {
-  heap.next = nullptr;
-  (dead_first ? dead_last->next : dead_first) = &heap;
-  dead_last = &heap;
-  ++dead_count;
-}
-
-void seal(Cache& cache) {
-  if (cache.sealed || cache.front_slot.load(std::memory_order_relaxed) == 0) return;
-  Cache* const one[] = {&cache};
-  cache.sealed = seal_caches(one, 1);
-}
-
-// Frees what nobody can reach: no slab leads to the cache, and who frees by an older look is in a read section.
-void destroy_cache(Cache& cache) {
-  forget_dead_slabs(cache);
-  deferred::defer(cache.item, [](DeferredItem* item) {
-    auto* gone =
-        reinterpret_cast<Cache*>(reinterpret_cast<char*>(item) - __builtin_offsetof(Cache, item));
-    const uint32_t slot = gone->front_slot.load(std::memory_order_relaxed);
-    if (gone->class_id == kNamedClass && slot != 0) front_space.release_pair(slot);
-    Tenant* const owner = gone->owner;
-    meta_arena.destroy(gone);
-    owner->unpin();  // Taken by reap_heap().
-  });
-}
-
-// The heap's end, a grace period after its last cache's: the front is not used any more.
-void destroy_heap(TenantHeap& heap) {
-  Tenant& tenant = *heap.tenant;
-  if (const uint32_t front = tenant.front.load(std::memory_order_relaxed)) {
-    front_space.release_front(front);
-  }
-  meta_arena.destroy(&heap);
-  tenant.unpin();
-}
-
-// True when nothing is left of the heap.
-bool reap_heap(TenantHeap& heap) {
-  Cache* late = heap.late.exchange(nullptr, std::memory_order_acquire);
-  while (late) {
-    Cache* const cache = late;
-    late = cache->next;
-    cache->next = heap.dead;
-    heap.dead = cache;
-  }
-  // One pin is the heap's. With another, somebody may still allocate by an older look, or a cache is on its way out.
-  const bool unreachable = heap.tenant->pins.load(std::memory_order_acquire) == 1;
-  bool any_destroyed = false;
-  for (Cache** link = &heap.dead; Cache* cache = *link;) {
-    seal(*cache);
-    flush_depot(*cache, UINT32_MAX);
-    if (unreachable && cache->slabs.load(std::memory_order_acquire) == 0 && cache->depot.empty()) {
-      *link = cache->next;
-      heap.tenant->pin();
-      destroy_cache(*cache);
-      any_destroyed = true;
-    } else {
-      link = &cache->next;
-    }
-  }
-  return unreachable && !any_destroyed && heap.dead == nullptr &&
-         heap.late.load(std::memory_order_relaxed) == nullptr;
-}
-
-// A few at a time: what is left behind is looked at in turn.
-size_t reap_some(Tenant&, size_t) {
-  constexpr size_t kHeapsLookedAt = 64;
-  const uint64_t before = uncharged_here();
-  MutexGuard guard(tenants_mutex);
-  reap_heaps(kHeapsLookedAt);
-  return uncharged_here() - before;
 }
 
 // Whether reclaim on behalf of `top` must leave the tenant alone: always below min, in the first round below low.
@@ -324,66 +226,6 @@ size_t empty_tenant_caches(Tenant& tenant) {
   freed += drain_caches(caches, count);
   if (heap) demote_empty(tenant, *heap);
   return freed;
-}
-
-void kill_caches(Tenant& tenant) {
-  full_fence();  // publish_cache()
-  TenantHeap* const heap = heap_of(tenant);
-  if (heap == nullptr) return;
-  Cache* const before = heap->dead;
-  grace::ReadSection section;
-  for_each_cache_of(tenant, [&](Cache& cache) {
-    // If it is not there any more, who published it too late has cleared it and sees to it.
-    if (!cache.family->children.clear_if(index_of(tenant.id()), &cache)) return;
-    cache.dead.store(true, std::memory_order_release);
-    cache.next = heap->dead;
-    heap->dead = &cache;
-  });
-  Cache* caches[kDrainMost];
-  uint32_t count = 0;
-  const auto seal_all = [&] {
-    const bool done = seal_caches(caches, count);
-    for (uint32_t i = 0; i < count; ++i) caches[i]->sealed = done;
-    count = 0;
-  };
-  for (Cache* cache = heap->dead; cache != before; cache = cache->next) {
-    if (cache->front_slot.load(std::memory_order_relaxed) == 0) continue;
-    caches[count++] = cache;
-    if (count == kDrainMost) seal_all();
-  }
-  if (count > 0) seal_all();
-  for (Cache* cache = heap->dead; cache != before; cache = cache->next) {
-    flush_depot(*cache, UINT32_MAX);
-  }
-  retire_heap(*heap);
-}
-
-size_t reap_heaps(size_t most) {
-  TenantHeap* fresh = retired_heaps.exchange(nullptr, std::memory_order_acquire);
-  while (fresh) {
-    TenantHeap* const heap = fresh;
-    fresh = heap->next;
-    enqueue(*heap);
-  }
-  size_t stay = 0;
-  for (size_t left = most < dead_count ? most : dead_count; left > 0; --left) {
-    TenantHeap& heap = *dead_first;
-    dead_first = heap.next;
-    --dead_count;
-    if (reap_heap(heap)) {
-      destroy_heap(heap);
-    } else {
-      enqueue(heap);
-      ++stay;
-    }
-  }
-  return stay;
-}
-
-void forget_dead_slabs(Cache& cache) {
-  while (const uint64_t number = cache.partial.pop()) {
-    arena.descriptors.release(static_cast<uint32_t>(number));
-  }
 }
 
 void connect_tenants() {

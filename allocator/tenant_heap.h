@@ -66,15 +66,6 @@ void for_each_cache_of(Tenant& tenant, Fn fn) {
 // empty. Lock-free; in a read section or with a pin.
 size_t empty_tenant_caches(Tenant& tenant);
 
-// Offline, under tenants_mutex: marks the tenant's caches dead, closes their words for good, shrinks them.
-void kill_caches(Tenant& tenant);
-// Destroys what is empty of dead heaps; looks at `most` of them. Under tenants_mutex. Returns how many of those it looked
-// at stay.
-size_t reap_heaps(size_t most);
-
-// Gives back the descriptors of slabs that died while they were on the list. No slab is alive.
-void forget_dead_slabs(Cache& cache);
-
 // Registers what the tenants' tree calls; at bootstrap.
 void connect_tenants();
 

@@ -1,0 +1,26 @@
+// What becomes of the caches of a tenant that went: dead at offline, destroyed when nobody can reach them.
+//
+// The last free destroys nothing (memcg/slab, 2014): a dead cache is emptied, looked at, and kept while it has slabs. It is looked at by
+// control operations, a few heaps each, by reclaim outside malloc, and on request.
+#pragma once
+
+#include <cstddef>
+
+#include "allocator/tenant_heap.h"
+
+namespace tenure {
+
+// Offline, under tenants_mutex: marks the tenant's caches dead, closes their words for good, shrinks them.
+void kill_caches(Tenant& tenant);
+// A cache that was published while its tenant went, and is in no slot any more. Lock-free.
+void retire_late(TenantHeap& heap, Cache& cache);
+
+// Destroys what is empty of dead heaps; looks at `most` of them. Under tenants_mutex. Returns how many of those it looked at stay.
+size_t reap_heaps(size_t most);
+// The same for reclaim: takes tenants_mutex. Returns the bytes uncharged.
+size_t reap_some(Tenant& top, size_t bytes);
+
+// Gives back the descriptors of slabs that died while they were on the list. No slab is alive.
+void forget_dead_slabs(Cache& cache);
+
+}  // namespace tenure
