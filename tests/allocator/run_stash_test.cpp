@@ -139,7 +139,8 @@ TEST_F(RunStashTest, TrimGivesItBack) {
   const size_t before = used();
   for (const size_t size : {100 * kKiB, kMiB, 8 * kMiB}) deallocate(allocate(size));
   EXPECT_GT(used(), before);
-  EXPECT_GE(trim(), 9 * kMiB);
+  // The shorter runs may lie where the longest one grew into.
+  EXPECT_GE(trim(), 8 * kMiB);
   EXPECT_EQ(used(), before);
   EXPECT_EQ(now().dirty_bytes, 0u);
 }
