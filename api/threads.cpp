@@ -83,8 +83,8 @@ int create(Create real, pthread_t* thread, const pthread_attr_t* attributes,
 }  // namespace
 }  // namespace tenure
 
-extern "C" TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
-                                            void* (*routine)(void*), void* argument) {
+TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+                                 void* (*routine)(void*), void* argument) {
   const auto real = tenure::find_real();
   if (TENURE_UNLIKELY(real == nullptr)) return EAGAIN;
   // Without a tenant nothing is added.

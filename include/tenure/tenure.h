@@ -6,6 +6,8 @@
 #ifndef TENURE_TENURE_H
 #define TENURE_TENURE_H
 
+/* A C header. NOLINTBEGIN(modernize-*,readability-identifier-naming) */
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -383,4 +385,5 @@ static inline int tenure_available(void) {
 }
 #endif
 
+/* NOLINTEND(modernize-*,readability-identifier-naming) */
 #endif
