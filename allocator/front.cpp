@@ -37,11 +37,10 @@ void* Front::pop(Word word, ChainWord* stray) const {
   return popped.object;
 }
 
-ChainWord Front::take_free_list() const {
-  const ChainWord word = load(kFreeWord);
-  if (!has_objects(word) || !compare_exchange(kFreeWord, word, empty_word(limit_)))
-    return kClosedWord;
-  return word;
+ChainWord Front::take_list(Word word) const {
+  const ChainWord list = load(word);
+  if (!has_objects(list) || !compare_exchange(word, list, empty_word(limit_))) return kClosedWord;
+  return list;
 }
 
 bool Front::install(ChainWord chain) const {

@@ -48,8 +48,8 @@ public:
     return fallback_push(shared_word(kFreeWord), object);
   }
 
-  // Takes the whole free list of the CPU, leaving it open; a word without objects if it has none.
-  ChainWord take_free_list() const;
+  // Takes a whole list of the CPU, leaving it open; a word without objects if it has none.
+  ChainWord take_list(Word word) const;
   // Makes `chain` the list that malloc pops from, if there is none. False: the caller keeps it. One without objects opens the
   // slot, so that malloc swaps its lists.
   bool install(ChainWord chain) const;

@@ -55,7 +55,7 @@ void* pop_from_cpu(Cache& cache, const Front& front) {
     const uint16_t listed = chain_length(word, cache.limit);
     if (wants_more(cache, listed)) return nullptr;
     if (listed >= kWorthSwapping || listed >= cache.limit / 2) {
-      const ChainWord chain = front.take_free_list();
+      const ChainWord chain = front.take_list(Front::kFreeWord);
       return has_objects(chain) ? split_first(cache, front, chain) : nullptr;
     }
     object = front.pop(Front::kFreeWord, &stray);

@@ -4,7 +4,7 @@
 //     allocate_slow                          bootstrap; size to class
 //       allocate_large                       a run of granules
 //       allocate_from                        one class of one tenant
-//         Front::pop, take_free_list         the CPU's other list
+//         Front::pop, take_list              the CPU's other list
 //         Depot::pop                         a chain from other CPUs
 //         take_from_partial                  all free objects of a slab, or new ones
 //         create_slab -> allocate_run        a run from the page heap

@@ -67,7 +67,27 @@ struct Batch {
   static constexpr uint32_t kMost = 64;
   uint32_t number = 0;  // Descriptor
   uint32_t count = 0;
+  const RunDescriptor* slab = nullptr;
+  const char* base = nullptr;
+  size_t bytes = 0;
   void* objects[kMost];
+
+  uint64_t offset_of(const void* object) const {
+    return reinterpret_cast<uint64_t>(object) - reinterpret_cast<uint64_t>(base);
+  }
+  bool is_of_slab(const void* object) const { return offset_of(object) < bytes; }
+  // Looks the object's slab up; reports what is none of the cache's.
+  void start(const Cache& cache, const void* object) {
+    const uint32_t granule = granule_of(object);
+    if (granule == kNoGranule) report_misuse(Misuse::kCorruptedChain, object);
+    number = arena.page_map.at(granule).descriptor.load(std::memory_order_relaxed);
+    slab = &arena.descriptors.at(number);
+    if (number == 0 || slab->kind != RunKind::kSlab) report_misuse(Misuse::kCorruptedChain, object);
+    if (slab->cache != &cache) report_misuse(Misuse::kWrongClass, object);
+    base = slab_base(*slab);
+    bytes = size_t{slab->granules} * kGranuleSize;
+    count = 0;
+  }
 };
 
 size_t tag_bytes(const Cache& cache) { return cache.capacity * sizeof(uint32_t); }
@@ -210,23 +230,20 @@ uint32_t give_to_slabs(Cache& cache, ChainWord chain) {
   Batch batch;
   while (has_objects(chain)) {
     void* const object = first_object(chain);
-    const uint32_t granule = granule_of(object);
-    if (granule == kNoGranule) report_misuse(Misuse::kCorruptedChain, object);
-    const uint32_t number = arena.page_map.at(granule).descriptor.load(std::memory_order_relaxed);
-    const RunDescriptor& slab = arena.descriptors.at(number);
-    if (number == 0 || slab.kind != RunKind::kSlab) report_misuse(Misuse::kCorruptedChain, object);
-    if (slab.cache != &cache) report_misuse(Misuse::kWrongClass, object);
-    const uint64_t offset = static_cast<uint64_t>(static_cast<char*>(object) - slab_base(slab));
-    if (!object_index(slab, offset).exact) report_misuse(Misuse::kInteriorPointer, object);
+    // Neighbours in a chain often are in a slab. It cannot go away while one of its objects is in our hands.
+    if (batch.count == 0 || !batch.is_of_slab(object)) {
+      if (batch.count > 0) emptied += give_batch(cache, batch);
+      batch.start(cache, object);
+    }
+    if (!object_index(*batch.slab, batch.offset_of(object)).exact)
+      report_misuse(Misuse::kInteriorPointer, object);
     const ChainWord rest = load_link(object);
     if (!follows(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
-    if (batch.count == Batch::kMost || (batch.count > 0 && batch.number != number)) {
-      emptied += give_batch(cache, batch);
-      batch.count = 0;
-    }
-    batch.number = number;
     batch.objects[batch.count++] = object;
     chain = rest;
+    if (batch.count < Batch::kMost) continue;
+    emptied += give_batch(cache, batch);
+    batch.count = 0;
   }
   if (batch.count > 0) emptied += give_batch(cache, batch);
   return emptied;

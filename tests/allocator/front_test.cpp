@@ -53,7 +53,7 @@ TEST_F(FrontTest, ClosedUntilOpened) {
     EXPECT_EQ(pop(front, word), nullptr);
   }
   EXPECT_FALSE(front.push(objects_[0]));
-  EXPECT_FALSE(has_objects(front.take_free_list()));
+  EXPECT_FALSE(has_objects(front.take_list(Front::kFreeWord)));
 }
 
 TEST_F(FrontTest, PushesUpToTheLimitAndPopsInReverse) {
@@ -78,7 +78,7 @@ TEST_F(FrontTest, TakesTheFreeListWholeAndLeavesItOpen) {
   const Front front(*cache_);
   ASSERT_TRUE(front.compare_exchange(Front::kFreeWord, kClosedWord, open()));
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(front.push(objects_[static_cast<size_t>(i)]));
-  const ChainWord chain = front.take_free_list();
+  const ChainWord chain = front.take_list(Front::kFreeWord);
   EXPECT_EQ(chain_length(chain, cache_->limit), 3);
   EXPECT_EQ(first_object(chain), objects_[2]);
   EXPECT_EQ(front.load(Front::kFreeWord), open());
@@ -109,7 +109,7 @@ TEST_F(FrontTest, LeavesStoppedWordsAlone) {
   EXPECT_EQ(pop(front, Front::kAllocWord), nullptr);
   EXPECT_FALSE(front.push(objects_[0]));
   EXPECT_FALSE(front.install(chain_of(2)));
-  EXPECT_FALSE(has_objects(front.take_free_list()));
+  EXPECT_FALSE(has_objects(front.take_list(Front::kFreeWord)));
   EXPECT_EQ(front.load(Front::kAllocWord), kStoppedWord);
   EXPECT_EQ(front.load(Front::kFreeWord), kStoppedWord);
 }
