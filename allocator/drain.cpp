@@ -189,6 +189,8 @@ bool seal_caches(Cache* const* caches, uint32_t count) {
   return true;
 }
 
+bool fence_all_cpus() { return fence_for(0, arena.cpus); }
+
 size_t empty_unused_words(Cache& cache) {
   Cache* const one[] = {&cache};
   const Words words{one, 1};

@@ -42,6 +42,9 @@ bool seal_caches(Cache* const* caches, uint32_t count);
 // Takes what the words of a cache that nobody uses hold, without a fence. Returns the bytes of slabs that became empty.
 size_t empty_unused_words(Cache& cache);
 
+// A fence for every CPU, by whichever way is to be had. False: none is.
+bool fence_all_cpus();
+
 // In a fork child: opens what a drainer that does not exist any more had stopped.
 void repair_fronts_after_fork();
 

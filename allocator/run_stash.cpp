@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "allocator/arena.h"
+#include "allocator/drain.h"
 #include "allocator/front.h"
 #include "allocator/large.h"
 #include "allocator/reclaim.h"
@@ -193,7 +194,7 @@ void empty_stashes() {
       taken.store(word.exchange(kStoppedWord, std::memory_order_acq_rel),
                   std::memory_order_relaxed);
     });
-    if (!arena.rseq || cpu_fence()) release_taken();
+    if (fence_all_cpus()) release_taken();
   }
   emptying.store(false, std::memory_order_release);
 }
