@@ -60,7 +60,8 @@ TENURE_API int tenure_validate(void);
 /* ---- Tenants -------------------------------------------------------------------------------------------------------
  *
  * A tenant is a node of a tree that memory is charged to, as a memory cgroup is. Charged are the slabs and large runs
- * that hold its objects, to the tenant and to every ancestor. A tenant is named by its path, "/shop/acme"; "/" is the
+ * that hold its objects, and, while it has few of a size, the objects themselves (by size class), which then lie in slabs
+ * that tenants share; to the tenant and to every ancestor. A tenant is named by its path, "/shop/acme"; "/" is the
  * root, which has no limit.
  *
  * A handle keeps the tenant's structure valid until tenure_tenant_close(), also after the tenant went offline. NULL as
@@ -109,7 +110,8 @@ TENURE_API struct tenure_tenant* tenure_tenant_parent(struct tenure_tenant* tena
 
 /* Calls visit(tenant, argument) for `top` and all online tenants below it, parents first, until it returns another
  * value than 0, which is then returned. The handle passed is good during the call only (tenure_tenant_ref keeps it).
- * visit must not block for long: memory of departed tenants is not reused meanwhile. */
+ * visit must not block for long, as memory of departed tenants is not reused meanwhile, and must not call control functions that
+ * wait for that: tenure_reap, tenure_cache_destroy. */
 TENURE_API int tenure_tenant_for_each(struct tenure_tenant* top,
                                       int (*visit)(struct tenure_tenant* tenant, void* argument),
                                       void* argument);
@@ -205,7 +207,8 @@ struct tenure_dead {
   struct tenure_tenant* payer; /* Who is charged now; good during the call */
   size_t bytes;                /* Still charged */
 };
-/* Calls visit(dead, argument) for each until it returns another value than 0, which is then returned. Control. */
+/* Calls visit(dead, argument) for each until it returns another value than 0, which is then returned. visit must not call
+ * control functions. Control. */
 TENURE_API int tenure_dead_for_each(int (*visit)(const struct tenure_dead* dead, void* argument),
                                     void* argument);
 /* Destroys what departed tenants left and nobody uses any more, waiting for grace periods. Returns how many departed
