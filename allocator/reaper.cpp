@@ -34,7 +34,9 @@ void retire_heap(TenantHeap& heap) {
 
 void enqueue(TenantHeap& heap) {
   heap.next = nullptr;
-  (dead_first ? dead_last->next : dead_first) = &heap;
+  // Release: a fork child that finds the heap finds the end behind it.
+  std::atomic_ref(dead_first ? dead_last->next : dead_first)
+      .store(&heap, std::memory_order_release);
   dead_last = &heap;
   ++dead_count;
 }
@@ -157,6 +159,15 @@ size_t reap_heaps(size_t most) {
     }
   }
   return stay;
+}
+
+void repair_reaper_after_fork() {
+  dead_count = 0;
+  // Links are set before what leads to them, so the queue is whole up to its last link.
+  for (TenantHeap* heap = dead_first; heap != nullptr; heap = heap->next) {
+    dead_last = heap;
+    ++dead_count;
+  }
 }
 
 void forget_dead_slabs(Cache& cache) {

@@ -20,6 +20,9 @@ size_t reap_heaps(size_t most);
 // The same for reclaim: takes tenants_mutex. Returns the bytes uncharged.
 size_t reap_some(Tenant& top, size_t bytes);
 
+// In a fork child: finds the end of the queue anew. What a vanished thread had in hand is lost to the child.
+void repair_reaper_after_fork();
+
 // Gives back the descriptors of slabs that died while they were on the list. No slab is alive.
 void forget_dead_slabs(Cache& cache);
 

@@ -10,6 +10,7 @@
 #include "allocator/arena.h"
 #include "allocator/bootstrap.h"
 #include "allocator/drain.h"
+#include "allocator/reaper.h"
 #include "allocator/statistics.h"
 
 namespace {
@@ -21,6 +22,7 @@ void in_child() {
   tenure::deferred::after_fork_child();
   tenure::shrinkers_after_fork_child();
   tenure::lrus_after_fork_child();
+  tenure::repair_reaper_after_fork();
   tenure::tenants_after_fork_child();
   tenure::repair_fronts_after_fork();
 }
