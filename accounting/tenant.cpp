@@ -44,12 +44,6 @@ size_t Tenant::copy_path(char* buffer, size_t size) const {
   return length;
 }
 
-Tenant& Tenant::nearest_online() {
-  Tenant* tenant = this;
-  while (!tenant->online()) tenant = tenant->parent();  // The root is always online.
-  return *tenant;
-}
-
 bool Tenant::pin() {
   uint32_t seen = pins.load(std::memory_order_relaxed);
   do {

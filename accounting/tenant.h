@@ -66,7 +66,11 @@ struct alignas(64) Tenant {
   // Itself while online, else the nearest ancestor that is: where a thread still inside goes on,
   // and whose id indexes every per-tenant array. With a pin or in a read section; lock-free;
   // async-signal-safe.
-  Tenant& nearest_online();
+  Tenant& nearest_online() {
+    Tenant* tenant = this;
+    while (!tenant->online()) tenant = tenant->parent();  // The root is always online.
+    return *tenant;
+  }
 
   // Keeps the memory. False if it has no pins left (then only a read section keeps it). unpin() may
   // free it.

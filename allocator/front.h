@@ -18,6 +18,12 @@ inline std::atomic<ChainWord>& word_in_area(uint32_t area, uint32_t offset) {
                                                     offset);
 }
 
+// The area of the CPU this thread runs on, or the one it shares.
+inline uint32_t own_area() {
+  const int cpu = arena.rseq ? static_cast<int>(rseq_cpu(hot.rseq)) : -1;
+  return cpu >= 0 ? static_cast<uint32_t>(cpu) : arena.cpus + shared_area();
+}
+
 class Front {
 public:
   explicit Front(const Cache& cache)
@@ -41,9 +47,13 @@ public:
     return shared_word(word).compare_exchange_strong(expected, desired, std::memory_order_acq_rel,
                                                      std::memory_order_relaxed);
   }
+  // What malloc does first, where a front's words are used by rseq. nullptr: the slow path knows why.
+  TENURE_INLINE void* pop_or_swap() const {
+    return by_rseq_ ? rseq_pop_pair(hot.cpu_base, hot.rseq, slot_, kAllocWord) : nullptr;
+  }
   // `stray` is a chain that found its place taken: the caller gives it to the depot.
   void* pop(Word word, ChainWord* stray) const;
-  bool push(void* object) const {
+  TENURE_INLINE bool push(void* object) const {
     if (by_rseq_) return rseq_push(hot.cpu_base, hot.rseq, slot_, object);
     return fallback_push(shared_word(kFreeWord), object);
   }

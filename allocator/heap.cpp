@@ -7,12 +7,19 @@
 #include "allocator/front.h"
 #include "allocator/large.h"
 #include "allocator/misuse.h"
-#include "allocator/pool.h"
+#include "allocator/pool_path.h"
 #include "allocator/reclaim.h"
 #include "allocator/tenant_heap.h"
 
 namespace tenure {
 namespace {
+
+// What an address that free or realloc was given leads to.
+struct Found {
+  RunDescriptor* run;
+  uint32_t number;  // The descriptor's
+  uint32_t index;   // Of the object in its slab
+};
 
 // A free list shorter than this is popped from directly; swapping it in would make every few allocations slow.
 constexpr uint16_t kWorthSwapping = 8;
@@ -85,8 +92,7 @@ void free_to_depot(Cache& cache, void* object) {
 }
 
 // The CPU's free list did not take the object: it is full, was never opened, or is being drained.
-void free_into(Cache& cache, void* object) {
-  const Front front(cache);
+TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) {
   if (!front) return free_to_depot(cache, object);
   for (;;) {
     if (front.push(object)) return;
@@ -106,6 +112,11 @@ void free_into(Cache& cache, void* object) {
   }
 }
 
+void free_into(Cache& cache, void* object) {
+  const Front front(cache);
+  if (!front || !front.push(object)) free_with_room(cache, front, object);
+}
+
 // Slabs made before the cache had words in the fronts learn of them at the first free, which holds an object of the slab, so
 // that it cannot go away.
 void note_words(const Cache& cache, const RunDescriptor& slab, uint32_t number) {
@@ -117,10 +128,21 @@ void note_words(const Cache& cache, const RunDescriptor& slab, uint32_t number) 
   arena.page_map.set(slab.granule, slab.granules, slot, number);
 }
 
-void free_small(uint32_t number, void* object) {
-  RunDescriptor& slab = arena.descriptors.at(number);
+// Only beyond the list is there anything that could change errno.
+void free_pooled(const Found& found, void* object) {
+  release_pooled(*found.run, found.index, object);
+  Cache& cache = *found.run->cache;
+  const Front front(cache);
+  if (TENURE_LIKELY(front && front.push(object))) return;
+  const int saved = errno;
+  free_with_room(cache, front, object);
+  errno = saved;
+}
+
+void free_small(const Found& found, void* object) {
+  RunDescriptor& slab = *found.run;
   if (TENURE_LIKELY(slab.context == nullptr)) {
-    return free_into(slab.tags ? release_pooled(slab, object) : *slab.cache, object);
+    return slab.tags ? free_pooled(found, object) : free_into(*slab.cache, object);
   }
   // The section keeps the cache, which may be dead and without slabs the moment the object is back.
   grace::ReadSection section;
@@ -129,7 +151,7 @@ void free_small(uint32_t number, void* object) {
     give_to_slabs(cache, chain_push(object, empty_word(cache.limit)));
     return;
   }
-  note_words(cache, slab, number);
+  note_words(cache, slab, found.number);
   free_into(cache, object);
 }
 
@@ -154,19 +176,20 @@ void* allocate_beyond_slabs(size_t size, size_t alignment, Fill fill) {
   return mark_allocated(allocate_large(current_tenant(), size, alignment, fill));
 }
 
-// The descriptor's number of an object that free or realloc was given; reports what is no object.
-uint32_t find_object(const void* object) {
+// Reports what is no object.
+TENURE_INLINE Found find_object(const void* object) {
   const uint32_t granule = granule_of(object);
   if (granule == kNoGranule) report_bad_pointer(object);
   const uint32_t number = arena.page_map.at(granule).descriptor.load(std::memory_order_relaxed);
   if (number == 0) report_bad_pointer(object);
-  const RunDescriptor& run = arena.descriptors.at(number);
+  RunDescriptor& run = arena.descriptors.at(number);
   if (run.kind == RunKind::kStashed) report_misuse(Misuse::kDoubleFree, object);
   const uint64_t offset = reinterpret_cast<uint64_t>(object) -
                           reinterpret_cast<uint64_t>(arena.page_heap.address(run.granule));
-  const bool starts = run.kind == RunKind::kSlab ? object_index(run, offset).exact : offset == 0;
-  if (!starts) report_bad_pointer(object);
-  return number;
+  const ObjectIndex at =
+      run.kind == RunKind::kSlab ? object_index(run, offset) : ObjectIndex{0, offset == 0};
+  if (!at.exact) report_bad_pointer(object);
+  return {&run, number, at.index};
 }
 
 // From the tenant's cache, or the pool's.
@@ -197,14 +220,13 @@ void* allocate_current(ClassId id) {
   return object;
 }
 
-TENURE_SLOW void free_object(void* object, uint32_t number) {
+void free_object(const Found& found, void* object) {
   const int saved = errno;
-  RunDescriptor& run = arena.descriptors.at(number);
-  if (arena.hardened) mark_free(object, run);
-  if (run.kind == RunKind::kSlab) {
-    free_small(number, object);
+  if (arena.hardened) mark_free(object, *found.run);
+  if (found.run->kind == RunKind::kSlab) {
+    free_small(found, object);
   } else {
-    free_large(number);
+    free_large(found.number);
   }
   errno = saved;
 }
@@ -222,18 +244,26 @@ void* allocate_from(Cache& cache) {
   return has_objects(chain) ? split_first(cache, front, chain) : out_of_memory();
 }
 
-void* allocate_slow(size_t size) {
+static TENURE_NOINLINE void* allocate_slower(size_t size) {
   if (size > kLargestSmall) return allocate_beyond_slabs(size, 1, Fill::kAny);
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
   return mark_allocated(allocate_current(class_of(size)));
 }
 
+void* allocate_slow(size_t size) {
+  const auto slower = [size] { return allocate_slower(size); };
+  const CurrentScope scope = current_scope;
+  if (scope.tenant == 0 || size > kLargestSmall || arena.hardened) return slower();
+  return take_pooled(tenant_of(scope), index_of(class_of(size)), slower);
+}
+
 void deallocate_slow(void* object) {
   if (object == nullptr) return;
-  const uint32_t number = find_object(object);
-  if (arena.descriptors.at(number).kind == RunKind::kLarge && !arena.hardened)
-    return free_large(number);
-  free_object(object, number);
+  const Found found = find_object(object);
+  if (TENURE_UNLIKELY(arena.hardened)) return free_object(found, object);
+  if (found.run->kind == RunKind::kLarge) return free_large(found.number);
+  if (found.run->tags) return free_pooled(found, object);
+  free_object(found, object);
 }
 
 // Smaller than the object is possible: realloc shrinks in place.
@@ -282,12 +312,12 @@ static const void* block_of(const void* object) {
 }
 
 const CacheFamily* family_of(const void* object) {
-  const RunDescriptor& run = arena.descriptors.at(find_object(object));
+  const RunDescriptor& run = *find_object(object).run;
   return run.kind == RunKind::kSlab ? run.cache->family : nullptr;
 }
 
 Tenant& pin_owner(const void* object) {
-  const RunDescriptor& run = arena.descriptors.at(find_object(block_of(object)));
+  const RunDescriptor& run = *find_object(block_of(object)).run;
   const AccountingContext* const payer = payer_of(run, object);
   if (payer == nullptr) return root_tenant;
   grace::ReadSection section;
@@ -297,10 +327,10 @@ Tenant& pin_owner(const void* object) {
 }
 
 void* transfer(Tenant& tenant, void* object) {
-  const uint32_t number = find_object(object);
-  const RunDescriptor& run = arena.descriptors.at(number);
+  const Found found = find_object(object);
+  const RunDescriptor& run = *found.run;
   if (run.kind == RunKind::kLarge) {
-    return transfer_large(number, tenant) ? object : out_of_memory();
+    return transfer_large(found.number, tenant) ? object : out_of_memory();
   }
   void* const moved = allocate_for(tenant, run.object_size, 1, Fill::kAny);
   if (moved == nullptr) return nullptr;
@@ -310,15 +340,15 @@ void* transfer(Tenant& tenant, void* object) {
 }
 
 void* reallocate(void* object, size_t size) {
-  const uint32_t number = find_object(object);
-  RunDescriptor& run = arena.descriptors.at(number);
+  const Found found = find_object(object);
+  const RunDescriptor& run = *found.run;
   const bool slab = run.kind == RunKind::kSlab;
   const size_t usable = slab ? run.object_size : run.large_bytes;
   // Growth within the class or the granule, and shrinking by less than half, stay where they are.
   if (usable <= kLargestSmall && size <= usable && size >= usable / 2) return object;
   if (!slab && size > kLargestSmall) {
     if (arena.hardened) arena.page_map.mark(arena_offset(object), false);
-    if (void* resized = resize_large(number, size)) return mark_allocated(resized);
+    if (void* resized = resize_large(found.number, size)) return mark_allocated(resized);
     mark_allocated(object);
   }
   void* moved;
@@ -340,7 +370,7 @@ void* reallocate(void* object, size_t size) {
 
 size_t usable_size(const void* object) {
   if (object == nullptr) return 0;
-  const RunDescriptor& run = arena.descriptors.at(find_object(object));
+  const RunDescriptor& run = *find_object(object).run;
   return run.kind == RunKind::kSlab ? run.object_size : run.large_bytes;
 }
 

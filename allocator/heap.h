@@ -26,10 +26,10 @@
 
 namespace tenure {
 
-TENURE_SLOW void* allocate_slow(size_t size);
+TENURE_NOINLINE void* allocate_slow(size_t size);
 TENURE_SLOW void* allocate_zeroed_slow(size_t size);
 TENURE_SLOW void* allocate_aligned_slow(size_t size, size_t alignment);
-TENURE_SLOW void deallocate_slow(void* object);
+TENURE_NOINLINE void deallocate_slow(void* object);
 TENURE_SLOW void check_size(const void* object, size_t size);
 
 // ---- the fast path ----

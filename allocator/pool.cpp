@@ -1,37 +1,11 @@
 #include "allocator/pool.h"
 
-#include "accounting/charge.h"
 #include "allocator/arena.h"
-#include "allocator/heap.h"
-#include "allocator/misuse.h"
-#include "base/meta_arena.h"
+#include "allocator/pool_path.h"
 
 namespace tenure {
 
 constinit Cache pool_caches[kClassCount];
-
-namespace {
-
-// Contexts lie in the metadata arena, 64 bytes apart or more; the root's own does not.
-constexpr OwnerTag kRootTag = UINT32_MAX;
-
-std::atomic<OwnerTag>& tag_at(const RunDescriptor& slab, const void* object) {
-  const uint64_t offset = static_cast<uint64_t>(static_cast<const char*>(object) - slab_base(slab));
-  return slab.tags[object_index(slab, offset).index];
-}
-
-const RunDescriptor& slab_of(const void* object) {
-  const GranuleEntry& entry = arena.page_map.at(granule_of(object));
-  return arena.descriptors.at(entry.descriptor.load(std::memory_order_relaxed));
-}
-
-}  // namespace
-
-OwnerTag tag_of(const AccountingContext& context) {
-  if (&context == root_tenant.context.load(std::memory_order_relaxed)) return kRootTag;
-  const auto offset = reinterpret_cast<uint64_t>(&context) - meta_arena.base();
-  return static_cast<OwnerTag>(offset / kCacheLine + 1);
-}
 
 AccountingContext& context_of(OwnerTag tag) {
   if (tag == kRootTag) return *root_tenant.context.load(std::memory_order_relaxed);
@@ -39,33 +13,29 @@ AccountingContext& context_of(OwnerTag tag) {
   return *reinterpret_cast<AccountingContext*>(address);
 }
 
-void* allocate_pooled(Tenant& tenant, Cache& pool) {
-  AccountingContext* const context = charge(tenant, pool.object_size, RequestKind::kSmall);
-  if (context == nullptr) return nullptr;
-  auto* const object = static_cast<uint64_t*>(allocate_from(pool));
+void* allocate_charged(Cache& pool, OwnerTag tag) {
+  void* const object = allocate_from(pool);
   if (object == nullptr) {
-    uncharge(*context, pool.object_size);
+    uncharge_pooled(tag, pool.object_size);
     return nullptr;
   }
-  // All else was cleared when it was freed, or never used: the links that it held in the lists.
-  object[0] = object[1] = 0;
-  // Relaxed: who frees the object got it from who allocated it.
-  tag_at(slab_of(object), object).store(tag_of(*context), std::memory_order_relaxed);
-  return object;
+  return own_pooled(object, tag);
 }
 
-Cache& release_pooled(RunDescriptor& slab, void* object) {
-  const OwnerTag tag = tag_at(slab, object).exchange(0, std::memory_order_relaxed);
-  if (tag == 0) report_misuse(Misuse::kDoubleFree, object);
-  // Nobody reads another tenant's memory.
-  __builtin_memset(object, 0, slab.object_size);
-  uncharge(context_of(tag), slab.object_size);
-  return *slab.cache;
+void* allocate_pooled(Tenant& tenant, Cache& pool) {
+  const AccountingContext* context = tenant.context.load(std::memory_order_acquire);
+  if (context == nullptr || !take_from_stock(own_area(), tag_of(*context), pool.object_size)) {
+    context = charge_pooled(tenant, pool.object_size);
+    if (context == nullptr) return nullptr;
+  }
+  return allocate_charged(pool, tag_of(*context));
 }
 
 AccountingContext* payer_of(const RunDescriptor& run, const void* object) {
   if (run.kind != RunKind::kSlab || run.tags == nullptr) return run.context;
-  const OwnerTag tag = tag_at(run, object).load(std::memory_order_relaxed);
+  const uint64_t offset =
+      reinterpret_cast<uint64_t>(object) - reinterpret_cast<uint64_t>(slab_base(run));
+  const OwnerTag tag = run.tags[object_index(run, offset).index].load(std::memory_order_relaxed);
   return tag == 0 ? nullptr : &context_of(tag);
 }
 

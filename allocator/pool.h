@@ -11,27 +11,27 @@
 #include "allocator/cache.h"
 #include "allocator/slab.h"
 #include "allocator/tenant_heap.h"
+#include "base/meta_arena.h"
 
 namespace tenure {
 
 constexpr uint32_t kPoolFrontOffset = 4096;
 
-// Objects that a tenant takes from the pool in one class, since it was last found empty there, before it gets slabs of its own:
-// about a slab's worth.
-constexpr uint16_t steps_to_cache(size_t object_size) {
-  const size_t slab = kGranuleSize / object_size;
-  return static_cast<uint16_t>(slab < 8 ? 8 : slab > 1024 ? 1024 : slab);
-}
-
 // What a tag says: 0, free; else the context that holds the object's charge.
 using OwnerTag = uint32_t;
-OwnerTag tag_of(const AccountingContext& context);
+// Contexts lie in the metadata arena, 64 bytes apart or more; the root's own does not.
+constexpr OwnerTag kRootTag = UINT32_MAX;
+inline OwnerTag tag_of(const AccountingContext& context) {
+  const uint64_t offset = reinterpret_cast<uint64_t>(&context) - meta_arena.base();
+  const uint64_t number = offset / kCacheLine + 1;
+  return number < kRootTag ? static_cast<OwnerTag>(number) : kRootTag;
+}
 AccountingContext& context_of(OwnerTag tag);
 
 // An object of the pool's cache, charged to the tenant, which is pinned. nullptr: refused.
 void* allocate_pooled(Tenant& tenant, Cache& pool);
-// Credits the owner, clears the object, returns its cache. Reports a double free.
-Cache& release_pooled(RunDescriptor& slab, void* object);
+// The same, paid for already. Slow.
+TENURE_NOINLINE void* allocate_charged(Cache& pool, OwnerTag tag);
 // The context that is charged for an object of any kind; nullptr: the root's own.
 AccountingContext* payer_of(const RunDescriptor& run, const void* object);
 // Bytes charged through the tags of a slab. Quiescent.

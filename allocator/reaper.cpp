@@ -2,6 +2,7 @@
 
 #include "accounting/reclaim.h"
 #include "allocator/arena.h"
+#include "allocator/charge_stock.h"
 #include "allocator/drain.h"
 #include "allocator/front_space.h"
 #include "allocator/reclaim.h"
@@ -108,7 +109,9 @@ void retire_late(TenantHeap& heap, Cache& cache) {
 }
 
 void kill_caches(Tenant& tenant) {
-  full_fence();  // publish_cache()
+  full_fence();  // publish_cache(), charge_pooled()
+  if (const AccountingContext* own = tenant.context.load(std::memory_order_relaxed))
+    empty_stocks_of(*own);
   TenantHeap* const heap = heap_of(tenant);
   if (heap == nullptr) return;
   Cache* const before = heap->dead;

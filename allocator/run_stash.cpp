@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "allocator/arena.h"
+#include "allocator/charge_stock.h"
 #include "allocator/drain.h"
 #include "allocator/front.h"
 #include "allocator/large.h"
@@ -20,6 +21,7 @@ constexpr uint32_t kLongest = static_cast<uint32_t>(kLongestStashed / kGranuleSi
 constexpr uint32_t kStashOffset = kCpuAreaSize - kPageSize;
 constexpr uint32_t kTakenOffset = kStashOffset + kWords * sizeof(ChainWord);
 static_assert(kRootFrontOffset + kFrontSize <= kStashOffset);
+static_assert(kTakenOffset + kWords * sizeof(ChainWord) <= kStockOffset);
 
 // A word is a chain word with a descriptor's number in the pointer's place, and in the room's place how often the word
 // has taken a run: so a word that left and came back differs, and every kPollEvery-th keep looks at the clock.

@@ -1,6 +1,7 @@
 #include "allocator/statistics.h"
 
 #include "allocator/bootstrap.h"
+#include "allocator/charge_stock.h"
 #include "allocator/family.h"
 #include "allocator/front.h"
 #include "allocator/tenant_heap.h"
@@ -124,8 +125,10 @@ void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {
   statistics = {};
   if (!bootstrapped()) return;
   grace::ReadSection section;
+  const uint64_t usage = tenant.counter.usage(), stocked = stocked_below(tenant);
+  statistics.usage_bytes = usage > stocked ? usage - stocked : 0;
   const AccountingContext* const own = tenant.context.load(std::memory_order_acquire);
-  // What its context holds beyond runs is pooled objects.
+  // What its context holds beyond runs and stocks is pooled objects.
   uint64_t runs = 0, kept = 0;
   const uint32_t end = arena.descriptors.end();
   for (uint32_t number = 1; number < end; ++number) {
@@ -143,8 +146,9 @@ void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {
       kept += size_t{run.object_size} * state.free;
     }
   }
-  if (own && &tenant != &root_tenant && own->held() > runs) {
-    statistics.allocated_bytes += own->held() - runs;
+  if (own && &tenant != &root_tenant) {
+    const uint64_t rest = runs + stocked_by(*own);
+    if (own->held() > rest) statistics.allocated_bytes += own->held() - rest;
   }
   statistics.meta_bytes = &tenant == &root_tenant ? 0 : sizeof(Tenant) + sizeof(AccountingContext);
   if (heap_of(tenant)) statistics.meta_bytes += sizeof(TenantHeap);

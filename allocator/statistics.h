@@ -39,9 +39,9 @@ struct HeapStatistics {
 // Exact while no other thread is in the allocator, close otherwise. No allocation, async-signal-safe.
 void collect_statistics(HeapStatistics& statistics);
 
-// One tenant's own share of it. Walks the heap.
+// One tenant's own share of it, and what is charged to it and all below. Walks the heap.
 struct TenantStatistics {
-  uint64_t allocated_bytes, cached_bytes, meta_bytes;
+  uint64_t usage_bytes, allocated_bytes, cached_bytes, meta_bytes;
 };
 void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics);
 // Objects handed out and kept, and slabs, of one family.

@@ -5,6 +5,7 @@
 #include "accounting/shrink.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
+#include "allocator/charge_stock.h"
 #include "allocator/drain.h"
 #include "allocator/front_space.h"
 #include "allocator/pool.h"
@@ -20,20 +21,6 @@ constinit CacheFamily class_families[kClassCount];
 constinit std::atomic<CacheFamily*> named_families{nullptr};
 
 namespace {
-
-// Before a tenant has a heap, allocator_data counts what it took from the pool: 2 n + 1.
-constexpr uintptr_t kStepsWithoutHeap = 32;
-
-// Counts one of the first steps; false when there were enough of them.
-bool count_first_steps(Tenant& tenant) {
-  void* data = tenant.allocator_data.load(std::memory_order_relaxed);
-  const auto word = reinterpret_cast<uintptr_t>(data);
-  if ((data && !(word & 1)) || word / 2 >= kStepsWithoutHeap) return false;
-  // A lost race is a lost count.
-  tenant.allocator_data.compare_exchange_strong(
-      data, reinterpret_cast<void*>((word | 1) + (data ? 2 : 0)), std::memory_order_relaxed);
-  return true;
-}
 
 TenantHeap* make_heap(Tenant& tenant) {
   auto* heap = meta_arena.create<TenantHeap>(&tenant);
@@ -75,18 +62,9 @@ Cache* publish_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, Cach
   return nullptr;
 }
 
-// Counts what is taken from the pool; false when the tenant has earned a cache of its own in the class.
-bool count_step(TenantHeap& heap, const CacheFamily& family) {
-  std::atomic<uint16_t>& taken = heap.pooled[index_of(family.root->class_id)];
-  const uint16_t steps = taken.load(std::memory_order_relaxed);
-  if (steps >= steps_to_cache(family.root->object_size)) return false;
-  taken.store(static_cast<uint16_t>(steps + 1), std::memory_order_relaxed);
-  return true;
-}
-
 bool may_have_cache(const TenantHeap& heap, const CacheFamily& family) {
   const ClassId id = family.root->class_id;
-  return id == kNamedClass || (heap.classes.load(std::memory_order_acquire) >> index_of(id) & 1);
+  return id == kNamedClass || heap.may_have_cache(index_of(id));
 }
 
 TENURE_SLOW Cache* make_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, bool* error) {
@@ -131,6 +109,7 @@ bool is_protected(const Tenant& tenant, const Tenant& top, bool first_round) {
 // Free objects of the subtree go back; at least `bytes` if there are as many. What is below low goes only when the rest has not
 // sufficed, and is told as an event.
 size_t purge_subtree(Tenant& top, size_t bytes) {
+  empty_stocks(top);  // No memory, so it does not count.
   size_t freed = 0;
   for (const bool first_round : {true, false}) {
     bool spared = false;
@@ -153,11 +132,6 @@ size_t purge_subtree(Tenant& top, size_t bytes) {
 
 }  // namespace
 
-TenantHeap* heap_of(const Tenant& tenant) {
-  void* const data = tenant.allocator_data.load(std::memory_order_acquire);
-  return reinterpret_cast<uintptr_t>(data) & 1 ? nullptr : static_cast<TenantHeap*>(data);
-}
-
 Cache* find_cache(Tenant& asked, CacheFamily& family) {
   for (;;) {
     Tenant& tenant = asked.nearest_online();
@@ -171,10 +145,14 @@ Cache* find_cache(Tenant& asked, CacheFamily& family) {
       if (cache && cache->owner != &tenant) continue;
     }
     if (cache && cache->slabs.load(std::memory_order_relaxed) != 0) return cache;
+    const uint32_t index = index_of(family.root->class_id);
     if (family.root->class_id != kNamedClass && !is_isolated(tenant) &&
-        (heap ? count_step(*heap, family) : count_first_steps(tenant)))
-      return &pool_caches[index_of(family.root->class_id)];
-    if (heap == nullptr && (heap = make_heap(tenant)) == nullptr) return nullptr;
+        (heap ? heap->count_pooled(index) : count_without_heap(tenant)))
+      return &pool_caches[index];
+    if (heap == nullptr) {
+      if (make_heap(tenant) == nullptr) return nullptr;
+      continue;
+    }
     if (cache) return cache;
     bool error = false;
     Cache* const made = make_cache(tenant, *heap, family, &error);

@@ -10,10 +10,18 @@
 
 namespace tenure {
 
+// Objects that a tenant takes from the pool in one class, since it was last found empty there, before it gets slabs of its own:
+// about a slab's worth.
+constexpr uint16_t steps_to_cache(const Cache& pool) {
+  return pool.capacity < 8 ? 8 : pool.capacity > 1024 ? 1024 : pool.capacity;
+}
+
 // Exists from the tenant's first allocation, with a pin on the tenant, until the reaper finds that
 // nothing is left. Tenant::allocator_data points to it.
 struct alignas(64) TenantHeap {
-  explicit TenantHeap(Tenant* owner) : tenant(owner) {}
+  explicit TenantHeap(Tenant* owner)
+      : tenant(owner), classes(is_isolated(*owner) ? (uint64_t{1} << kClassCount) - 1 : 0) {}
+  static_assert(kClassCount < 64);
 
   Tenant* const tenant;
   // Slow steps so far, to tell who earns a front. A heuristic: races may lose counts. Relaxed.
@@ -25,13 +33,41 @@ struct alignas(64) TenantHeap {
   // By class: objects taken from the pool since the tenant was last found empty there. Heuristics: races may lose
   // counts. Relaxed.
   std::atomic<uint16_t> pooled[kClassCount]{};
-  // Classes in which there may be a cache: a bit is set before the cache is published, and stays.
-  std::atomic<uint64_t> classes{0};
+  // Classes in which there may be a cache: a bit is set before the cache is published, and stays. All, for isolated tenants.
+  std::atomic<uint64_t> classes;
+
+  bool may_have_cache(uint32_t index) const {
+    return classes.load(std::memory_order_acquire) >> index & 1;
+  }
+  // Counts what is taken from the pool; false when the tenant has earned a cache of its own in the class.
+  bool count_pooled(uint32_t index) {
+    const uint16_t taken = pooled[index].load(std::memory_order_relaxed);
+    if (taken >= steps_to_cache(pool_caches[index])) return false;
+    pooled[index].store(static_cast<uint16_t>(taken + 1), std::memory_order_relaxed);
+    return true;
+  }
 };
 static_assert(sizeof(TenantHeap) == 128);
 
-// nullptr: none yet.
-TenantHeap* heap_of(const Tenant& tenant);
+// nullptr: none yet; until then the word counts steps, with its lowest bit set.
+inline TenantHeap* heap_of(const Tenant& tenant) {
+  void* const data = tenant.allocator_data.load(std::memory_order_acquire);
+  return reinterpret_cast<uintptr_t>(data) & 1 ? nullptr : static_cast<TenantHeap*>(data);
+}
+
+// Before a tenant has a heap, allocator_data counts what it took from the pool: 2 n + 1.
+constexpr uintptr_t kStepsWithoutHeap = 32;
+
+// Counts one of the first steps; false when there were enough of them.
+inline bool count_without_heap(Tenant& tenant) {
+  void* data = tenant.allocator_data.load(std::memory_order_relaxed);
+  const auto word = reinterpret_cast<uintptr_t>(data);
+  if ((data && !(word & 1)) || word / 2 >= kStepsWithoutHeap) return false;
+  // A lost race is a lost count.
+  tenant.allocator_data.compare_exchange_strong(
+      data, reinterpret_cast<void*>((word | 1) + (data ? 2 : 0)), std::memory_order_relaxed);
+  return true;
+}
 
 // The tenant's cache, or that of the pool (Cache::pooled) until the tenant has earned one; of its nearest online ancestor if it
 // is not online. nullptr: metadata is exhausted, or the family is dying. The tenant is pinned (or the root). Not in a read

@@ -1,6 +1,7 @@
 // Checks of the whole heap at rest: what every structure promises its neighbours.
 #include "accounting/tenant_tree.h"
 #include "allocator/bootstrap.h"
+#include "allocator/charge_stock.h"
 #include "allocator/family.h"
 #include "allocator/front.h"
 #include "allocator/pool.h"
@@ -89,7 +90,7 @@ const char* check_cache(const Cache& cache) {
 const char* validate_heap() {
   if (!bootstrapped()) return nullptr;
   if (!arena.page_heap.validate()) return "the page heap's hints are wrong";
-  uint64_t used = 0, charged = 0;
+  uint64_t used = 0, charged = stocked_below(root_tenant);
   for (uint32_t number = 1; number < arena.descriptors.end(); ++number) {
     const RunDescriptor& run = arena.descriptors.at(number);
     if (run.kind == RunKind::kNone) continue;

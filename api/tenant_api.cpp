@@ -145,7 +145,7 @@ TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenan
   collect_tenant_statistics(tenant, own);
   struct tenure_tenant_stats full = {};
   // The root's own runs are not charged: it has no limit.
-  full.usage = handle ? tenant.counter.usage() : arena.page_heap.stats().used_bytes;
+  full.usage = handle ? own.usage_bytes : arena.page_heap.stats().used_bytes;
   full.peak = tenant.counter.peak();
   full.allocated = own.allocated_bytes;
   full.cached = own.cached_bytes;
