@@ -60,14 +60,15 @@ public:
 
   // Alive. Statistics and the growth heuristic of carving: relaxed.
   std::atomic<uint32_t> slabs{0};
-  // Times malloc found the CPU's lists short. Only a heuristic: races may lose counts. Relaxed.
-  std::atomic<uint32_t> short_lists{0};
   CacheFamily* family = nullptr;  // Constant.
   Tenant* owner = &root_tenant;   // Constant. Valid: the cache's heap has a pin.
 
-  Depot depot;
+  // Written by all CPUs: not in the line that every slow step reads.
+  alignas(64) Depot depot;  // Chains that belong to no CPU: depots.h.
   DescriptorStack
       partial;  // Slabs that may have something to give. Dead ones stay until they come up.
+  // Times malloc found the CPU's lists short. Only a heuristic: races may lose counts. Relaxed.
+  std::atomic<uint32_t> short_lists{0};
 
   Cache* next = nullptr;  // Once dead: list of the heap's dead caches, or of the late ones.
   DeferredItem item{};    // From the reaper's decision to its end.

@@ -1,6 +1,7 @@
 #include "allocator/front_space.h"
 
 #include "allocator/front.h"
+#include "allocator/pool.h"
 
 namespace tenure {
 
@@ -10,9 +11,12 @@ namespace {
 
 // Behind the closed front and the root's; a page on, so that tenants' words share no line with them.
 constexpr uint32_t kFirstBlock = 8192;
-static_assert(kFrontSize <= kRootFrontOffset && kRootFrontOffset + kFrontSize <= kFirstBlock);
+// The words, and behind them the depots.
+constexpr uint32_t kBlockSize = 2 * kFrontSize;
+static_assert(sizeof(Depot) == kSlotSize);
+static_assert(kPoolFrontOffset + kBlockSize <= kFirstBlock);
 // The last page is the run stash's.
-constexpr uint32_t kBlocks = (kCpuAreaSize - kPageSize - kFirstBlock) / kFrontSize;
+constexpr uint32_t kBlocks = (kCpuAreaSize - kPageSize - kFirstBlock) / kBlockSize;
 constexpr uint32_t kPairsInBlock = kFrontSize / kSlotSize;
 
 // Links of free blocks and pairs, by slot.
@@ -34,7 +38,7 @@ uint32_t FrontSpace::take_front() {
   do {
     if (block == kBlocks) return 0;
   } while (!next_.compare_exchange_weak(block, block + 1, std::memory_order_relaxed));
-  return kFirstBlock + block * kFrontSize;
+  return kFirstBlock + block * kBlockSize;
 }
 
 uint32_t FrontSpace::take_pair() {
@@ -58,12 +62,13 @@ void FrontSpace::close(uint32_t offset, uint32_t bytes) {
 }
 
 void FrontSpace::release_front(uint32_t offset) {
-  close(offset, kFrontSize);
+  close(offset, kBlockSize);
   fronts_.push(offset);
 }
 
 void FrontSpace::release_pair(uint32_t offset) {
   close(offset, kSlotSize);
+  close(offset + kFrontSize, kSlotSize);
   pairs_.push(offset);
 }
 

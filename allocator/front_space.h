@@ -8,7 +8,8 @@
 
 namespace tenure {
 
-// Blocks are fronts: a word pair for each class. A named cache takes a single pair; such pairs are cut from a block.
+// Blocks are fronts: a word pair for each class, and behind them a depot for each (depots.h). A named cache takes a single pair and the
+// depot that goes with it; such pairs are cut from a block.
 // Lock-free, async-signal-safe.
 class FrontSpace {
 public:

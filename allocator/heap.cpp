@@ -4,7 +4,7 @@
 
 #include "allocator/bootstrap.h"
 #include "allocator/current.h"
-#include "allocator/front.h"
+#include "allocator/depots.h"
 #include "allocator/large.h"
 #include "allocator/misuse.h"
 #include "allocator/pool_path.h"
@@ -25,7 +25,7 @@ struct Found {
 constexpr uint16_t kWorthSwapping = 8;
 // A class that keeps finding its lists short is hot: every so often it gets more objects, until a swap moves half a
 // full list. Classes that are seldom used never pay for that in memory.
-constexpr uint32_t kTopUpEvery = 32;
+constexpr uint32_t kTopUpEvery = 8;
 // What realloc lengthens beyond this gets granules of its own even where a class would do: there it can go on growing without
 // being copied again. The rest of the granule costs address space, and memory only as far as it is used.
 constexpr size_t kLongestCopied = kGranuleSize / 2;
@@ -41,7 +41,7 @@ void* split_first(Cache& cache, const Front& front, ChainWord chain) {
   const ChainWord rest = load_link(object);
   if (!follows(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
   const bool installed = front && front.install(rest);
-  if (!installed && has_objects(rest)) cache.depot.push(rest);
+  if (!installed && has_objects(rest)) keep_chain(cache, rest);
   return object;
 }
 
@@ -67,15 +67,17 @@ void* pop_from_cpu(Cache& cache, const Front& front) {
     }
     object = front.pop(Front::kFreeWord, &stray);
   }
-  if (has_objects(stray)) cache.depot.push(stray);
+  if (has_objects(stray)) keep_chain(cache, stray);
   return object;
 }
 
 ChainWord refill(Cache& cache) {
-  ChainWord chain = cache.depot.pop();
+  ChainWord chain = take_chain(cache);
   if (has_objects(chain)) return chain;
   poll_decay();
   chain = take_from_partial(cache);
+  if (has_objects(chain)) return chain;
+  chain = take_chain_anywhere(cache);
   if (has_objects(chain)) return chain;
   return create_slab(cache);
 }
@@ -101,12 +103,13 @@ TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) 
     if (accepts_push(word)) continue;  // On another CPU meanwhile.
     const ChainWord alone = chain_push(object, empty_word(cache.limit));
     if (is_held(word)) {
-      cache.depot.push(alone);
+      keep_chain(cache, alone);
       return;
     }
     if (!front.compare_exchange(Front::kFreeWord, word, alone)) continue;
     if (!has_objects(word)) return;  // Opened.
-    cache.depot.push(word);
+    if (front.install(word)) return;
+    keep_chain(cache, word);
     poll_decay();
     return;
   }

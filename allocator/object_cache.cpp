@@ -37,7 +37,7 @@ void unlink_family(CacheFamily& family) {
 }
 
 uint32_t empty_lists(Cache& cache) {
-  uint32_t emptied = flush_depot(cache, UINT32_MAX);
+  uint32_t emptied = flush_depots(cache, UINT32_MAX);
   if (cache.front_slot.load(std::memory_order_relaxed) == 0) return emptied;
   Cache* const one[] = {&cache};
   return emptied + static_cast<uint32_t>(drain_caches(one, 1) / (cache.granules * kGranuleSize));
@@ -105,10 +105,10 @@ int destroy_object_cache(CacheFamily& family, size_t* live) {
   grace::synchronize();
   {
     grace::ReadSection section;
-    flush_depot(*family.root, UINT32_MAX);
+    flush_depots(*family.root, UINT32_MAX);
     empty_unused_words(*family.root);
     family.children.for_each([](uint32_t, Cache* cache) {
-      flush_depot(*cache, UINT32_MAX);
+      flush_depots(*cache, UINT32_MAX);
       empty_unused_words(*cache);
       return true;
     });

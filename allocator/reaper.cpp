@@ -3,6 +3,7 @@
 #include "accounting/reclaim.h"
 #include "allocator/arena.h"
 #include "allocator/charge_stock.h"
+#include "allocator/depots.h"
 #include "allocator/drain.h"
 #include "allocator/front_space.h"
 #include "allocator/reclaim.h"
@@ -86,8 +87,9 @@ bool reap_heap(TenantHeap& heap) {
   bool any_destroyed = false;
   for (Cache** link = &heap.dead; Cache* cache = *link;) {
     seal(*cache);
-    flush_depot(*cache, UINT32_MAX);
-    if (unreachable && cache->slabs.load(std::memory_order_acquire) == 0 && cache->depot.empty()) {
+    flush_depots(*cache, UINT32_MAX);
+    if (unreachable && cache->slabs.load(std::memory_order_acquire) == 0 &&
+        chains_in_depots(*cache) == 0) {
       *link = cache->next;
       heap.tenant->pin();
       destroy_cache(*cache);
@@ -137,7 +139,7 @@ void kill_caches(Tenant& tenant) {
   }
   if (count > 0) seal_all();
   for (Cache* cache = heap->dead; cache != before; cache = cache->next) {
-    flush_depot(*cache, UINT32_MAX);
+    flush_depots(*cache, UINT32_MAX);
   }
   retire_heap(*heap);
 }

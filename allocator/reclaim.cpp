@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "accounting/tenant_tree.h"
-#include "allocator/arena.h"
+#include "allocator/depots.h"
 #include "allocator/run_stash.h"
 #include "allocator/tenant_heap.h"
 
@@ -27,7 +27,7 @@ uint32_t now_ms() {
 constinit std::atomic<uint32_t> next_look{0};
 
 size_t depot_bytes(const Cache& cache) {
-  return size_t{cache.depot.size()} * cache.limit * cache.object_size;
+  return size_t{chains_in_depots(cache)} * cache.limit * cache.object_size;
 }
 
 // Halves the depots if they hold too much of the heap.
@@ -35,7 +35,7 @@ void return_surplus() {
   size_t held = 0;
   for (const Cache& cache : root_caches) held += depot_bytes(cache);
   if (held <= kSurplusAllowed || held <= arena.page_heap.stats().used_bytes / kSurplusShare) return;
-  for (Cache& cache : root_caches) flush_depot(cache, (cache.depot.size() + 1) / 2);
+  for (Cache& cache : root_caches) flush_depots(cache, (chains_in_depots(cache) + 1) / 2);
 }
 
 void empty_caches() {
@@ -47,13 +47,15 @@ void empty_caches() {
 
 }  // namespace
 
-uint32_t flush_depot(Cache& cache, uint32_t most) {
+uint32_t flush_depots(Cache& cache, uint32_t most) {
   uint32_t emptied = 0;
-  for (uint32_t i = 0; i < most; ++i) {
-    const ChainWord chain = cache.depot.pop();
-    if (!has_objects(chain)) break;
-    emptied += give_to_slabs(cache, chain);
-  }
+  for_each_depot(cache, [&](Depot& depot) {
+    for (; most > 0 && !depot.empty(); --most) {
+      const ChainWord chain = depot.pop();
+      if (!has_objects(chain)) break;
+      emptied += give_to_slabs(cache, chain);
+    }
+  });
   return emptied;
 }
 

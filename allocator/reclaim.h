@@ -14,8 +14,8 @@ Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill);
 // Gives a run back; with decay_ms=0 its pages return to the system at once. `clear`: nobody may read what it holds.
 void release_run(uint32_t granule, uint32_t granules, bool clear = false);
 
-// Gives up to `most` chains of the depot back to slabs; returns how many slabs became empty.
-uint32_t flush_depot(Cache& cache, uint32_t most);
+// Gives up to `most` chains of the depots back to slabs; returns how many slabs became empty.
+uint32_t flush_depots(Cache& cache, uint32_t most);
 
 // Called on slow paths: returns what has been idle for the decay time. Costs a clock read where nothing is due.
 void poll_decay();

@@ -27,7 +27,8 @@ constexpr bool multiples_have_aligned_classes() {
 }
 static_assert(multiples_have_aligned_classes());
 static_assert(classes_are_sound());
-static_assert(kFrontSize <= kRootFrontOffset && kRootFrontOffset + kFrontSize <= kPoolFrontOffset);
+static_assert(kFrontSize <= kRootFrontOffset &&
+              kRootFrontOffset + 2 * kFrontSize <= kPoolFrontOffset);
 static_assert(is_power_of_two(kSlotSize));
 
 }  // namespace

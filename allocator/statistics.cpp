@@ -2,8 +2,8 @@
 
 #include "allocator/bootstrap.h"
 #include "allocator/charge_stock.h"
+#include "allocator/depots.h"
 #include "allocator/family.h"
-#include "allocator/front.h"
 #include "allocator/tenant_heap.h"
 #include "base/log.h"
 #include "base/meta_arena.h"
@@ -14,12 +14,14 @@ namespace {
 // Chains may change under the walk: each step checks that it still stands on an object of the arena.
 uint64_t depot_objects(const Cache& cache) {
   uint64_t objects = 0;
-  uint64_t chain = cache.depot.peek();
-  for (uint32_t left = cache.depot.size(); left > 0 && has_objects(chain); --left) {
-    if (granule_of(first_object(chain)) == kNoGranule) break;
-    objects += chain_length(chain, cache.limit);
-    chain = DepotLinks::load(chain);
-  }
+  for_each_depot(cache, [&](const Depot& depot) {
+    uint64_t chain = depot.peek();
+    for (uint32_t left = depot.size(); left > 0 && has_objects(chain); --left) {
+      if (granule_of(first_object(chain)) == kNoGranule) break;
+      objects += chain_length(chain, cache.limit);
+      chain = DepotLinks::load(chain);
+    }
+  });
   return objects;
 }
 

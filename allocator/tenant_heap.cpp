@@ -195,7 +195,7 @@ size_t empty_tenant_caches(Tenant& tenant) {
   uint32_t count = 0;
   size_t freed = 0;
   for_each_cache_of(tenant, [&](Cache& cache) {
-    freed += flush_depot(cache, UINT32_MAX) * (cache.granules * kGranuleSize);
+    freed += flush_depots(cache, UINT32_MAX) * (cache.granules * kGranuleSize);
     if (cache.front_slot.load(std::memory_order_relaxed) != 0) caches[count++] = &cache;
     if (count < kDrainMost) return;
     freed += drain_caches(caches, count);

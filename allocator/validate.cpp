@@ -2,8 +2,8 @@
 #include "accounting/tenant_tree.h"
 #include "allocator/bootstrap.h"
 #include "allocator/charge_stock.h"
+#include "allocator/depots.h"
 #include "allocator/family.h"
-#include "allocator/front.h"
 #include "allocator/pool.h"
 #include "allocator/run_stash.h"
 #include "allocator/statistics.h"
@@ -62,6 +62,15 @@ const char* check_slab(const RunDescriptor& slab, uint32_t number) {
   return check_chain(cache, chain) == state.free ? nullptr : "a slab's free list is broken";
 }
 
+const char* check_depot(const Cache& cache, const Depot& depot) {
+  uint32_t chains = 0;
+  for (uint64_t chain = depot.peek(); has_objects(chain); chain = DepotLinks::load(chain)) {
+    if (check_chain(cache, chain) <= 0) return "a depot chain is broken";
+    if (++chains > depot.size()) break;
+  }
+  return chains == depot.size() ? nullptr : "a depot's count is wrong";
+}
+
 const char* check_cache(const Cache& cache) {
   const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
   for (uint32_t area = 0; slot != 0 && area < arena.cpus + arena.shared_areas; ++area) {
@@ -71,12 +80,11 @@ const char* check_cache(const Cache& cache) {
       if (has_objects(word) && check_chain(cache, word) < 0) return "a front's chain is broken";
     }
   }
-  uint32_t chains = 0;
-  for (uint64_t chain = cache.depot.peek(); has_objects(chain); chain = DepotLinks::load(chain)) {
-    if (check_chain(cache, chain) <= 0) return "a depot chain is broken";
-    if (++chains > cache.depot.size()) break;
-  }
-  if (chains != cache.depot.size()) return "the depot's count is wrong";
+  const char* wrong = nullptr;
+  for_each_depot(cache, [&](const Depot& depot) {
+    if (const char* found = check_depot(cache, depot)) wrong = found;
+  });
+  if (wrong) return wrong;
   uint32_t listed = 0;
   for (uint64_t number = cache.partial.peek(); number != 0;
        number = DescriptorLinks::load(number)) {

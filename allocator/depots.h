@@ -1,0 +1,67 @@
+// The chains of a cache between the fronts and the slabs: a few on each CPU, whose objects are likely to be in that CPU's processor
+// caches, and the rest in common (Cache::depot). What one CPU frees and another allocates goes by the common one, a chain at a time.
+//
+// A CPU's depot lies behind its fronts' words. All are lock-free stacks that anyone may take from.
+#pragma once
+
+#include "allocator/front.h"
+
+namespace tenure {
+
+// Chains in the depot of one CPU: some ten times what is in its lists where objects are small, few where they are large.
+constexpr size_t kDepotBytes = 128 * kKiB;
+inline uint32_t depot_limit(const Cache& cache) {
+  const size_t chains = kDepotBytes / (size_t{cache.limit} * cache.object_size);
+  return chains > 16 ? 16 : static_cast<uint32_t>(chains);
+}
+
+inline Depot& depot_in(uint32_t area, uint32_t slot) {
+  return reinterpret_cast<Depot&>(word_in_area(area, slot + kFrontSize));
+}
+
+// Calls f(Depot&) for each depot of the cache.
+template <typename F>
+void for_each_depot(Cache& cache, F f) {
+  f(cache.depot);
+  const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
+  if (slot == 0) return;
+  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) f(depot_in(area, slot));
+}
+template <typename F>
+void for_each_depot(const Cache& cache, F f) {
+  for_each_depot(const_cast<Cache&>(cache), [&f](const Depot& depot) { f(depot); });
+}
+
+inline uint32_t chains_in_depots(const Cache& cache) {
+  uint32_t chains = 0;
+  for_each_depot(cache, [&chains](const Depot& depot) { chains += depot.size(); });
+  return chains;
+}
+
+inline void keep_chain(Cache& cache, ChainWord chain) {
+  if (const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed)) {
+    Depot& own = depot_in(own_area(), slot);
+    if (own.size() < depot_limit(cache)) return own.push(chain);
+  }
+  cache.depot.push(chain);
+}
+
+// A chain of this CPU's, or of the common ones; a word without objects if there is none.
+inline ChainWord take_chain(Cache& cache) {
+  if (const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed)) {
+    const ChainWord own = depot_in(own_area(), slot).pop();
+    if (has_objects(own)) return own;
+  }
+  return cache.depot.pop();
+}
+
+// Another CPU's, which is better than more memory.
+inline ChainWord take_chain_anywhere(Cache& cache) {
+  ChainWord chain = kClosedWord;
+  for_each_depot(cache, [&chain](Depot& depot) {
+    if (!has_objects(chain) && !depot.empty()) chain = depot.pop();
+  });
+  return chain;
+}
+
+}  // namespace tenure
