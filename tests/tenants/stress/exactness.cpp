@@ -4,39 +4,17 @@
 #include <malloc.h>
 #include <sched.h>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
 
 #include "tests/blackbox/support/child.h"
 #include "tests/blackbox/support/clock.h"
 #include "tests/tenants/stress/forest.h"
 #include "tests/tenants/stress/scenario.h"
+#include "tests/tenants/stress/threads.h"
 
 namespace blackbox {
 
 namespace {
-
-// Calls function(random) in a thread until told to stop.
-class Threads {
-public:
-  ~Threads() { stop(); }
-  template <typename Function>
-  void add(Function function) {
-    threads_.emplace_back([this, function, seed = threads_.size() + 1] {
-      Random random(mix(seed));
-      while (!stop_.load(std::memory_order_relaxed)) function(random);
-    });
-  }
-  void stop() {
-    stop_ = true;
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
-  }
-
-private:
-  std::atomic<bool> stop_ = false;
-  std::vector<std::thread> threads_;
-};
 
 // More of them than CPUs.
 void populate(Threads& threads, Forest& forest) {

@@ -7,5 +7,6 @@ void run_exactness(double seconds);
 void run_exactness_in_child(double seconds);
 // `rounds` instead of seconds.
 void run_offline_rounds(int rounds);
+void run_service(double seconds);
 
 }  // namespace blackbox
