@@ -47,7 +47,7 @@ void* allocate_pooled(Tenant& tenant, Cache& pool) {
     uncharge(*context, pool.object_size);
     return nullptr;
   }
-  // All else was cleared when it was freed, or never used: the links that it held in the lists.
+  // The links that it held in the lists: all else was cleared when it was freed, or the slab made.
   object[0] = object[1] = 0;
   // Relaxed: who frees the object got it from who allocated it.
   tag_at(slab_of(object), object).store(tag_of(*context), std::memory_order_relaxed);

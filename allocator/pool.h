@@ -17,7 +17,7 @@ namespace tenure {
 constexpr uint32_t kPoolFrontOffset = 4096;
 
 // Objects that a tenant takes from the pool in one class, since it was last found empty there, before it gets slabs of its own:
-// about a slab's worth.
+// about a slab's worth. Before, the first few objects of all classes together are not counted (tenant_heap.cpp).
 constexpr uint16_t steps_to_cache(size_t object_size) {
   const size_t slab = kGranuleSize / object_size;
   return static_cast<uint16_t>(slab < 8 ? 8 : slab > 1024 ? 1024 : slab);

@@ -171,10 +171,11 @@ Cache* find_cache(Tenant& asked, CacheFamily& family) {
       if (cache && cache->owner != &tenant) continue;
     }
     if (cache && cache->slabs.load(std::memory_order_relaxed) != 0) return cache;
-    if (family.root->class_id != kNamedClass && !is_isolated(tenant) &&
-        (heap ? count_step(*heap, family) : count_first_steps(tenant)))
+    const bool may_pool = family.root->class_id != kNamedClass && !is_isolated(tenant);
+    const bool first = may_pool && heap == nullptr && count_first_steps(tenant);
+    if (!first && heap == nullptr && (heap = make_heap(tenant)) == nullptr) return nullptr;
+    if (first || (may_pool && count_step(*heap, family)))
       return &pool_caches[index_of(family.root->class_id)];
-    if (heap == nullptr && (heap = make_heap(tenant)) == nullptr) return nullptr;
     if (cache) return cache;
     bool error = false;
     Cache* const made = make_cache(tenant, *heap, family, &error);
