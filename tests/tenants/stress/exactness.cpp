@@ -3,10 +3,7 @@
 
 #include <malloc.h>
 #include <sched.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "tests/blackbox/support/child.h"
 #include "tests/blackbox/support/clock.h"
 #include "tests/tenants/stress/forest.h"
 #include "tests/tenants/stress/scenario.h"
@@ -53,17 +50,6 @@ void churn(const char* name, double seconds) {
   populate(threads, forest);
   sleep_seconds(seconds);
   threads.stop();
-}
-
-template <typename Function>
-void in_child(Function function) {
-  const pid_t child = fork();
-  REQUIRE(child >= 0, "fork: %s", strerror(errno));
-  if (child == 0) {
-    function();
-    _exit(0);
-  }
-  require_child_success(child, scaled(60), "the child");
 }
 
 }  // namespace

@@ -1,9 +1,14 @@
 #pragma once
 
 #include <atomic>
+#include <errno.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
+#include "tests/blackbox/support/check.h"
+#include "tests/blackbox/support/child.h"
+#include "tests/blackbox/support/clock.h"
 #include "tests/blackbox/support/random.h"
 
 namespace blackbox {
@@ -29,5 +34,17 @@ private:
   std::atomic<bool> stop_ = false;
   std::vector<std::thread> threads_;
 };
+
+// Calls function() in a forked child, which must come to its end.
+template <typename Function>
+void in_child(Function function) {
+  const pid_t child = fork();
+  REQUIRE(child >= 0, "fork: %s", strerror(errno));
+  if (child == 0) {
+    function();
+    _exit(0);
+  }
+  require_child_success(child, scaled(60), "the child");
+}
 
 }  // namespace blackbox
