@@ -38,7 +38,7 @@ protected:
   // One of the tenants of the moment, pinned.
   Tenant* some_tenant(uint32_t slot) {
     grace::ReadSection section;
-    Tenant* const tenant = slots_[slot].load(std::memory_order_acquire);
+    Tenant* const tenant = slots[slot].load(std::memory_order_acquire);
     return tenant && tenant->pin() ? tenant : nullptr;
   }
 
@@ -46,7 +46,7 @@ protected:
     Tenant& owner = pin_owner(object);
     const Tenant* at = &owner;
     while (at != nullptr && at != object->team) at = at->parent();
-    if (at == nullptr) ++wrong_;
+    if (at == nullptr) ++wrong;
     if (&owner != &root_tenant) owner.unpin();
   }
 
@@ -54,7 +54,7 @@ protected:
     if (object == nullptr) return;
     const uint64_t last = (object->size - sizeof(Header)) / 8;
     const auto* const words = reinterpret_cast<const uint64_t*>(object + 1);
-    if (last > 0 && (words[0] != object->stamp || words[last - 1] != object->stamp)) ++wrong_;
+    if (last > 0 && (words[0] != object->stamp || words[last - 1] != object->stamp)) ++wrong;
     if (look) check_owner(object);
     object->stamp = 0;
     deallocate(object);
@@ -72,7 +72,7 @@ protected:
     const uint32_t slot = random.below(kSlots);
     Tenant* const tenant = some_tenant(slot);
     if (tenant == nullptr) return;
-    Tenant& team = *teams_[slot % kTeams];
+    Tenant& team = *teams[slot % kTeams];
     const size_t size = std::max(kSizes[random.below(std::size(kSizes))], sizeof(Header));
     const uint32_t count = size > kLargestSmall ? 2 : random.below(random.below(4) ? 30 : 800);
     const bool inside = random.below(2) == 0;
@@ -81,16 +81,16 @@ protected:
       for (uint32_t i = 0; i < count; ++i) {
         auto* object = static_cast<Header*>(inside ? allocate(size) : take(*tenant, size));
         if (object == nullptr) {
-          refused_.fetch_add(1, std::memory_order_relaxed);
+          refused.fetch_add(1, std::memory_order_relaxed);
           break;
         }
         count_kind(slot, object);
         seal(object, team, size, random.next());
-        release(objects_[random.below(kObjects)].exchange(object, std::memory_order_acq_rel),
+        release(objects[random.below(kObjects)].exchange(object, std::memory_order_acq_rel),
                 i % 16 == 0);
       }
       for (uint32_t i = 0; i < count; ++i)
-        release(objects_[random.below(kObjects)].exchange(nullptr, std::memory_order_acq_rel),
+        release(objects[random.below(kObjects)].exchange(nullptr, std::memory_order_acq_rel),
                 false);
     }
     tenant->unpin();
@@ -100,30 +100,30 @@ protected:
   void count_kind(uint32_t slot, const void* object) {
     const RunDescriptor& run = run_of(object);
     if (run.kind != RunKind::kSlab) return;
-    std::atomic<int>& last = last_kind_[slot][index_of(run.cache->class_id)];
+    std::atomic<int>& last = last_kind[slot][index_of(run.cache->class_id)];
     const int kind = run.tags ? 1 : 2;
     const int before = last.exchange(kind, std::memory_order_relaxed);
-    if (before == 1 && kind == 2) promoted_.fetch_add(1, std::memory_order_relaxed);
-    if (before == 2 && kind == 1) demoted_.fetch_add(1, std::memory_order_relaxed);
+    if (before == 1 && kind == 2) promoted.fetch_add(1, std::memory_order_relaxed);
+    if (before == 2 && kind == 1) demoted.fetch_add(1, std::memory_order_relaxed);
   }
 
   // Takes a tenant offline, with objects of it alive and others inside, and makes another.
   void replace(Random& random) {
     const uint32_t slot = random.below(kSlots);
     Tenant* fresh = nullptr;
-    const std::string name = "t" + std::to_string(++made_);
+    const std::string name = "t" + std::to_string(++made);
     const uint32_t flags = random.below(8) == 0 ? kIsolatedTenant : 0;
-    if (create_tenant(*teams_[slot % kTeams], name.c_str(), flags, &fresh) != 0) {
-      ++wrong_;
+    if (create_tenant(*teams[slot % kTeams], name.c_str(), flags, &fresh) != 0) {
+      ++wrong;
       return;
     }
     if (random.below(4) == 0) fresh->set_max(30000 + random.below(300000));
     if (random.below(2) == 0) fresh->set_policy(Policy::kFailAll);
-    drop(slots_[slot].exchange(fresh));
+    drop(slots[slot].exchange(fresh));
   }
   void drop(Tenant* old) {
     if (old == nullptr) return;
-    if (offline_tenant(*old, 0) != 0) ++wrong_;
+    if (offline_tenant(*old, 0) != 0) ++wrong;
     grace::synchronize();  // Who saw it has pinned it.
     old->unpin();
   }
@@ -138,20 +138,20 @@ protected:
   }
 
   void clear() {
-    for (auto& object : objects_) release(object.exchange(nullptr), true);
+    for (auto& object : objects) release(object.exchange(nullptr), true);
   }
 
-  Tenant* teams_[kTeams] = {};
-  std::atomic<Tenant*> slots_[kSlots] = {};
-  std::atomic<Header*> objects_[kObjects] = {};
-  std::atomic<int> last_kind_[kSlots][kClassCount] = {};
-  std::atomic<long> wrong_{0}, refused_{0}, promoted_{0}, demoted_{0};
-  int made_ = 0;
+  Tenant* teams[kTeams] = {};
+  std::atomic<Tenant*> slots[kSlots] = {};
+  std::atomic<Header*> objects[kObjects] = {};
+  std::atomic<int> last_kind[kSlots][kClassCount] = {};
+  std::atomic<long> wrong{0}, refused{0}, promoted{0}, demoted{0};
+  int made = 0;
 };
 
 TEST_F(PoolStressTest, PromotionDemotionAndOffline) {
   Tenant& top = make(root_tenant, "top");
-  for (Tenant*& team : teams_) team = &make(top, "team" + std::to_string(&team - teams_));
+  for (Tenant*& team : teams) team = &make(top, "team" + std::to_string(&team - teams));
   Random first{1};
   for (uint32_t i = 0; i < 4 * kSlots; ++i) replace(first);
   for (int round = 0; round < rounds(); ++round) {
@@ -171,24 +171,24 @@ TEST_F(PoolStressTest, PromotionDemotionAndOffline) {
     EXPECT_EQ(validate_heap(), nullptr);
     if (round % 2 == 1) clear();
   }
-  EXPECT_EQ(wrong_, 0);
-  EXPECT_GT(promoted_, 0);
-  EXPECT_GT(demoted_, 0);
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GT(promoted, 0);
+  EXPECT_GT(demoted, 0);
   clear();
   settle();
   expect_charged_by_value();
-  for (Tenant* team : teams_) EXPECT_EQ(usage(*team), 0u);
+  for (Tenant* team : teams) EXPECT_EQ(usage(*team), 0u);
   EXPECT_EQ(usage(top), 0u);
-  for (auto& slot : slots_) {
+  for (auto& slot : slots) {
     if (Tenant* tenant = slot.load()) {
       EXPECT_EQ(usage(*tenant), 0u);
       drop(slot.exchange(nullptr));
     }
   }
-  RecordProperty("promoted", static_cast<int>(promoted_));
-  RecordProperty("demoted", static_cast<int>(demoted_));
-  std::printf("%ld promoted, %ld demoted, %ld refused, %d tenants\n", promoted_.load(),
-              demoted_.load(), refused_.load(), made_);
+  RecordProperty("promoted", static_cast<int>(promoted));
+  RecordProperty("demoted", static_cast<int>(demoted));
+  std::printf("%ld promoted, %ld demoted, %ld refused, %d tenants\n", promoted.load(),
+              demoted.load(), refused.load(), made);
 }
 
 }  // namespace

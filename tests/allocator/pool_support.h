@@ -47,13 +47,13 @@ protected:
     before_ = metadata();
   }
   void TearDown() override {
-    for (Tenant* tenant : tenants_) {
+    for (Tenant* tenant : handles) {
       if (tenant->online()) {
         EXPECT_EQ(offline_tenant(*tenant, kOfflineRecursive), 0);
       }
       tenant->unpin();
     }
-    tenants_.clear();
+    handles.clear();
     settle();
     EXPECT_EQ(tenants_online(), 0u);
     EXPECT_EQ(root_tenant.counter.usage(), 0u);
@@ -64,7 +64,7 @@ protected:
   Tenant& make(Tenant& parent, const std::string& name, uint32_t flags = 0) {
     Tenant* tenant = nullptr;
     EXPECT_EQ(create_tenant(parent, name.c_str(), flags, &tenant), 0) << name;
-    tenants_.push_back(tenant);
+    handles.push_back(tenant);
     return *tenant;
   }
 
@@ -108,7 +108,7 @@ protected:
     return allocate_for(tenant, size, 1, Fill::kAny);
   }
 
-  std::vector<Tenant*> tenants_;
+  std::vector<Tenant*> handles;
 
 private:
   size_t before_ = 0;

@@ -213,6 +213,7 @@ TEST_F(BadShrinkers, ThatAllocate) {
     const tenure_tenant* const current = tenure_current();
     tenure_leave(outer);
     EXPECT_EQ(refused, nullptr);
+    free(refused);
     EXPECT_EQ(current, tenant) << "the scope is as it was";
   }
   EXPECT_GT(bad.allocated, 0u);
