@@ -155,6 +155,24 @@ TEST_F(PoolTest, AnObjectReadsAsZeroWhoeverHadItBefore) {
   }
 }
 
+// Each keeps its parent until nothing is left of it: all go, one level after the other.
+TEST_F(PoolTest, OneReapTakesAWholeTreeOfTheDeparted) {
+  const size_t before = metadata();
+  Tenant* parent = &root_tenant;
+  std::vector<Tenant*> line;
+  for (int i = 0; i < 8; ++i) {
+    Tenant* tenant = nullptr;
+    ASSERT_EQ(create_tenant(*parent, "level", kIsolatedTenant, &tenant), 0);
+    deallocate(take(*tenant, 100));  // It has a heap, and a cache.
+    line.push_back(tenant);
+    parent = tenant;
+  }
+  EXPECT_EQ(offline_tenant(*line.front(), kOfflineRecursive), 0);
+  for (Tenant* tenant : line) tenant->unpin();
+  EXPECT_EQ(reap_all(), 0u);
+  EXPECT_EQ(metadata(), before);
+}
+
 TEST_F(PoolTest, IsolatedTenantsUseNoPool) {
   Tenant& a = make(root_tenant, "a", kIsolatedTenant);
   void* const object = take(a, 100);
