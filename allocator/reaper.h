@@ -17,9 +17,8 @@ void retire_late(TenantHeap& heap, Cache& cache);
 
 // Destroys what is empty of dead heaps; looks at `most` of them. Under tenants_mutex.
 struct Reaped {
-  size_t stay = 0;  // Heaps that were looked at.
-  bool destroyed =
-      false;  // A cache or a heap was: with the next grace period more may be to be had.
+  size_t stay = 0;         // Of those looked at.
+  bool destroyed = false;  // Something was: a grace period later there may be more.
 };
 Reaped reap_heaps(size_t most);
 // The same for reclaim: takes tenants_mutex. Returns the bytes uncharged.
