@@ -44,18 +44,17 @@ void after_control_operation() {
 }
 
 size_t reap_all() {
-  // The tree's pin goes with one grace period, the caches with the next, then the heap.
-  constexpr int kRounds = 3;
-  size_t before = SIZE_MAX;
-  for (int round = 0;; ++round) {
-    size_t left;
+  // The tree's pin goes with one grace period, the caches with the next, then the heap, and with it the pin on the parent, whose
+  // own caches are next. Others that create and remove tenants meanwhile do not keep us for ever.
+  constexpr int kRounds = 3, kMostRounds = kRounds + 2 * int{kDeepest};
+  for (int round = 0; round < kMostRounds; ++round) {
+    Reaped reaped;
     {
       MutexGuard guard(tenants_mutex);
-      left = reap_heaps(SIZE_MAX);
+      reaped = reap_heaps(SIZE_MAX);
     }
     flush_tenants();
-    if (left == 0 || (left >= before && round >= kRounds)) break;
-    before = left;
+    if (reaped.stay == 0 || (!reaped.destroyed && round >= kRounds)) break;
   }
   run_handlers();
   // Large objects have no heap that waits for them: the contexts know them, too.

@@ -79,7 +79,11 @@ ChainWord refill(Cache& cache) {
   if (has_objects(chain)) return chain;
   chain = take_chain_anywhere(cache);
   if (has_objects(chain)) return chain;
-  return create_slab(cache);
+  chain = create_slab(cache);
+  if (TENURE_LIKELY(has_objects(chain))) return chain;
+  // At a limit shrinkers have run. What they freed may lie in slabs that other objects keep, which make room for no new slab.
+  chain = take_chain_anywhere(cache);
+  return has_objects(chain) ? chain : take_from_partial(cache);
 }
 
 // Without words in the fronts, the depot's first chain is the list that all share.
@@ -206,7 +210,9 @@ void* allocate_small(Tenant& tenant, CacheFamily& family, Cache** used) {
   }
   // Also where a slab is refused at the limit: one object may still fit.
   Cache& pool = pool_caches[index_of(family.root->class_id)];
-  void* const object = allocate_pooled(tenant, pool);
+  void* object = allocate_pooled(tenant, pool);
+  // As in refill(): here it is the pool's charge that has had the shrinkers run.
+  if (TENURE_UNLIKELY(object == nullptr) && !cache->pooled) object = allocate_from(*cache);
   return object ? object : out_of_memory();
 }
 

@@ -11,7 +11,7 @@ namespace tenure {
 
 // Makes a free object of the pool, already paid for, its tenant's.
 inline void* own_pooled(void* object, OwnerTag tag) {
-  // All else was cleared when it was freed, or never used: the links that it held in the lists.
+  // The links that it held in the lists: all else was cleared when it was freed, or the slab made.
   auto* const words = static_cast<uint64_t*>(object);
   words[0] = words[1] = 0;
   const uint32_t granule =

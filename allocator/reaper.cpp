@@ -74,7 +74,7 @@ void destroy_heap(TenantHeap& heap) {
 }
 
 // True when nothing is left of the heap.
-bool reap_heap(TenantHeap& heap) {
+bool reap_heap(TenantHeap& heap, bool& any_destroyed) {
   Cache* late = heap.late.exchange(nullptr, std::memory_order_acquire);
   while (late) {
     Cache* const cache = late;
@@ -84,7 +84,7 @@ bool reap_heap(TenantHeap& heap) {
   }
   // One pin is the heap's. With another, somebody may still allocate by an older look, or a cache is on its way out.
   const bool unreachable = heap.tenant->pins.load(std::memory_order_acquire) == 1;
-  bool any_destroyed = false;
+  bool on_their_way = false;
   for (Cache** link = &heap.dead; Cache* cache = *link;) {
     seal(*cache);
     flush_depots(*cache, UINT32_MAX);
@@ -93,13 +93,15 @@ bool reap_heap(TenantHeap& heap) {
       *link = cache->next;
       heap.tenant->pin();
       destroy_cache(*cache);
-      any_destroyed = true;
+      on_their_way = true;
     } else {
       link = &cache->next;
     }
   }
-  return unreachable && !any_destroyed && heap.dead == nullptr &&
-         heap.late.load(std::memory_order_relaxed) == nullptr;
+  const bool gone = unreachable && !on_their_way && heap.dead == nullptr &&
+                    heap.late.load(std::memory_order_relaxed) == nullptr;
+  any_destroyed |= on_their_way || gone;
+  return gone;
 }
 
 }  // namespace
@@ -144,26 +146,26 @@ void kill_caches(Tenant& tenant) {
   retire_heap(*heap);
 }
 
-size_t reap_heaps(size_t most) {
+Reaped reap_heaps(size_t most) {
   TenantHeap* fresh = retired_heaps.exchange(nullptr, std::memory_order_acquire);
   while (fresh) {
     TenantHeap* const heap = fresh;
     fresh = heap->next;
     enqueue(*heap);
   }
-  size_t stay = 0;
+  Reaped reaped;
   for (size_t left = most < dead_count ? most : dead_count; left > 0; --left) {
     TenantHeap& heap = *dead_first;
     dead_first = heap.next;
     --dead_count;
-    if (reap_heap(heap)) {
+    if (reap_heap(heap, reaped.destroyed)) {
       destroy_heap(heap);
     } else {
       enqueue(heap);
-      ++stay;
+      ++reaped.stay;
     }
   }
-  return stay;
+  return reaped;
 }
 
 void repair_reaper_after_fork() {

@@ -15,8 +15,12 @@ void kill_caches(Tenant& tenant);
 // A cache that was published while its tenant went, and is in no slot any more. Lock-free.
 void retire_late(TenantHeap& heap, Cache& cache);
 
-// Destroys what is empty of dead heaps; looks at `most` of them. Under tenants_mutex. Returns how many of those it looked at stay.
-size_t reap_heaps(size_t most);
+// Destroys what is empty of dead heaps; looks at `most` of them. Under tenants_mutex.
+struct Reaped {
+  size_t stay = 0;         // Of those looked at.
+  bool destroyed = false;  // Something was: a grace period later there may be more.
+};
+Reaped reap_heaps(size_t most);
 // The same for reclaim: takes tenants_mutex. Returns the bytes uncharged.
 size_t reap_some(Tenant& top, size_t bytes);
 

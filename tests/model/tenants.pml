@@ -8,6 +8,10 @@
  * Grace periods are those of rcu/grace.h as seen from outside: one ends when every section that was open at its start
  * has ended (snapshot of the readers' section numbers). That file's own proof covers how it finds out.
  *
+ * A pooled object is such a charge, whose context stands in the slab's tag: written between the charge and the hand-over, read before
+ * the uncharge's section, while the charge keeps the context. Not in the model: refusals and reclaim, lists of LRUs, and the allocator's
+ * caches and heaps of departed tenants (their arguments: publish_cache(), lru_list.h, reaper.cpp; tests: stress).
+ *
  * Checked: assertions (no use of a freed tenant or context, no counter or hold below zero, nothing freed twice or with charges left;
  * at the end: all usage zero, every context and tenant freed), no invalid end state (offline terminates).
  *

@@ -48,6 +48,61 @@ tenure_tenant* create(tenure_tenant* parent, int number) {
   return error == 0 ? tenant : nullptr;
 }
 
+// A service's objects on an LRU, with a shrinker. Where there is no memory for them there are fewer.
+class Cached {
+public:
+  Cached() {
+    int error = tenure_lru_create(&lru_);
+    REQUIRE(error == 0 || error == -ENOMEM, "LRU: %d", error);
+    if (lru_ == nullptr) return;
+    error = tenure_shrinker_register("faults", count_of, scan_of, 2, this, &shrinker_);
+    REQUIRE(error == 0 || error == -ENOMEM, "shrinker: %d", error);
+    if (shrinker_ == nullptr) return;
+    error = tenure_lru_set_shrinker(lru_, shrinker_);
+    REQUIRE(error == 0, "tying: %d", error);
+  }
+  // Every object is found, on whatever list it ended up.
+  ~Cached() {
+    if (lru_ == nullptr) return;
+    const auto evict = [](tenure_tenant* tenant, void* self) {
+      scan_of(tenant, SIZE_MAX, self);
+      return 0;
+    };
+    tenure_tenant_for_each(nullptr, evict, this);
+    REQUIRE(live_ == 0, "%zu objects are lost", live_);
+    if (shrinker_ != nullptr) REQUIRE(tenure_shrinker_unregister(shrinker_) == 0, "in use");
+    const int error = tenure_lru_destroy(lru_);
+    REQUIRE(error == 0, "destroying the LRU: %d", error);
+  }
+  void add(tenure_tenant* tenant) {
+    if (lru_ == nullptr) return;
+    auto* item = static_cast<tenure_lru_item*>(tenure_calloc(tenant, 1, 300));
+    if (item == nullptr) return;
+    const int error = tenure_lru_add_for(lru_, tenant, item);
+    REQUIRE(error == 0 || error == -ENOMEM, "adding: %d", error);
+    if (error == 0)
+      ++live_;
+    else
+      free(item);
+  }
+
+private:
+  static size_t count_of(tenure_tenant* tenant, void* self) {
+    return tenure_lru_count(static_cast<Cached*>(self)->lru_, tenant);
+  }
+  static size_t scan_of(tenure_tenant* tenant, size_t most, void* self) {
+    const auto free_item = [](tenure_lru_item* item, void* cached) {
+      free(item);
+      --static_cast<Cached*>(cached)->live_;
+      return TENURE_LRU_REMOVED;
+    };
+    return tenure_lru_walk(static_cast<Cached*>(self)->lru_, tenant, free_item, self, most);
+  }
+  tenure_lru* lru_ = nullptr;
+  tenure_shrinker* shrinker_ = nullptr;
+  size_t live_ = 0;
+};
+
 // All operations a few times over, in one thread; the heap grows all the while. Where there are no
 // fences any more, what lies in the fronts of other CPUs cannot be had back; nothing else may be
 // amiss.
@@ -59,6 +114,7 @@ void use_tenants(bool fences_work) {
   const int error = tenure_cache_create("faults", 200, 0, 0, nullptr, &cache);
   REQUIRE(error == 0 || error == -ENOMEM, "cache: %d", error);
   void* objects[64] = {};
+  auto cached = std::make_unique<Cached>();
   for (int round = 0; round < 12; ++round) {
     tenure_tenant* tenant = create(parent, round);
     if (tenant != nullptr && round % 4 == 1) {
@@ -75,6 +131,7 @@ void use_tenants(bool fences_work) {
         object = tenure_cache_alloc(cache);
         if (object != nullptr) memset(object, 1, 200);
       }
+    for (int i = 0; i < 20; ++i) cached->add(i % 4 == 0 ? parent : tenant);
     void* block = malloc(5000);
     if (block != nullptr) {
       void* moved = tenure_transfer(parent, block);
@@ -82,6 +139,7 @@ void use_tenants(bool fences_work) {
     }
     tenure_leave(outer);
     if (round % 3 == 0) malloc_trim(0);
+    if (round % 4 == 2) tenure_reclaim(parent, 20000);
     if (tenant != nullptr) {
       const int gone = tenure_tenant_offline(tenant, 0);
       REQUIRE(gone == 0, "offline: %d", gone);
@@ -90,6 +148,7 @@ void use_tenants(bool fences_work) {
     if (round % 5 == 0) tenure_reap();
   }
   parcels.clear();
+  cached.reset();
   for (void* object : objects) tenure_cache_free(cache, object);
   if (cache != nullptr) {
     size_t live = 0;

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <thread>
 
+#include "tests/blackbox/support/clock.h"
 #include "tests/tenants/stress/forest.h"
 #include "tests/tenants/stress/scenario.h"
 
@@ -42,15 +43,17 @@ void work(Shared& shared, uint64_t seed) {
 
 }  // namespace
 
-void run_offline_rounds(int rounds) {
+void run_offline_rounds(int least, int most, double seconds) {
   Tenant parent("parent");
+  const Deadline end(seconds);
+  int round = 0;
   {
     Shared shared;
     std::vector<std::thread> threads;
     for (uint64_t seed = 0; seed < 5; ++seed)
       threads.emplace_back([&shared, seed] { work(shared, seed); });
     Random random(7);
-    for (int round = 0; round < rounds; ++round) {
+    for (; round < most && (round < least || !end.passed()); ++round) {
       Tenant next("round" + std::to_string(round), parent);
       Tenant below("below", next);
       const bool nested = random.one_in(3);
@@ -68,6 +71,7 @@ void run_offline_rounds(int rounds) {
     shared.slot.put({}).close();
     shared.parcels.clear();
   }
+  dprintf(STDOUT_FILENO, "%d rounds\n", round);
   REQUIRE(tenure_reap() == 0, "departed tenants remain");
   const size_t left = parent.settled();
   REQUIRE(left == 0, "%zu bytes are charged with nothing allocated", left);

@@ -132,14 +132,21 @@ inline DeadSum dead_tenants() {
   return sum;
 }
 
-// What every test must leave behind: no tenant but the root, nothing of those that were, a sound
-// heap. Empty, or what is wrong.
+// What every test must leave behind: no tenant but the root, nothing of those that were, their ids
+// free again, a sound heap. Empty, or what is wrong.
 inline std::string leftovers() {
   if (const size_t children = stats_of(nullptr).children; children != 0)
     return std::to_string(children) + " tenants are online";
   tenure_reclaim(nullptr, SIZE_MAX);
   if (const size_t left = tenure_reap(); left != 0)
     return std::to_string(left) + " departed tenants have live objects";
+  // Where the system refuses memory there may be none.
+  tenure_tenant* handle = nullptr;
+  if (tenure_tenant_create(nullptr, "probe", 0, &handle) == 0) {
+    const Tenant probe = Tenant::adopt(handle);
+    if (const uint32_t id = tenure_tenant_id(probe); id != 1)
+      return "an id is not back: the lowest free one is " + std::to_string(id);
+  }
   if (const DeadSum dead = dead_tenants(); dead.count != 0)
     return std::to_string(dead.count) + " dead with " + std::to_string(dead.bytes) + " bytes";
   return tenure_validate() == 0 ? "" : "the heap is inconsistent";

@@ -1,0 +1,186 @@
+#include "allocator/pool.h"
+
+#include "tests/allocator/pool_support.h"
+
+namespace tenure {
+namespace {
+
+size_t class_bytes(size_t size) { return class_size(class_of(size)); }
+
+TEST_F(PoolTest, ChargedByClassSizeObjectByObject) {
+  Tenant& top = make(root_tenant, "top");
+  Tenant& a = make(top, "a");
+  Tenant& b = make(top, "b");
+  std::vector<void*> held;
+  uint64_t bytes = 0;
+  for (size_t size : {1, 16, 100, 1000, 3000, 9000}) {
+    for (Tenant* tenant : {&a, &b}) {
+      held.push_back(take(*tenant, size));
+      ASSERT_NE(held.back(), nullptr);
+      EXPECT_TRUE(is_pooled(held.back())) << size;
+      EXPECT_EQ(&pin_owner(held.back()), tenant);
+      tenant->unpin();
+    }
+    bytes += class_bytes(size);
+    EXPECT_EQ(usage(a), bytes);
+    EXPECT_EQ(usage(b), bytes);
+    EXPECT_EQ(usage(top), 2 * bytes);
+    EXPECT_EQ(&run_of(held.back()), &run_of(held[held.size() - 2])) << "they share a slab";
+  }
+  expect_charged_by_value();
+  // Freed from within another tenant: the owner is credited.
+  ScopedTenant inside(b);
+  for (size_t i = 0; i < held.size(); i += 2) deallocate(held[i]);
+  EXPECT_EQ(usage(a), 0u);
+  EXPECT_EQ(usage(b), bytes);
+  for (size_t i = 1; i < held.size(); i += 2) deallocate(held[i]);
+  EXPECT_EQ(usage(top), 0u);
+}
+
+TEST_F(PoolTest, PromotedByTakingASlabsWorthAndDemotedWhenEmpty) {
+  for (size_t size : {64, 500, 2000, 10000}) {
+    Tenant& a = make(root_tenant, "a");
+    const size_t bytes = class_bytes(size);
+    std::vector<void*> held;
+    const auto take_until_private = [&](size_t steps) {
+      for (size_t i = 0; i <= steps; ++i) {
+        held.push_back(take(a, size));
+        ASSERT_NE(held.back(), nullptr);
+        ASSERT_EQ(is_pooled(held.back()), i < steps) << i << " of " << steps << ", size " << size;
+        const size_t slab = i < steps ? 0 : run_of(held.back()).granules * kGranuleSize;
+        ASSERT_EQ(usage(a), (slab ? steps : i + 1) * bytes + slab);
+      }
+      expect_charged_by_value();
+      for (void* object : held) deallocate(object);
+      held.clear();
+      settle();
+      EXPECT_EQ(usage(a), 0u) << "its slab has gone";
+    };
+    constexpr size_t kUncounted = 33;
+    take_until_private(kUncounted + steps_to_cache(pool_caches[index_of(class_of(size))]));
+    take_until_private(steps_to_cache(pool_caches[index_of(class_of(size))]));
+    EXPECT_EQ(offline_tenant(a, 0), 0);
+  }
+}
+
+// A tenant of few objects in each class stays small, however many classes it uses.
+TEST_F(PoolTest, FewObjectsOfManyClassesArePooled) {
+  Tenant& a = make(root_tenant, "a");
+  std::vector<void*> held;
+  uint64_t bytes = 0;
+  for (int i = 0; i < 7; ++i) {
+    for (size_t size = 16; size <= 4096; size *= 2) {
+      held.push_back(take(a, size));
+      bytes += size;
+      ASSERT_TRUE(is_pooled(held.back())) << held.size() << " objects, size " << size;
+      ASSERT_EQ(usage(a), bytes);
+    }
+  }
+  for (void* object : held) deallocate(object);
+}
+
+TEST_F(PoolTest, OfflineCreditsTheNearestOnlineAncestor) {
+  Tenant& top = make(root_tenant, "top");
+  Tenant& middle = make(top, "middle");
+  Tenant& a = make(middle, "a");
+  Tenant& b = make(middle, "b");
+  void* const of_a = take(a, 100);
+  void* const of_b = take(b, 200);
+  void* const of_middle = take(middle, 300);
+  const size_t bytes_a = class_bytes(100), bytes_b = class_bytes(200),
+               bytes_middle = class_bytes(300);
+  const auto expect_owner = [](const void* object, Tenant& owner) {
+    Tenant& found = pin_owner(object);
+    EXPECT_EQ(&found, &owner);
+    if (&found != &root_tenant) found.unpin();
+  };
+  EXPECT_EQ(offline_tenant(a, 0), 0);
+  expect_owner(of_a, middle);
+  EXPECT_EQ(usage(middle), bytes_a + bytes_b + bytes_middle);
+  deallocate(of_a);
+  EXPECT_EQ(usage(middle), bytes_b + bytes_middle);
+  EXPECT_EQ(usage(top), bytes_b + bytes_middle);
+  // b's objects, through its context that is reparented twice.
+  EXPECT_EQ(offline_tenant(middle, kOfflineRecursive), 0);
+  expect_owner(of_b, top);
+  expect_owner(of_middle, top);
+  EXPECT_EQ(usage(top), bytes_b + bytes_middle);
+  expect_charged_by_value();
+  deallocate(of_b);
+  EXPECT_EQ(usage(top), bytes_middle);
+  EXPECT_EQ(offline_tenant(top, 0), 0);
+  expect_owner(of_middle, root_tenant);
+  EXPECT_EQ(usage(root_tenant), bytes_middle);
+  deallocate(of_middle);
+  EXPECT_EQ(usage(root_tenant), 0u);
+}
+
+// A slab does not fit below max, but objects do: exact to the object.
+TEST_F(PoolTest, LimitIsExactToTheObject) {
+  Tenant& a = make(root_tenant, "a");
+  a.set_policy(Policy::kFailAll);
+  a.set_max(40000);
+  std::vector<void*> held;
+  while (void* object = take(a, 100)) held.push_back(object);
+  EXPECT_EQ(held.size(), 40000 / class_bytes(100))
+      << "beyond a slab's worth, within a slab's bytes";
+  EXPECT_LE(a.counter.peak(), 40000u);
+  expect_charged_by_value();
+  for (void* object : held) deallocate(object);
+}
+
+TEST_F(PoolTest, AnObjectReadsAsZeroWhoeverHadItBefore) {
+  Tenant& a = make(root_tenant, "a");
+  Tenant& b = make(root_tenant, "b");
+  constexpr size_t kSize = 512;
+  // Memory that the root has used, and what another tenant had in the pool.
+  std::vector<void*> held;
+  for (int i = 0; i < 4000; ++i) held.push_back(allocate(kSize));
+  for (void* object : held) __builtin_memset(object, 0xEE, kSize);
+  for (void* object : held) deallocate(object);
+  held.clear();
+  empty_tenant_caches(root_tenant);  // Its slabs are free, and as they were.
+  for (int round = 0; round < 2; ++round) {
+    Tenant& tenant = round == 0 ? a : b;
+    for (int i = 0; i < 50; ++i) {
+      auto* const object = static_cast<char*>(take(tenant, kSize));
+      ASSERT_TRUE(is_pooled(object));
+      for (size_t at = 0; at < kSize; ++at)
+        ASSERT_EQ(object[at], 0) << "byte " << at << " of object " << i << " in round " << round;
+      __builtin_memset(object, 0xAA, kSize);
+      held.push_back(object);
+    }
+    for (void* object : held) deallocate(object);
+    held.clear();
+  }
+}
+
+// Each keeps its parent until nothing is left of it: all go, one level after the other.
+TEST_F(PoolTest, OneReapTakesAWholeTreeOfTheDeparted) {
+  const size_t before = metadata();
+  Tenant* parent = &root_tenant;
+  std::vector<Tenant*> line;
+  for (int i = 0; i < 8; ++i) {
+    Tenant* tenant = nullptr;
+    ASSERT_EQ(create_tenant(*parent, "level", kIsolatedTenant, &tenant), 0);
+    deallocate(take(*tenant, 100));  // It has a heap, and a cache.
+    line.push_back(tenant);
+    parent = tenant;
+  }
+  EXPECT_EQ(offline_tenant(*line.front(), kOfflineRecursive), 0);
+  for (Tenant* tenant : line) tenant->unpin();
+  EXPECT_EQ(reap_all(), 0u);
+  EXPECT_EQ(metadata(), before);
+}
+
+TEST_F(PoolTest, IsolatedTenantsUseNoPool) {
+  Tenant& a = make(root_tenant, "a", kIsolatedTenant);
+  void* const object = take(a, 100);
+  EXPECT_FALSE(is_pooled(object));
+  EXPECT_EQ(usage(a), kGranuleSize);
+  EXPECT_EQ(run_of(object).cache->owner, &a);
+  deallocate(object);
+}
+
+}  // namespace
+}  // namespace tenure
