@@ -1,10 +1,10 @@
 #include "accounting/events.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "accounting/tenant.h"
 #include "base/meta_arena.h"
+#include "base/system_calls.h"
 
 namespace tenure {
 namespace {
@@ -50,7 +50,7 @@ void record_event(Tenant& tenant, EventKind kind) {
     const uint64_t one = 1;
     // Told once until read, so the eventfd's counter cannot fill up and block us. If it was closed,
     // nobody is there to tell.
-    if (fd >= 0 && write(fd, &one, sizeof one) < 0) {
+    if (fd >= 0 && sys::write(fd, &one, sizeof one) < 0) {
     }
     errno = saved;
   }

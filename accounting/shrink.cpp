@@ -1,13 +1,13 @@
 #include "accounting/shrink.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "accounting/protection.h"
 #include "accounting/reclaim.h"
 #include "accounting/shrinker.h"
 #include "accounting/tenant_ids.h"
 #include "accounting/tenant_tree.h"
+#include "base/system_calls.h"
 
 namespace tenure {
 namespace {
@@ -121,7 +121,7 @@ void shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings, 
 
 void pause(unsigned circle) {
   const timespec pause{0, kFirstPauseNs << circle};
-  nanosleep(&pause, nullptr);
+  sys::sleep(pause);
 }
 
 // At first everyone is asked for its share, then for twice as much, and so on, since objects may be

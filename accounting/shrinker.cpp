@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/single_threaded.h>
-#include <time.h>
 
 #include "accounting/lru.h"
 #include "accounting/protection.h"
@@ -12,6 +11,7 @@
 #include "accounting/user_call.h"
 #include "base/atomic_update.h"
 #include "base/meta_arena.h"
+#include "base/system_calls.h"
 
 namespace tenure {
 namespace {
@@ -82,7 +82,7 @@ void wait_for_calls(const Shrinker& shrinker) {
     if (looks < 16) {
       sched_yield();
     } else {
-      nanosleep(&kPause, nullptr);
+      sys::sleep(kPause);
     }
   }
 }

@@ -1,13 +1,13 @@
 #include "allocator/control.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "accounting/events.h"
 #include "accounting/pressure.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/current.h"
 #include "allocator/reaper.h"
+#include "base/system_calls.h"
 
 namespace tenure {
 namespace {
@@ -29,7 +29,7 @@ void pause_for_excess(uint64_t usage, uint64_t high) {
   const uint64_t whole = high / 10 + 1;
   const uint64_t us = excess >= whole ? kLongestMs * 1000 : kLongestMs * 1000 * excess / whole;
   const timespec pause{0, static_cast<long>(us * 1000)};
-  nanosleep(&pause, nullptr);
+  sys::sleep(pause);
 }
 
 }  // namespace

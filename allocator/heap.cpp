@@ -173,7 +173,7 @@ void* mark_allocated(void* object) {
 }
 void mark_free(void* object, const RunDescriptor& run) {
   if (!arena.page_map.mark(arena_offset(object), false)) report_misuse(Misuse::kDoubleFree, object);
-  // Constructed objects stay as they are.
+  // Constructed objects stay as they are; large ones are cleared with their run.
   if (run.kind == RunKind::kSlab && !run.cache->family->constructor)
     __builtin_memset(object, 0, run.object_size);
 }

@@ -145,7 +145,7 @@ void release_large(uint32_t number) {
   if (moved && os::remap_fresh(arena.page_heap.address(granule), size_t{granules} * kGranuleSize)) {
     arena.page_heap.release(granule, granules, true);
   } else {
-    release_run(granule, granules, isolated);
+    release_run(granule, granules, isolated || arena.hardened);
   }
 }
 
@@ -158,7 +158,7 @@ void* resize_large(uint32_t number, size_t size) {
   if (granules < run.granules) {
     const uint32_t surplus = run.granules - granules;
     set_length(run, granules);
-    release_run(run.granule + granules, surplus, run.isolated);
+    release_run(run.granule + granules, surplus, run.isolated || arena.hardened);
     if (run.context) uncharge(*run.context, size_t{surplus} * kGranuleSize);
     return object;
   }

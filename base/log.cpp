@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/system_calls.h"
+
 namespace tenure {
 
 LineBuffer& LineBuffer::text(const char* s, size_t length) {
@@ -60,7 +62,7 @@ void LineBuffer::flush(int fd) {
   const int saved = errno;
   size_t done = 0;
   while (done < size_) {
-    const ssize_t n = write(fd, buffer_ + done, size_ - done);
+    const ssize_t n = sys::write(fd, buffer_ + done, size_ - done);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;  // Nobody to tell.
     done += static_cast<size_t>(n);

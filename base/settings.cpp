@@ -1,12 +1,12 @@
 #include "base/settings.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/system_calls.h"
 
 extern char** environ;
 
@@ -54,13 +54,13 @@ void load_variable(const char* variable, Settings& settings) {
 // ld.so may call malloc before libc's `environ` is set; the kernel's copy is always there. Longer variables
 // than the buffer cannot be ours.
 void load_from_proc(Settings& settings) {
-  const int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+  const int fd = sys::open_for_reading("/proc/self/environ");
   if (fd < 0) return;
   char variable[256];
   size_t length = 0;
   char chunk[1024];
   ssize_t n;
-  while ((n = read(fd, chunk, sizeof chunk)) > 0) {
+  while ((n = sys::read(fd, chunk, sizeof chunk)) > 0) {
     for (ssize_t i = 0; i < n; ++i) {
       if (length < sizeof variable) variable[length] = chunk[i];
       ++length;
@@ -69,7 +69,7 @@ void load_from_proc(Settings& settings) {
       length = 0;
     }
   }
-  close(fd);
+  sys::close(fd);
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 #include "base/topology.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/system_calls.h"
 
 namespace tenure {
 namespace {
@@ -14,11 +14,11 @@ constexpr uint32_t kMostCpus = 8192;  // NR_CPUS of the largest distribution ker
 
 // The list's last number is the largest id: "0-3,8-11" has 11.
 uint32_t from_sysfs() {
-  const int fd = open("/sys/devices/system/cpu/possible", O_RDONLY | O_CLOEXEC);
+  const int fd = sys::open_for_reading("/sys/devices/system/cpu/possible");
   if (fd < 0) return 0;
   char buffer[1024];
-  const ssize_t n = read(fd, buffer, sizeof buffer);
-  close(fd);
+  const ssize_t n = sys::read(fd, buffer, sizeof buffer);
+  sys::close(fd);
   uint32_t last = 0, number = 0;
   bool any = false;
   for (ssize_t i = 0; i < n; ++i) {

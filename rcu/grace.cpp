@@ -1,10 +1,10 @@
 #include "rcu/grace.h"
 
 #include <sched.h>
-#include <time.h>
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "base/system_calls.h"
 
 namespace tenure::grace {
 namespace {
@@ -127,7 +127,7 @@ void synchronize() {
       // A reader that was preempted, or is in a reclaim callback's page fault: give it the
       // processor.
       const timespec pause{0, round < 64 ? 50 * 1000 : 1000 * 1000};
-      nanosleep(&pause, nullptr);
+      sys::sleep(pause);
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/allocator/heap_support.h"
@@ -174,6 +175,17 @@ TEST_F(HeapFunctions, ClearsMemoryOnFreeAtTheHardenedLevel) {
   memset(object, 0xff, 128);
   deallocate(object);
   for (int i = 2; i < 16; ++i) EXPECT_EQ(object[i], 0u) << i;  // Behind the links.
+}
+
+TEST_F(HeapFunctions, ClearsLargeObjectsAtTheHardenedLevel) {
+  if (!arena.hardened) GTEST_SKIP() << "only at the hardened level";
+  constexpr size_t kWhole = 4 * kGranuleSize, kRest = 2 * kGranuleSize;
+  auto* const object = static_cast<char*>(allocate(kWhole));
+  memset(object, 0xff, kWhole);
+  ASSERT_EQ(reallocate(object, kRest), object);
+  EXPECT_EQ(std::count(object + kRest, object + kWhole, 0), ptrdiff_t{kWhole - kRest});
+  deallocate(object);
+  EXPECT_EQ(std::count(object, object + kRest, 0), ptrdiff_t{kRest});
 }
 
 // Objects are handed to other threads, which check and free them.

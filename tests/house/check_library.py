@@ -24,6 +24,10 @@ DELETE = [f"_Zd{form}Pv{rest}" for form in "la"
 # that export those forms as well do no harm.
 OPERATORS = NEW + DELETE
 TOLERATED = {f"_Zd{form}Pvm{align}{NOTHROW}" for form in "la" for align in ("", ALIGN)}
+# Cancellation points: the library makes these calls bare (base/system_calls.h). fprintf writes where the caller of
+# malloc_info wants it.
+CANCELLATION_POINTS = re.compile(r"^(open|openat|read|pread|write|writev|pwrite|close|poll|ppoll|nanosleep|"
+                                 r"clock_nanosleep|usleep|sleep|pause|fcntl|fsync)(64)?@")
 MAX_TLS_BYTES = 64
 NEEDED = re.compile(r"^(libc\.so\.6|ld-linux[\w.-]*)$")
 
@@ -54,6 +58,8 @@ def check_exports(path, header):
     for name in undefined:
         if name.startswith("__tls_get_addr"):
             problems.append("a thread-local is not initial-exec: __tls_get_addr is called")
+        if CANCELLATION_POINTS.match(name):
+            problems.append(f"calls {name}, at which a cancelled thread would leave the library")
         if re.search(r"@(GLIBCXX|CXXABI|GCC)_", name):
             problems.append(f"needs {name} of the compiler's runtime")
     return problems

@@ -1,6 +1,8 @@
 // Events: eventfd, handlers, checkpoints.
 
+#include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -50,6 +52,46 @@ void record(tenure_tenant* tenant, tenure_event event, void* argument) {
   auto* calls = static_cast<Calls*>(argument);
   calls->events.push_back(event);
   calls->ids.push_back(tenure_tenant_id(tenant));
+}
+
+struct Cancelled {
+  tenure_tenant* tenant;
+  int null;
+  bool finished;
+};
+
+// What of these acted on the request would leave the library in the midst of an allocation.
+void* work_cancelled(void* argument) {
+  auto* work = static_cast<Cancelled*>(argument);
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
+  pthread_cancel(pthread_self());
+  pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
+  cross_high(work->tenant);
+  meet_max(work->tenant);
+  tenure_stats_print(work->null, 0);
+  work->finished = true;
+  pthread_testcancel();
+  return nullptr;
+}
+
+TEST_F(EventsTest, NothingIsACancellationPoint) {
+  Tenant tenant("tenant");
+  tenant.limit(TENURE_HIGH, 100 * kKiB);
+  tenant.limit(TENURE_MAX, kMiB);
+  ASSERT_EQ(tenure_tenant_set_eventfd(tenant, fd_,
+                                      TENURE_EVENT_BIT(TENURE_EVENT_HIGH) |
+                                          TENURE_EVENT_BIT(TENURE_EVENT_MAX)),
+            0);
+  Cancelled work{tenant, open("/dev/null", O_WRONLY | O_CLOEXEC), false};
+  ASSERT_GE(work.null, 0);
+  pthread_t thread;
+  ASSERT_EQ(pthread_create(&thread, nullptr, work_cancelled, &work), 0);
+  void* result = nullptr;
+  ASSERT_EQ(pthread_join(thread, &result), 0);
+  EXPECT_TRUE(work.finished);
+  EXPECT_EQ(result, PTHREAD_CANCELED);
+  EXPECT_TRUE(readable());
+  close(work.null);
 }
 
 TEST_F(EventsTest, EventfdTellsOnceUntilRead) {

@@ -1,0 +1,29 @@
+// Bare system calls. libc's read, write and nanosleep are cancellation points, and malloc is none: a thread that was cancelled
+// would be unwound from the midst of it, with locks held and charges half made. Errors as libc's: -1 and errno.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstddef>
+
+namespace tenure::sys {
+
+inline int open_for_reading(const char* path) {
+  return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
+}
+inline ssize_t read(int fd, void* buffer, size_t bytes) {
+  return syscall(SYS_read, fd, buffer, bytes);
+}
+inline ssize_t write(int fd, const void* buffer, size_t bytes) {
+  return syscall(SYS_write, fd, buffer, bytes);
+}
+inline void close(int fd) { syscall(SYS_close, fd); }
+// Or until a signal handler has run.
+inline void sleep(const timespec& time) {
+  syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &time, nullptr);
+}
+
+}  // namespace tenure::sys
