@@ -32,12 +32,12 @@ protected:
 // A Cache of the test's own, with words in the CPU areas that nobody else uses.
 inline Cache& fresh_cache(size_t size) {
   static uint32_t fronts = 0;
-  static uint32_t next_front = static_cast<uint32_t>(round_up(kRootFrontOffset + kFrontSize, 64));
+  static uint32_t next_front = kCpuAreaSize / 2;
   static std::vector<Cache> caches(200);  // Slabs keep pointing to it.
   Cache& cache = caches.at(fronts++);
   cache.init(class_of(size), next_front, 1);
   cache.family = &class_families[index_of(class_of(size))];
-  next_front += kFrontSize;
+  next_front += 2 * kFrontSize;  // With its depots.
   return cache;
 }
 
@@ -84,6 +84,24 @@ inline void run_threads(int count, const std::function<void(int)>& body) {
   for (int i = 0; i < count; ++i) threads.emplace_back(body, i);
   for (std::thread& thread : threads) thread.join();
 }
+
+// Keeps the calling thread on the CPU it is on.
+class StayOnCpu {
+public:
+  StayOnCpu() {
+    sched_getaffinity(0, sizeof all_, &all_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<size_t>(sched_getcpu()), &one);
+    sched_setaffinity(0, sizeof one, &one);
+  }
+  ~StayOnCpu() { sched_setaffinity(0, sizeof all_, &all_); }
+  StayOnCpu(const StayOnCpu&) = delete;
+  StayOnCpu& operator=(const StayOnCpu&) = delete;
+
+private:
+  cpu_set_t all_;
+};
 
 // Moves the calling thread to the nth of its CPUs.
 inline void move_to_cpu(uint32_t nth) {

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "allocator/depots.h"
 #include "tests/allocator/heap_support.h"
 
 namespace {
@@ -158,14 +159,14 @@ TEST_F(ReclaimTest, FlushedDepotsGoBackToSlabs) {
   std::vector<void*> held;
   for (int i = 0; i < 400; ++i) held.push_back(allocate(2048));
   for (void* object : held) deallocate(object);
-  const uint32_t chains = cache.depot.size();
+  const uint32_t chains = chains_in_depots(cache);
   ASSERT_GT(chains, 4u);
-  flush_depot(cache, 2);
-  EXPECT_EQ(cache.depot.size(), chains - 2);
-  EXPECT_EQ(flush_depot(cache, 0), 0u);
-  EXPECT_EQ(cache.depot.size(), chains - 2);
-  EXPECT_GT(flush_depot(cache, UINT32_MAX), 0u);
-  EXPECT_TRUE(cache.depot.empty());
+  flush_depots(cache, 2);
+  EXPECT_EQ(chains_in_depots(cache), chains - 2);
+  EXPECT_EQ(flush_depots(cache, 0), 0u);
+  EXPECT_EQ(chains_in_depots(cache), chains - 2);
+  EXPECT_GT(flush_depots(cache, UINT32_MAX), 0u);
+  EXPECT_EQ(chains_in_depots(cache), 0u);
 }
 
 TEST_F(ReclaimTest, DecayEmptiesWhatCachesHold) {
@@ -173,9 +174,9 @@ TEST_F(ReclaimTest, DecayEmptiesWhatCachesHold) {
   std::vector<void*> held;
   for (int i = 0; i < 400; ++i) held.push_back(allocate(2048));
   for (void* object : held) deallocate(object);
-  ASSERT_GT(cache.depot.size(), 4u);
+  ASSERT_GT(chains_in_depots(cache), 4u);
   pass(2 * kDecay);
-  EXPECT_EQ(cache.depot.size(), 0u);
+  EXPECT_EQ(chains_in_depots(cache), 0u);
   EXPECT_EQ(cache.slabs.load(), 0u);
   pass(2 * kDecay);
   EXPECT_EQ(dirty(), 0u);
@@ -192,7 +193,7 @@ TEST_F(ReclaimTest, TrimGivesEverythingBack) {
   for (size_t size = 16; size <= kLargestSmall; size *= 2) {
     const Cache& cache = root_caches[index_of(class_of(size))];
     EXPECT_EQ(cache.slabs.load(), 0u) << size;
-    EXPECT_TRUE(cache.depot.empty());
+    EXPECT_EQ(chains_in_depots(cache), 0u);
   }
   EXPECT_EQ(trim(), 0u);
 }
