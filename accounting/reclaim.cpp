@@ -10,11 +10,12 @@ namespace {
 constinit ReclaimHooks registered;  // Constant after bootstrap.
 
 struct ThisThread {
-  uint64_t uncharged;  // Wraps around.
-  bool reclaiming;     // In a hook.
-  uint8_t charging;    // In how many charges: more than one in a signal handler.
+  uint64_t uncharged;  // Wraps around, as the next.
+  uint64_t released;
+  bool reclaiming;   // In a hook.
+  uint8_t charging;  // In how many charges: more than one in a signal handler.
 };
-// A signal handler leaves it as it found it, but for `uncharged`, which need not be exact.
+// A signal handler leaves it as it found it, but for `uncharged` and `released`, which need not be exact.
 thread_local constinit ThisThread self __attribute__((tls_model("initial-exec"))) = {};
 
 bool may_run_user_code() {
@@ -50,6 +51,8 @@ size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage) {
 bool in_reclaim() { return self.reclaiming; }
 uint64_t uncharged_here() { return self.uncharged; }
 void count_uncharged(uint64_t bytes) { self.uncharged += bytes; }
+uint64_t released_here() { return self.released; }
+void count_released(uint64_t bytes) { self.released += bytes; }
 
 ChargingScope::ChargingScope() : outer_(self.charging) {
   self.charging = static_cast<uint8_t>(outer_ + (outer_ < UINT8_MAX));

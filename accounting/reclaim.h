@@ -44,6 +44,9 @@ bool in_reclaim();
 // on charging.
 uint64_t uncharged_here();
 void count_uncharged(uint64_t bytes);
+// Bytes of runs this thread has given back to the page heap so far, whoever paid for them.
+uint64_t released_here();
+void count_released(uint64_t bytes);
 
 // This thread is charging, for the length of the object.
 class ChargingScope {

@@ -119,6 +119,19 @@ void shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings, 
   }
 }
 
+// What reclaim on behalf of a tenant has brought so far: bytes uncharged. On behalf of the root, whose own memory is charged to
+// nobody, it is what was given back to the page heap.
+class Progress {
+public:
+  explicit Progress(const Tenant& top) : for_root_(&top == &root_tenant), start_(now()) {}
+  uint64_t bytes() const { return now() - start_; }
+
+private:
+  uint64_t now() const { return for_root_ ? released_here() : uncharged_here(); }
+  const bool for_root_;
+  const uint64_t start_;
+};
+
 void pause(unsigned circle) {
   const timespec pause{0, kFirstPauseNs << circle};
   sys::sleep(pause);
@@ -126,12 +139,13 @@ void pause(unsigned circle) {
 
 // At first everyone is asked for its share, then for twice as much, and so on, since objects may be
 // smaller than they look, or in use, or lie in slabs with others. Whether low has spared somebody.
-bool shrink_sparing(Tenant& top, uint64_t bytes, Spare spare, uint64_t start, uint32_t& position) {
+bool shrink_sparing(Tenant& top, uint64_t bytes, Spare spare, const Progress& progress,
+                    uint32_t& position) {
   unsigned doublings = 0, ends = 0, last_circles = 0;
   bool spared = false;
   Circle circle;
   for (;;) {
-    const uint64_t done = uncharged_here() - start;
+    const uint64_t done = progress.bytes();
     if (done >= bytes) return spared;
     Victims victims;
     gather(top, spare, position, victims);
@@ -222,14 +236,15 @@ uint64_t Room::own_usage(const Tenant& tenant) {
 size_t shrink_subtree(Tenant& top, size_t bytes) {
   const int saved = errno;
   const uint64_t start = uncharged_here();
+  const Progress progress(top);
   // A small tenant is not emptied for the sake of a batch.
   const uint64_t sixteenth = top.counter.usage() / 16;
   const uint64_t batch = sixteenth < kBatch ? sixteenth : kBatch;
   const uint64_t wanted = bytes > batch ? bytes : batch;
   uint32_t position = load_position(top);
-  const bool spared = shrink_sparing(top, wanted, Spare::kLow, start, position);
-  if (spared && uncharged_here() - start < bytes) {
-    shrink_sparing(top, bytes, Spare::kMin, start, position);
+  const bool spared = shrink_sparing(top, wanted, Spare::kLow, progress, position);
+  if (spared && progress.bytes() < bytes) {
+    shrink_sparing(top, bytes, Spare::kMin, progress, position);
   }
   store_position(top, position);
   errno = saved;

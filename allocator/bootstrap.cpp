@@ -6,6 +6,7 @@
 
 #include "allocator/arena.h"
 #include "allocator/pool.h"
+#include "allocator/process_pressure.h"
 #include "allocator/tenant_heap.h"
 #include "base/log.h"
 #include "base/meta_arena.h"
@@ -111,6 +112,7 @@ bool bootstrap() {
   Settings settings;  // Complete before any other thread can see a part of it.
   load_settings(settings);
   arena.settings = settings;
+  watch_pressure(settings);
   const RseqAbi abi = probe_rseq();
   const uint32_t cpus = possible_cpus();
   // The areas of many CPUs may not fit a small address space: then all threads share a few.

@@ -6,6 +6,7 @@
 #include "accounting/pressure.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/current.h"
+#include "allocator/process_pressure.h"
 #include "allocator/reaper.h"
 #include "base/system_calls.h"
 
@@ -41,6 +42,7 @@ void after_control_operation() {
   }
   deferred::drain();
   run_handlers();
+  look_at_pressure(Occasion::kControl);
 }
 
 size_t reap_all() {
@@ -75,6 +77,7 @@ size_t reclaim_bytes(Tenant& top, size_t bytes) {
 int checkpoint() {
   const int saved = errno;
   const size_t handled = run_handlers();
+  look_at_pressure(Occasion::kCheckpoint);
   // The thread's own handle keeps the tenant and its ancestors.
   for (Tenant* tenant = &current_tenant(); tenant != &root_tenant; tenant = tenant->parent()) {
     const uint64_t high = tenant->counter.high();

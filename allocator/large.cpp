@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "accounting/charge.h"
+#include "accounting/reclaim.h"
 #include "allocator/arena.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
@@ -33,6 +34,10 @@ bool charge_for(Tenant& tenant, size_t bytes, AccountingContext** context) {
   return *context != nullptr;
 }
 
+Occasion occasion_of(const AccountingContext* payer) {
+  return payer ? Occasion::kMallocForTenant : Occasion::kMallocForRoot;
+}
+
 void set_length(RunDescriptor& run, uint32_t granules) {
   run.granules = granules;
   run.large_bytes = size_t{granules} * kGranuleSize;
@@ -43,7 +48,7 @@ void set_length(RunDescriptor& run, uint32_t granules) {
 // it is freed.
 void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
   const size_t old_bytes = run.large_bytes;
-  const Run target = allocate_run(granules, 1, Fill::kAny);
+  const Run target = allocate_run(granules, 1, Fill::kAny, occasion_of(run.context));
   if (!target) return nullptr;
   void* const from = arena.page_heap.address(run.granule);
   void* const to = arena.page_heap.address(target.granule);
@@ -62,9 +67,10 @@ void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
 }
 
 // An object from the page heap, or 0. Nobody is charged for it yet.
-TENURE_SLOW uint32_t take_from_page_heap(uint32_t granules, uint32_t alignment, Fill fill) {
+TENURE_SLOW uint32_t take_from_page_heap(uint32_t granules, uint32_t alignment, Fill fill,
+                                         Occasion occasion) {
   const uint32_t number = arena.descriptors.allocate();
-  const Run run = number ? allocate_run(granules, alignment, fill) : Run{};
+  const Run run = number ? allocate_run(granules, alignment, fill, occasion) : Run{};
   if (!run) {
     if (number) arena.descriptors.release(number);
     return 0;
@@ -108,7 +114,7 @@ void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
   if (TENURE_UNLIKELY(!charge_for(tenant, bytes, &context))) return out_of_memory();
   uint32_t number = take_stashed(granules, alignment);
   const bool stashed = number != 0;
-  if (!stashed) number = take_from_page_heap(granules, aligned, fill);
+  if (!stashed) number = take_from_page_heap(granules, aligned, fill, occasion_of(context));
   if (number == 0) {
     if (context) uncharge(*context, bytes);
     return out_of_memory();
@@ -143,6 +149,7 @@ void release_large(uint32_t number) {
   arena.descriptors.release(number);
   // A moved run's mapping is made anew, so that it can merge with its neighbours: mappings are limited in number.
   if (moved && os::remap_fresh(arena.page_heap.address(granule), size_t{granules} * kGranuleSize)) {
+    count_released(size_t{granules} * kGranuleSize);
     arena.page_heap.release(granule, granules, true);
   } else {
     release_run(granule, granules, isolated || arena.hardened);
@@ -166,6 +173,7 @@ void* resize_large(uint32_t number, size_t size) {
   if (run.context && !charge_more(*run.context, growth, RequestKind::kLarge)) return nullptr;
   if (arena.page_heap.extend(run.granule, run.granules, granules)) {
     set_length(run, granules);
+    look_at_pressure(occasion_of(run.context), growth);
     return object;
   }
   void* const moved =

@@ -114,18 +114,22 @@ void PageHeap::update_hints(uint32_t index) {
   }
 }
 
-// The granules become dirty, since their new owner writes to them; returns whether none was. Those that were are zeroed if so asked.
-bool PageHeap::mark_dirty(uint32_t granule, uint32_t granules, Fill fill) {
-  bool fresh = true;
+// The granules become dirty, since their new owner writes to them; returns how many were not. Those that were are zeroed if so asked.
+uint32_t PageHeap::mark_dirty(uint32_t granule, uint32_t granules, Fill fill) {
+  uint32_t fresh = 0;
   for_each_chunk(granule, granules, [&](uint32_t index, uint64_t mask) {
     const uint64_t dirty = chunk(index).dirty.load(std::memory_order_acquire) & mask;
-    if (dirty != 0) fresh = false;
     if (fill == Fill::kZero) {
       for_each_run(dirty, [&](unsigned at, unsigned length) {
         __builtin_memset(address(index * kChunkGranules + at), 0, length * kGranuleSize);
       });
     }
-    if (dirty != mask) chunk(index).dirty.fetch_or(mask, std::memory_order_acq_rel);
+    if (dirty != mask) {
+      chunk(index).dirty.fetch_or(mask, std::memory_order_acq_rel);
+      const int grown = std::popcount(mask & ~dirty);
+      resident_.fetch_add(grown, std::memory_order_relaxed);
+      fresh += static_cast<uint32_t>(grown);
+    }
     // Relaxed: a late or lost clearing makes a purge early or late, never wrong.
     if (chunk(index).idle.load(std::memory_order_relaxed) & mask) {
       chunk(index).idle.fetch_and(~mask, std::memory_order_relaxed);
@@ -268,13 +272,14 @@ Run PageHeap::allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth 
                                ? allocate_in_chunk(granules, alignment, growth)
                                : allocate_chunks(granules, alignment, growth);
   if (granule == kNoGranule) return {};
-  return {granule, granules, mark_dirty(granule, granules, fill)};
+  const uint32_t fresh = mark_dirty(granule, granules, fill);
+  return {granule, granules, fresh == granules, fresh != 0};
 }
 
 void PageHeap::release(uint32_t granule, uint32_t granules, bool purged) {
   for_each_chunk(granule, granules, [&](uint32_t index, uint64_t mask) {
     Chunk& c = chunk(index);
-    if (purged) c.dirty.fetch_and(~mask, std::memory_order_acq_rel);
+    if (purged) count_clean(c.dirty.fetch_and(~mask, std::memory_order_acq_rel) & mask);
     // seq_cst: see update_hints.
     const uint64_t before = c.used.fetch_and(~mask, std::memory_order_seq_cst);
     if (longest_run_order(~before) != longest_run_order(~before | mask)) update_hints(index);
@@ -309,6 +314,7 @@ size_t PageHeap::purge_chunk(uint32_t index, bool only_idle) {
   if (updated->after == ~0ULL && updated->before == 0)
     page_map_->purge_bitmap(index * kChunkGranules, kChunkGranules);
   c.dirty.fetch_and(~done, std::memory_order_acq_rel);
+  count_clean(done);
   c.idle.fetch_and(~claimed, std::memory_order_relaxed);
   c.used.fetch_and(~claimed, std::memory_order_seq_cst);
   update_hints(index);
@@ -334,10 +340,10 @@ size_t PageHeap::purge_idle(size_t most) {
   return purged;
 }
 
-size_t PageHeap::purge_all() {
+size_t PageHeap::purge_free(size_t most) {
   size_t purged = 0;
-  const uint32_t frontier = frontier_.load(std::memory_order_acquire);
-  for (uint32_t index = 0; index < frontier; ++index) purged += purge_chunk(index, false);
+  uint32_t index = frontier_.load(std::memory_order_acquire);
+  while (index > 0 && purged < most) purged += purge_chunk(--index, false);
   return purged;
 }
 

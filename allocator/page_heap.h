@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
 #include "allocator/config.h"
@@ -21,6 +22,8 @@ struct Run {
   uint32_t granules = 0;
   // Every byte is known to be zero and to take no memory yet.
   bool fresh = false;
+  // Some of it took no memory before.
+  bool grown = false;
   explicit operator bool() const { return granule != kNoGranule; }
 };
 
@@ -52,10 +55,15 @@ public:
   // Returns to the system what has been free since the last call of purge_idle (about `most` bytes of it; the rest next time), and
   // notes what is free now. The number of bytes returned. Never touches a used granule: it claims what it purges.
   size_t purge_idle(size_t most);
-  // Returns all free pages to the system.
-  size_t purge_all();
+  // Returns free pages to the system, about `most` bytes; from the end, which is to become empty.
+  size_t purge_free(size_t most);
 
   PageHeapStats stats() const;
+  // Memory that may be resident, used or free. One load.
+  size_t resident_bytes() const {
+    const int64_t granules = resident_.load(std::memory_order_relaxed);
+    return granules > 0 ? static_cast<size_t>(granules) * kGranuleSize : 0;
+  }
   // Quiescent: no hint is missing and nothing lies beyond the frontier.
   bool validate() const;
   // Chunks opened so far; rises only.
@@ -90,8 +98,11 @@ private:
   void unclaim(uint32_t granule, uint32_t granules);
   bool open_chunks(uint32_t first, uint32_t end);
   bool ensure(uint32_t chunks);
-  bool mark_dirty(uint32_t granule, uint32_t granules, Fill fill);
+  uint32_t mark_dirty(uint32_t granule, uint32_t granules, Fill fill);
   size_t purge_chunk(uint32_t chunk_index, bool only_idle);
+  void count_clean(uint64_t granules) {
+    resident_.fetch_sub(std::popcount(granules), std::memory_order_relaxed);
+  }
 
   os::GrowingRange memory_, chunk_range_, hint_range_;
   Chunk* chunk_table_ = nullptr;     // Constant after adopt().
@@ -101,6 +112,9 @@ private:
   uint64_t* arena_units_ = nullptr;  // Constant after adopt().
   bool huge_pages_ =
       false;  // Constant after adopt(): only whole chunks are purged, so that none is split.
+  // Dirty granules of all chunks, counted after each change. Relaxed: nothing hangs on it but when reclaim begins. A fork may
+  // come between a change and its count; the child's stays a little off.
+  std::atomic<int64_t> resident_{0};
   std::atomic<uint32_t> frontier_{
       0};  // Chunks below it are open; their memory and metadata are committed.
 };

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "accounting/reclaim.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/depots.h"
 #include "allocator/run_stash.h"
@@ -15,12 +16,6 @@ constexpr size_t kSurplusShare = 8;
 constexpr size_t kSurplusAllowed = kMiB;
 // Bounds the pause of the thread whose turn it is.
 constexpr size_t kPurgeStep = 64 * kMiB;
-
-uint32_t now_ms() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-  return static_cast<uint32_t>(t.tv_sec * 1000 + t.tv_nsec / 1000000) | 1;
-}
 
 // When the next look at the decay is due; 0: never looked. Whoever moves it on does the work; a thread stopped in the
 // middle of it leaves the rest to the next look.
@@ -47,6 +42,12 @@ void empty_caches() {
 
 }  // namespace
 
+uint32_t coarse_ms() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return static_cast<uint32_t>(t.tv_sec * 1000 + t.tv_nsec / 1000000) | 1;
+}
+
 uint32_t flush_depots(Cache& cache, uint32_t most) {
   uint32_t emptied = 0;
   for_each_depot(cache, [&](Depot& depot) {
@@ -59,20 +60,27 @@ uint32_t flush_depots(Cache& cache, uint32_t most) {
   return emptied;
 }
 
-Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill) {
-  Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kReuse);
-  if (run) return run;
+// Without what there is to reuse.
+TENURE_SLOW Run allocate_growing(uint32_t granules, uint32_t alignment, Fill fill) {
   empty_stashes_before_growth();
   return_surplus();
-  run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
+  const Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
   if (run) return run;
   trim();
   return arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
 }
 
+Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion) {
+  Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kReuse);
+  if (!run) run = allocate_growing(granules, alignment, fill);
+  if (run.grown) look_at_pressure(occasion, size_t{granules} * kGranuleSize);
+  return run;
+}
+
 void release_run(uint32_t granule, uint32_t granules, bool clear) {
   void* const base = arena.page_heap.address(granule);
   const size_t bytes = size_t{granules} * kGranuleSize;
+  count_released(bytes);
   const bool purged = (clear || arena.settings.decay_ms == 0) && os::purge(base, bytes);
   if (clear && !purged) __builtin_memset(base, 0, bytes);
   arena.page_heap.release(granule, granules, purged);
@@ -81,7 +89,7 @@ void release_run(uint32_t granule, uint32_t granules, bool clear) {
 void poll_decay() {
   const int64_t decay = arena.settings.decay_ms;
   if (decay <= 0) return;
-  const uint32_t now = now_ms();
+  const uint32_t now = coarse_ms();
   uint32_t due = next_look.load(std::memory_order_relaxed);
   if (due != 0 && static_cast<int32_t>(now - due) < 0) return;
   if (!next_look.compare_exchange_strong(due, now + static_cast<uint32_t>(decay),
@@ -98,7 +106,7 @@ void poll_decay() {
 size_t trim() {
   empty_stashes();
   empty_caches();
-  return arena.page_heap.purge_all();
+  return arena.page_heap.purge_free(SIZE_MAX);
 }
 
 }  // namespace tenure

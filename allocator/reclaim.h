@@ -5,17 +5,22 @@
 
 #include "allocator/cache.h"
 #include "allocator/page_heap.h"
+#include "allocator/process_pressure.h"
 
 namespace tenure {
 
 // A run from the page heap. Before the heap grows, surplus chains go back from the depots to their slabs; where memory is exhausted, all
 // cached objects do, and it is tried once more.
-Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill);
+// Where it is fresh memory, a look is taken at the pressure of the process.
+Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion);
 // Gives a run back; with decay_ms=0 its pages return to the system at once. `clear`: nobody may read what it holds.
 void release_run(uint32_t granule, uint32_t granules, bool clear = false);
 
 // Gives up to `most` chains of the depots back to slabs; returns how many slabs became empty.
 uint32_t flush_depots(Cache& cache, uint32_t most);
+
+// The clock of these looks, in milliseconds; never 0. Wraps around.
+uint32_t coarse_ms();
 
 // Called on slow paths: returns what has been idle for the decay time. Costs a clock read where nothing is due.
 void poll_decay();

@@ -165,11 +165,12 @@ ChainWord create_slab(Cache& cache) {
                              : charge(*cache.owner, bytes, RequestKind::kSmall);
     if (context == nullptr) return kClosedWord;
   }
+  const Occasion occasion = context ? Occasion::kMallocForTenant : Occasion::kMallocForRoot;
   void* const tags = cache.pooled ? meta_arena.allocate(tag_bytes(cache)) : nullptr;
   const uint32_t number = tags || !cache.pooled ? arena.descriptors.allocate() : 0;
   // What lies in the pool is handed out to all tenants: nobody reads what was here before.
   const Fill fill = cache.pooled ? Fill::kZero : Fill::kAny;
-  const Run run = number ? allocate_run(cache.granules, 1, fill) : Run{};
+  const Run run = number ? allocate_run(cache.granules, 1, fill, occasion) : Run{};
   if (!run) {
     if (tags) meta_arena.release(tags, tag_bytes(cache));
     if (number) arena.descriptors.release(number);

@@ -4,6 +4,7 @@
 #include "allocator/charge_stock.h"
 #include "allocator/depots.h"
 #include "allocator/family.h"
+#include "allocator/process_pressure.h"
 #include "allocator/tenant_heap.h"
 #include "base/log.h"
 #include "base/meta_arena.h"
@@ -91,6 +92,18 @@ void print_class(LineBuffer& line, uint32_t i, const ClassStatistics& c, bool js
   line.permille(c.slab_bytes ? 1000 - used * 1000 / c.slab_bytes : 0, 5).text("%\n");
 }
 
+const char* cgroup_word() {
+  switch (process_pressure.cgroup.load(std::memory_order_relaxed)) {
+  case CgroupState::kOff:
+    return "off";
+  case CgroupState::kOn:
+    return "on";
+  case CgroupState::kUnreadable:
+    break;
+  }
+  return "unreadable";
+}
+
 }  // namespace
 
 void collect_statistics(HeapStatistics& statistics) {
@@ -118,6 +131,8 @@ void collect_statistics(HeapStatistics& statistics) {
   const PageHeapStats pages = arena.page_heap.stats();
   statistics.dirty_bytes += pages.dirty_bytes;
   statistics.committed_bytes = pages.chunk_bytes;
+  statistics.pressure_reclaims = process_pressure.reclaims.load(std::memory_order_relaxed);
+  statistics.pressure_returned = process_pressure.returned.load(std::memory_order_relaxed);
   const uint64_t granules = pages.chunk_bytes / kGranuleSize;
   statistics.meta_bytes = granules * sizeof(GranuleEntry) + pages.chunk_bytes / kChunkSize * 33 +
                           arena.descriptors.end() * sizeof(RunDescriptor) + meta_arena.in_use();
@@ -202,13 +217,19 @@ void print_statistics(int fd, bool json) {
   const struct {
     const char* name;
     uint64_t value;
-  } totals[] = {
-      {"allocated", statistics.allocated_bytes}, {"cached", statistics.cached_bytes},
-      {"slab_bytes", statistics.slab_bytes},     {"large_objects", statistics.large_objects},
-      {"large_bytes", statistics.large_bytes},   {"dirty", statistics.dirty_bytes},
-      {"committed", statistics.committed_bytes}, {"meta", statistics.meta_bytes}};
+  } totals[] = {{"allocated", statistics.allocated_bytes},
+                {"cached", statistics.cached_bytes},
+                {"slab_bytes", statistics.slab_bytes},
+                {"large_objects", statistics.large_objects},
+                {"large_bytes", statistics.large_bytes},
+                {"dirty", statistics.dirty_bytes},
+                {"committed", statistics.committed_bytes},
+                {"meta", statistics.meta_bytes},
+                {"pressure_reclaims", statistics.pressure_reclaims},
+                {"pressure_returned", statistics.pressure_returned}};
   line.text(json ? "{\"mode\":\"" : "tenure statistics (bytes; mode ");
   line.text(arena.rseq ? "rseq" : "fallback").text(json ? "\"" : ")\n");
+  line.text(json ? ",\"cgroup\":\"" : "  cgroup: ").text(cgroup_word()).text(json ? "\"" : "\n");
   for (const auto& total : totals) {
     if (json) {
       line.text(",\"").text(total.name).text("\":").decimal(total.value);

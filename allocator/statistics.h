@@ -34,6 +34,8 @@ struct HeapStatistics {
   uint64_t dirty_bytes;      // Free runs, stashed ones too, not yet returned to the system
   uint64_t committed_bytes;  // Chunks opened
   uint64_t meta_bytes;       // Tables and structures in use
+  // Reclaims because of the process's limit or cgroup, and the bytes they returned to the system.
+  uint64_t pressure_reclaims, pressure_returned;
 };
 
 // Exact while no other thread is in the allocator, close otherwise. No allocation, async-signal-safe.

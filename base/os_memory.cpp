@@ -6,6 +6,7 @@
 
 #include "base/atomic_update.h"
 #include "base/bits.h"
+#include "base/system_file.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -101,6 +102,21 @@ Move move_pages(void* from, void* to, size_t bytes) {
 bool remap_fresh(void* p, size_t bytes) {
   KeepErrno keep;
   return mmap(p, bytes, PROT_READ | PROT_WRITE, kAnonymous | MAP_FIXED, -1, 0) == p;
+}
+
+size_t resident_anonymous() {
+  char text[128];
+  const size_t length = read_system_file("/proc/self/statm", text, sizeof text);
+  // "size resident shared ...", in pages.
+  const char* const end = text + length;
+  const char* p = text;
+  const auto next = [&] {
+    while (p < end && *p != ' ') ++p;
+    return p < end ? parse_number(++p, end, 0) : 0;
+  };
+  const uint64_t resident = next();
+  const uint64_t shared = next();
+  return resident > shared ? (resident - shared) * kPageSize : 0;
 }
 
 size_t address_space_limit() {

@@ -35,6 +35,9 @@ Move move_pages(void* from, void* to, size_t bytes);
 // move_pages can merge again. False, with nothing changed, where the kernel refuses.
 bool remap_fresh(void* p, size_t bytes);
 
+// Resident memory of the process without pages of files; 0 where /proc/self/statm cannot be read.
+size_t resident_anonymous();
+
 // RLIMIT_AS, or SIZE_MAX where unlimited.
 size_t address_space_limit();
 

@@ -95,6 +95,14 @@ const Option option_table[] = {
     {"prefault_kib",
      "Largest batch in KiB in which a growing cache faults its pages in; 0: one by one.",
      &Settings::prefault_kib, 64, 0, 1024, nullptr},
+    {"rss_limit_mib",
+     "Resident heap in MiB above which free memory is returned and shrinkers run; never fails an "
+     "allocation; 0: none.",
+     &Settings::rss_limit_mib, 0, 0, 16 * 1024 * 1024, nullptr},
+    {"cgroup",
+     "The same near memory.high and memory.max of the process's own cgroup (v2), and when its "
+     "memory.pressure is high. Reads files, ten times a second at most.",
+     &Settings::cgroup, 0, 0, 0, kSwitchChoices},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 

@@ -10,13 +10,15 @@ enum class StatsMode : int64_t { kOff = 0, kExit = 1, kJson = 2 };
 
 // Values after parsing; constant after bootstrap.
 struct Settings {
-  int64_t check;         // CheckLevel
-  int64_t decay_ms;      // Free pages return to the system after this long; 0 at once, -1 never.
-  int64_t huge_pages;    // 0 off, 1 on
-  int64_t stats;         // StatsMode
-  int64_t arena_gib;     // Address space reserved at start.
-  int64_t slab_kib;      // Smallest slab.
-  int64_t prefault_kib;  // Largest batch in which growing caches fault pages in; 0 one by one.
+  int64_t check;          // CheckLevel
+  int64_t decay_ms;       // Free pages return to the system after this long; 0 at once, -1 never.
+  int64_t huge_pages;     // 0 off, 1 on
+  int64_t stats;          // StatsMode
+  int64_t arena_gib;      // Address space reserved at start.
+  int64_t slab_kib;       // Smallest slab.
+  int64_t prefault_kib;   // Largest batch in which growing caches fault pages in; 0 one by one.
+  int64_t rss_limit_mib;  // Of the heap: above it memory is given back; 0 none.
+  int64_t cgroup;  // The same by the limits and the pressure of the process's cgroup: 0 off, 1 on.
 };
 
 struct Choice {

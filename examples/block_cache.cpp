@@ -20,7 +20,7 @@ struct Block {
   char data[32000];
 };
 // Held while blocks are looked up, touched, added and evicted. The shrinker may wait for it, because
-// nobody allocates for a tenant with a limit while holding it; otherwise it would have to try.
+// nobody allocates for a tenant while holding it; otherwise it would have to try.
 std::mutex table_lock;
 std::unordered_map<uint64_t, Block*> table;
 tenure_lru* lru;

@@ -354,11 +354,12 @@ typedef size_t (*tenure_shrink_count)(struct tenure_tenant* tenant, void* argume
 typedef size_t (*tenure_shrink_scan)(struct tenure_tenant* tenant, size_t most, void* argument);
 
 /* Has the functions called when memory is short: on the thread that allocates, in the middle of its malloc, or in
- * tenure_reclaim(), tenure_checkpoint() and tenure_tenant_set_limit(). They may allocate (charged to the root) and
- * free, and run on several threads at once, but never inside one another on one thread. They must not wait for a lock
- * that a thread holds while it allocates for a tenant with a limit: pthread_mutex_trylock(), and TENURE_LRU_SKIP. One that throws has freed
- * nothing. Not called in signal handlers that interrupted the library; a handler that allocates in a tenant with a
- * limit may call them. `tenant` is a handle for the duration of the call, NULL the root.
+ * tenure_reclaim(), tenure_checkpoint() and tenure_tenant_set_limit(); for the sake of the process (TENURE_RSS_LIMIT_MIB,
+ * TENURE_CGROUP) also in a malloc for a tenant without a limit. They may allocate (charged to the root) and free, and run
+ * on several threads at once, but never inside one another on one thread. They must not wait for a lock that a thread
+ * holds while it allocates for a tenant other than the root: pthread_mutex_trylock(), and TENURE_LRU_SKIP. One that throws
+ * has freed nothing. Not called in signal handlers that interrupted the library; a handler that allocates for a tenant other
+ * than the root may. `tenant` is a handle for the duration of the call, NULL the root.
  *
  * `cost`, 1 to 1000, is what it takes to make an object again: one of cost 4 is asked for half as many as one of 2, the
  * ordinary. The name is copied (at most 31 bytes). Until an LRU is tied to it the shrinker is asked about every tenant

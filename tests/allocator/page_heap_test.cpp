@@ -171,16 +171,54 @@ TEST_F(PageHeapTest, PurgeReturnsFreeMemoryOnly) {
   const tenure::Run kept = own_.take(5), gone = own_.take(6);
   own_.fill(kept, 7);
   own_.fill(gone, 8);
-  EXPECT_EQ(own_.heap.purge_all(), 0u);
+  EXPECT_EQ(own_.heap.purge_free(SIZE_MAX), 0u);
   own_.heap.release(gone.granule, 6);
   EXPECT_EQ(dirty(), 6u);
-  EXPECT_EQ(own_.heap.purge_all(), 6 * kGranuleSize);
+  EXPECT_EQ(own_.heap.purge_free(SIZE_MAX), 6 * kGranuleSize);
   EXPECT_EQ(dirty(), 0u);
   EXPECT_EQ(used(), 5u);
   EXPECT_TRUE(own_.holds(gone, 0));
   EXPECT_TRUE(own_.holds(kept, 7));
-  EXPECT_EQ(own_.heap.purge_all(), 0u);
+  EXPECT_EQ(own_.heap.purge_free(SIZE_MAX), 0u);
   EXPECT_TRUE(own_.take(6).fresh);
+}
+
+TEST_F(PageHeapTest, PurgeStopsAtItsBudgetAndBeginsAtTheEnd) {
+  const auto low = own_.take(2 * kChunkGranules);
+  const auto high = own_.take(2 * kChunkGranules);
+  ASSERT_GT(high.granule, low.granule);
+  own_.heap.release(low.granule, low.granules);
+  own_.heap.release(high.granule, high.granules);
+  EXPECT_EQ(own_.heap.purge_free(1), kChunkSize);
+  EXPECT_EQ(own_.heap.purge_free(kChunkSize), kChunkSize);
+  EXPECT_FALSE(own_.take(2 * kChunkGranules).fresh) << "not from the end";
+  EXPECT_EQ(own_.heap.purge_free(SIZE_MAX), 0u);
+}
+
+TEST_F(PageHeapTest, ResidentIsWhatIsUsedOrDirty) {
+  const auto expect = [this](size_t granules) {
+    EXPECT_EQ(own_.heap.resident_bytes(), granules * kGranuleSize);
+    const PageHeapStats stats = own_.heap.stats();
+    EXPECT_EQ(stats.used_bytes + stats.dirty_bytes, granules * kGranuleSize);
+  };
+  expect(0);
+  const auto a = own_.take(6);
+  EXPECT_TRUE(a.grown);
+  expect(6);
+  own_.heap.release(a.granule, 6);
+  expect(6);
+  EXPECT_FALSE(own_.take(4).grown);
+  const auto b = own_.take(5);  // Two of them lay there dirty.
+  EXPECT_TRUE(b.grown);
+  EXPECT_FALSE(b.fresh);
+  expect(9);
+  ASSERT_TRUE(own_.heap.extend(b.granule, 5, 8));
+  expect(12);
+  own_.heap.release(b.granule, 8, true);
+  expect(4);
+  own_.heap.release(a.granule, 4);
+  own_.heap.purge_free(SIZE_MAX);
+  expect(0);
 }
 
 TEST_F(PageHeapTest, IdleMeansFreeSinceTheLastLook) {
@@ -258,10 +296,10 @@ TEST(PageHeapHuge, OnlyWholeChunksArePurged) {
   const tenure::Run a = own.take(32), b = own.take(32);
   own.fill(a, 7);
   own.heap.release(a.granule, 32);
-  EXPECT_EQ(own.heap.purge_all(), 0u);
+  EXPECT_EQ(own.heap.purge_free(SIZE_MAX), 0u);
   EXPECT_TRUE(own.holds(a, 7));
   own.heap.release(b.granule, 32);
-  EXPECT_EQ(own.heap.purge_all(), kChunkSize);
+  EXPECT_EQ(own.heap.purge_free(SIZE_MAX), kChunkSize);
   EXPECT_TRUE(own.holds(a, 0));
   EXPECT_TRUE(own.heap.validate());
 }

@@ -104,7 +104,7 @@ TEST_F(PageHeapThreads, AllSizesWhileOthersPurge) {
   std::thread purger([&] {
     while (!stop.load()) {
       own_.heap.purge_idle(4 * kChunkSize);
-      own_.heap.purge_all();
+      own_.heap.purge_free(SIZE_MAX);
     }
   });
   run_threads(3, [&](int i) {

@@ -57,6 +57,19 @@ TEST(OsMemory, CommittedMemoryIsZeroAndKept) {
   os::release(p, 8 * kPageSize);
 }
 
+TEST(OsMemory, ResidentMemoryIsWhatWasTouched) {
+  constexpr size_t kBytes = 64 * kMiB;
+  char* p = static_cast<char*>(os::reserve(kBytes, kPageSize));
+  ASSERT_TRUE(os::commit(p, kBytes));
+  const size_t before = os::resident_anonymous();
+  ASSERT_GT(before, 0u);
+  memset(p, 1, kBytes);
+  const size_t touched = os::resident_anonymous();
+  // The kernel counts in batches, per thread.
+  EXPECT_NEAR(static_cast<double>(touched), static_cast<double>(before + kBytes), kMiB);
+  os::release(p, kBytes);
+}
+
 TEST(OsMemory, PurgedPagesReadAsZeros) {
   char* p = static_cast<char*>(os::reserve(4 * kPageSize, kPageSize));
   ASSERT_TRUE(os::commit(p, 4 * kPageSize));

@@ -24,7 +24,9 @@ struct RunRequest {
   bool hardened = false;
   bool huge_pages = false;
   bool fallback = false;
-  std::string decay_ms;              // Empty: not given, as below.
+  bool cgroup = false;
+  std::string decay_ms;  // Empty: not given, as below.
+  std::string rss_limit_mib;
   std::string stats;                 // "exit" or "json".
   std::vector<std::string> program;  // With its arguments.
 };

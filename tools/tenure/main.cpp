@@ -41,6 +41,11 @@ void add_run(CLI::App& app, RunRequest& request) {
                   "Return unused pages after so many milliseconds; 0: at once, -1: never")
       ->type_name("MS");
   run->add_flag("--huge-pages", request.huge_pages, "Ask the kernel for transparent huge pages");
+  run->add_option("--rss-limit", request.rss_limit_mib,
+                  "Return free memory and run shrinkers where the heap is larger than so many MiB")
+      ->type_name("MIB");
+  run->add_flag("--cgroup", request.cgroup,
+                "The same by the limits and the memory pressure of the program's cgroup");
   run->add_flag("--stats{text}", request.stats,
                 "Print statistics on standard error at exit, as text or as JSON")
       ->check(is_stats_format);

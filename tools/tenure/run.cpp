@@ -85,6 +85,9 @@ int run_program(const RunRequest& request) {
   if (request.hardened) set_option("check", "TENURE_CHECK", "hardened");
   if (request.huge_pages) set_option("huge_pages", "TENURE_HUGE_PAGES", "on");
   if (!request.decay_ms.empty()) set_option("decay_ms", "TENURE_DECAY_MS", request.decay_ms);
+  if (!request.rss_limit_mib.empty())
+    set_option("rss_limit_mib", "TENURE_RSS_LIMIT_MIB", request.rss_limit_mib);
+  if (request.cgroup) set_option("cgroup", "TENURE_CGROUP", "on");
   if (!request.stats.empty())
     set_option("stats", "TENURE_STATS", request.stats == "json" ? "json" : "exit");
   // Behind: of two settings of a tunable the later one counts.

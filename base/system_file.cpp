@@ -1,0 +1,45 @@
+#include "base/system_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace tenure {
+
+size_t read_system_file(const char* path, char* buffer, size_t size) {
+  const int saved = errno;
+  const long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  long length = -1;
+  if (fd >= 0) {
+    length = syscall(SYS_read, fd, buffer, size);
+    syscall(SYS_close, fd);
+  }
+  errno = saved;
+  return length > 0 ? static_cast<size_t>(length) : 0;
+}
+
+uint64_t parse_number(const char* text, const char* end, uint64_t otherwise) {
+  const char* p = text;
+  uint64_t number = 0;
+  for (; p != end && *p >= '0' && *p <= '9'; ++p) {
+    if (number > UINT64_MAX / 10 - 1) return UINT64_MAX;
+    number = number * 10 + static_cast<uint64_t>(*p - '0');
+  }
+  return p == text ? otherwise : number;
+}
+
+const char* find_field(const char* text, const char* end, const char* name) {
+  const size_t length = __builtin_strlen(name);
+  for (const char* line = text; line < end;) {
+    const auto left = static_cast<size_t>(end - line);
+    if (left > length && __builtin_memcmp(line, name, length) == 0 && line[length] == ' ')
+      return line + length + 1;
+    const void* const next = __builtin_memchr(line, '\n', left);
+    if (next == nullptr) break;
+    line = static_cast<const char*>(next) + 1;
+  }
+  return nullptr;
+}
+
+}  // namespace tenure
