@@ -70,7 +70,7 @@ TEST(SizeClass, FrontLimitsAreUsable) {
   for (uint32_t i = 0; i < kClassCount; ++i) {
     const uint16_t limit = front_limit(class_size(i));
     EXPECT_GE(limit, 2);
-    EXPECT_LE(limit, 128);
+    EXPECT_LE(limit, 256);
     EXPECT_LE(limit * class_size(i), 64 * kKiB);
     if (i > 0) {
       EXPECT_LE(limit, front_limit(class_size(i - 1)));
