@@ -3,11 +3,12 @@
 #include "accounting/protection.h"
 #include "base/check.h"
 #include "base/meta_arena.h"
+#include "rcu/rseq_ops.h"
 
 namespace tenure {
 
 constinit Mutex tenants_mutex{LockRank::kTenants};
-constinit Tenant root_tenant;
+constinit Tenant root_tenant(kRootFrontOffset);
 
 const char* Tenant::name() const {
   return name_length < sizeof short_name ? short_name : long_name;

@@ -42,6 +42,7 @@ extern constinit Mutex tenants_mutex;
 
 struct alignas(64) Tenant {
   constexpr Tenant() = default;
+  constexpr explicit Tenant(uint32_t its_front) : front(its_front) {}
   Tenant(const Tenant&) = delete;
   Tenant& operator=(const Tenant&) = delete;
 
@@ -98,15 +99,7 @@ struct alignas(64) Tenant {
 
   std::atomic<uint64_t> events[kEventKinds] = {};  // Statistics: relaxed.
   std::atomic<uint64_t> reserve{kDefaultReserve};  // Setting: relaxed.
-  // Reported beside usage; kept by the allocator: bytes in fronts and depots, and metadata.
-  // Relaxed.
-  std::atomic<int64_t> cached{0};
-  std::atomic<int64_t> meta{0};
-
-  // Where new charges go; nullptr from dying on. Stored with release under tenants_mutex, loaded in
-  // read sections.
-  std::atomic<AccountingContext*> context{nullptr};
-  ContextList contexts;  // Under tenants_mutex.
+  ContextList contexts;                            // Under tenants_mutex.
 
   // The tree. Written under tenants_mutex (stores release), read in read sections (loads acquire).
   // A tenant that leaves the list keeps its `next_sibling`, so that a reader standing on it finds
@@ -115,26 +108,34 @@ struct alignas(64) Tenant {
   std::atomic<Tenant*> next_sibling{nullptr};
   Tenant* previous_sibling = nullptr;  // Under tenants_mutex.
 
-  std::atomic<Notifier*> notifier{nullptr};    // Set once, under tenants_mutex.
+  std::atomic<Notifier*> notifier{nullptr};  // Set once, under tenants_mutex.
+  DeferredItem item{};                       // From dying to gone.
+  std::atomic<uint32_t> pins{1};             // At zero, who took it there frees the tenant.
+  std::atomic<uint32_t> children{0};         // Online ones. Written under tenants_mutex.
+  union {
+    char short_name[24] = {};  // Constant, ends with 0.
+    char* long_name;           // Constant, where name_length needs it.
+  };
+
+  // In one line from here: what an allocation looks at.
+  // Where new charges go; nullptr from dying on. Stored with release under tenants_mutex, loaded in
+  // read sections.
+  std::atomic<AccountingContext*> context{nullptr};
   std::atomic<void*> allocator_data{nullptr};  // The allocator's.
-  DeferredItem item{};                         // From dying to gone.
-  std::atomic<uint32_t> pins{1};               // At zero, who took it there frees the tenant.
-  std::atomic<uint32_t> children{0};           // Online ones. Written under tenants_mutex.
-  TenantId tenant_id{kRootTenant};             // Constant; the root's is 0.
-  std::atomic<uint32_t> front{0};              // The allocator's: offset of the tenant's front.
+  // The allocator's: what a thread inside has as its scope (allocator/current.h), read as one word.
+  alignas(8) std::atomic<uint32_t> front{0};  // Offset of the tenant's front
+  uint32_t number = 0;                        // Constant. Where the tenant lies; the root's is 0.
+  TenantId tenant_id{kRootTenant};            // Constant; the root's is 0.
   std::atomic<TenantState> state{TenantState::kOnline};  // Written under tenants_mutex.
   std::atomic<Policy> policy{Policy::kFailLarge};        // Setting: relaxed.
   uint8_t depth = 0;                                     // Constant; the root's is 0.
   uint8_t name_length = 0;                               // Constant.
   std::atomic<uint32_t> flags{0};                        // k...Tenant; constant after creation.
-  union {
-    char short_name[24] = {};  // Constant, ends with 0.
-    char* long_name;           // Constant, where name_length needs it.
-  };
 };
 
 static_assert(sizeof(Tenant) == 256);
 static_assert(__builtin_offsetof(Tenant, counter) == 0);
+static_assert(__builtin_offsetof(Tenant, context) / 64 == __builtin_offsetof(Tenant, flags) / 64);
 
 inline bool is_isolated(const Tenant& tenant) {
   return tenant.flags.load(std::memory_order_relaxed) & kIsolatedTenant;

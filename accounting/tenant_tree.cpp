@@ -72,6 +72,9 @@ int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flag
     discard(tenant);
     return -ENOMEM;
   }
+  // Tenants lie in the metadata arena, 64 bytes apart or more, so 32 bits name one.
+  tenant->number = static_cast<uint32_t>(
+      (reinterpret_cast<uint64_t>(tenant) - meta_arena.base()) / kCacheLine + 1);
   tenant->counter.set_parent(&parent.counter);
   tenant->flags.store(flags, std::memory_order_relaxed);
   tenant->depth = static_cast<uint8_t>(parent.depth + 1);

@@ -13,8 +13,8 @@ namespace {
 
 class RootScope {
 public:
-  RootScope() : outer_(current_scope) { current_scope = {kRootFrontOffset, 0}; }
-  ~RootScope() { current_scope = outer_; }
+  RootScope() : outer_(load_scope()) { store_scope({kRootFrontOffset, 0}); }
+  ~RootScope() { store_scope(outer_); }
   RootScope(const RootScope&) = delete;
   RootScope& operator=(const RootScope&) = delete;
 

@@ -7,12 +7,10 @@
 
 namespace tenure {
 
-// Tenants lie in the metadata arena, 64 bytes apart or more, so a number of 32 bits names one.
-inline CurrentScope scope_of(Tenant& tenant) {
-  const uint32_t front = tenant.front.load(std::memory_order_relaxed);
-  if (&tenant == &root_tenant) return {kRootFrontOffset, 0};
-  const auto offset = reinterpret_cast<uint64_t>(&tenant) - meta_arena.base();
-  return {front, static_cast<uint32_t>(offset / kCacheLine + 1)};
+inline CurrentScope scope_of(const Tenant& tenant) {
+  static_assert(__builtin_offsetof(Tenant, number) == __builtin_offsetof(Tenant, front) + 4);
+  const auto& word = reinterpret_cast<const ScopeWord&>(tenant.front);
+  return __builtin_bit_cast(CurrentScope, __atomic_load_n(&word, __ATOMIC_RELAXED));
 }
 inline Tenant& tenant_of(CurrentScope scope) {
   if (scope.tenant == 0) return root_tenant;
@@ -22,11 +20,11 @@ inline Tenant& current_tenant() { return tenant_of(current_scope); }
 
 // Returns what leave() needs. The tenant is pinned for as long as the scope lasts.
 inline CurrentScope enter(Tenant& tenant) {
-  const CurrentScope outer = current_scope;
-  current_scope = scope_of(tenant);
+  const CurrentScope outer = load_scope();
+  store_scope(scope_of(tenant));
   return outer;
 }
-inline void leave(CurrentScope outer) { current_scope = outer; }
+inline void leave(CurrentScope outer) { store_scope(outer); }
 
 // The scope for the length of an object.
 class ScopedTenant {

@@ -38,10 +38,18 @@ inline uint32_t chains_in_depots(const Cache& cache) {
   return chains;
 }
 
+// Objects of this size and more go back to their slabs when the depots have some: a few dozen of them, left by connections that were
+// closed, are a slab that others could use, and their way back costs little beside the use of so much memory.
+constexpr size_t kReturnedSize = 4 * kKiB;
+
 inline void keep_chain(Cache& cache, ChainWord chain) {
   if (const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed)) {
     Depot& own = depot_in(own_area(), slot);
     if (own.size() < depot_limit(cache)) return own.push(chain);
+  }
+  if (cache.object_size >= kReturnedSize && cache.depot.size() >= depot_limit(cache)) {
+    give_to_slabs(cache, chain);
+    return;
   }
   cache.depot.push(chain);
 }

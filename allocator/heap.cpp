@@ -224,7 +224,7 @@ void* allocate_current(ClassId id) {
   void* const object = allocate_small(tenant_of(scope), class_families[index_of(id)], &cache);
   if (cache && !cache->pooled) {
     const uint32_t front = scope_of(*cache->owner).front;
-    if (front != scope.front) current_scope = {front, scope.tenant};
+    if (front != scope.front) store_scope({front, scope.tenant});
   }
   return object;
 }

@@ -12,7 +12,7 @@ namespace tenure {
 namespace {
 
 // Chains in depots are memory that other classes cannot use. Before the heap grows they may be this share of it.
-constexpr size_t kSurplusShare = 8;
+constexpr size_t kSurplusShare = 32;
 constexpr size_t kSurplusAllowed = kMiB;
 // Bounds the pause of the thread whose turn it is.
 constexpr size_t kPurgeStep = 64 * kMiB;

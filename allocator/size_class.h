@@ -63,8 +63,8 @@ constexpr auto make_slot_of_size() {
 
 // Most objects in one list of a front: bytes bound what an idle CPU keeps, the count what one slow step is spread over.
 constexpr uint16_t front_limit(size_t size) {
-  const size_t by_bytes = 64 * kKiB / size;  // At least 2.
-  return static_cast<uint16_t>(by_bytes > 256 ? 256 : by_bytes);
+  if (size <= 256) return static_cast<uint16_t>(size <= 128 ? 256 : 32 * kKiB / size);
+  return static_cast<uint16_t>(size <= 512 ? 128 : 64 * kKiB / size);  // At least 2.
 }
 
 // Granules of a slab: the fewest (a power of two times the smallest slab) that waste at most 1/8 behind the last object

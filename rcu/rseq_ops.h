@@ -68,6 +68,16 @@ constexpr uint32_t kRootFrontOffset = 1024;
 extern thread_local constinit CurrentScope current_scope
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+// The two halves as the one word that they are: compilers like to store them one after the other.
+using ScopeWord = uint64_t __attribute__((may_alias));
+inline ScopeWord& scope_word() { return reinterpret_cast<ScopeWord&>(current_scope); }
+inline CurrentScope load_scope() {
+  return __builtin_bit_cast(CurrentScope, __atomic_load_n(&scope_word(), __ATOMIC_RELAXED));
+}
+inline void store_scope(CurrentScope scope) {
+  __atomic_store_n(&scope_word(), __builtin_bit_cast(uint64_t, scope), __ATOMIC_RELAXED);
+}
+
 }  // namespace tenure
 
 #if defined(__x86_64__)

@@ -15,7 +15,7 @@ protected:
     return has_objects(carved) ? carved : create_slab(cache);
   }
 
-  Cache& cache = fresh_cache(16 * kKiB);
+  Cache& cache = fresh_cache(1024);
   Depot& own() { return depot_in(own_area(), cache.front_slot.load()); }
 };
 
