@@ -58,6 +58,9 @@ public:
   // cache's until it is destroyed. Relaxed: the place is valid before the cache is found.
   std::atomic<uint32_t> front_slot{0};
 
+  // For the operations on words, which read it themselves.
+  const uint32_t& slot_in_place() const { return reinterpret_cast<const uint32_t&>(front_slot); }
+
   // Alive. Statistics and the growth heuristic of carving: relaxed.
   std::atomic<uint32_t> slabs{0};
   CacheFamily* family = nullptr;  // Constant.

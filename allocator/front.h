@@ -47,13 +47,9 @@ public:
     return shared_word(word).compare_exchange_strong(expected, desired, std::memory_order_acq_rel,
                                                      std::memory_order_relaxed);
   }
-  // What malloc does first, where a front's words are used by rseq. nullptr: the slow path knows why.
-  TENURE_INLINE void* pop_or_swap() const {
-    return by_rseq_ ? rseq_pop_pair(hot.cpu_base, hot.rseq, slot_, kAllocWord) : nullptr;
-  }
   // `stray` is a chain that found its place taken: the caller gives it to the depot.
   void* pop(Word word, ChainWord* stray) const;
-  TENURE_INLINE bool push(void* object) const {
+  bool push(void* object) const {
     if (by_rseq_) return rseq_push(hot.cpu_base, hot.rseq, slot_, object);
     return fallback_push(shared_word(kFreeWord), object);
   }

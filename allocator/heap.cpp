@@ -135,21 +135,10 @@ void note_words(const Cache& cache, const RunDescriptor& slab, uint32_t number) 
   arena.page_map.set(slab.granule, slab.granules, slot, number);
 }
 
-// Only beyond the list is there anything that could change errno.
-void free_pooled(const Found& found, void* object) {
-  release_pooled(*found.run, found.index, object);
-  Cache& cache = *found.run->cache;
-  const Front front(cache);
-  if (TENURE_LIKELY(front && front.push(object))) return;
-  const int saved = errno;
-  free_with_room(cache, front, object);
-  errno = saved;
-}
-
 void free_small(const Found& found, void* object) {
   RunDescriptor& slab = *found.run;
   if (TENURE_LIKELY(slab.context == nullptr)) {
-    return slab.tags ? free_pooled(found, object) : free_into(*slab.cache, object);
+    return slab.tags ? free_pooled(slab, found.index, object) : free_into(*slab.cache, object);
   }
   // The section keeps the cache, which may be dead and without slabs the moment the object is back.
   grace::ReadSection section;
@@ -271,8 +260,14 @@ void deallocate_slow(void* object) {
   const Found found = find_object(object);
   if (TENURE_UNLIKELY(arena.hardened)) return free_object(found, object);
   if (found.run->kind == RunKind::kLarge) return free_large(found.number);
-  if (found.run->tags) return free_pooled(found, object);
+  if (found.run->tags) return give_pooled(*found.run, found.index, object);
   free_object(found, object);
+}
+
+void deallocate_into(Cache& cache, void* object) {
+  const int saved = errno;
+  free_into(cache, object);
+  errno = saved;
 }
 
 // Smaller than the object is possible: realloc shrinks in place.

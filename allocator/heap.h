@@ -104,6 +104,8 @@ TENURE_INLINE void deallocate_sized(void* object, size_t size) {
 void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill);
 // From one cache. nullptr with errno ENOMEM. Not in a read section.
 void* allocate_from(Cache& cache);
+// Puts an object of the cache, which is the root's or the pool's, into its lists. Keeps errno.
+void deallocate_into(Cache& cache, void* object);
 // From one cache family, for a pinned tenant.
 void* allocate_from_family(Tenant& tenant, CacheFamily& family);
 // As realloc, for object != nullptr and size > 0. The object stays its owner's.

@@ -31,6 +31,19 @@ void* allocate_pooled(Tenant& tenant, Cache& pool) {
   return allocate_charged(pool, tag_of(*context));
 }
 
+void free_pooled(const RunDescriptor& slab, uint32_t index, void* object) {
+  const OwnerTag tag = take_tag(slab, index, object);
+  clear(object, slab.object_size);
+  if (!add_to_stock(own_area(), tag, slab.object_size))
+    return free_cleared(*slab.cache, tag, object);
+  deallocate_into(*slab.cache, object);
+}
+
+void free_cleared(Cache& pool, OwnerTag tag, void* object) {
+  uncharge_pooled(tag, pool.object_size);
+  deallocate_into(pool, object);
+}
+
 AccountingContext* payer_of(const RunDescriptor& run, const void* object) {
   if (run.kind != RunKind::kSlab || run.tags == nullptr) return run.context;
   const uint64_t offset =

@@ -21,10 +21,13 @@ constexpr uint32_t kPoolFrontOffset = 4096;
 using OwnerTag = uint32_t;
 // Contexts lie in the metadata arena, 64 bytes apart or more; the root's own does not.
 constexpr OwnerTag kRootTag = UINT32_MAX;
-inline OwnerTag tag_of(const AccountingContext& context) {
+inline OwnerTag tag_of_tenants(const AccountingContext& context) {
   const uint64_t offset = reinterpret_cast<uint64_t>(&context) - meta_arena.base();
-  const uint64_t number = offset / kCacheLine + 1;
-  return number < kRootTag ? static_cast<OwnerTag>(number) : kRootTag;
+  return static_cast<OwnerTag>(offset / kCacheLine + 1);
+}
+inline OwnerTag tag_of(const AccountingContext& context) {
+  const bool roots = &context == root_tenant.context.load(std::memory_order_relaxed);
+  return roots ? kRootTag : tag_of_tenants(context);
 }
 AccountingContext& context_of(OwnerTag tag);
 
@@ -32,6 +35,10 @@ AccountingContext& context_of(OwnerTag tag);
 void* allocate_pooled(Tenant& tenant, Cache& pool);
 // The same, paid for already. Slow.
 TENURE_NOINLINE void* allocate_charged(Cache& pool, OwnerTag tag);
+// Frees object number `index` of a slab of the pool: credits its owner and clears it. Reports a double free. Keeps errno.
+TENURE_NOINLINE void free_pooled(const RunDescriptor& slab, uint32_t index, void* object);
+// The same, cleared already, where the stock does not take what it has cost.
+TENURE_NOINLINE void free_cleared(Cache& pool, OwnerTag tag, void* object);
 // The context that is charged for an object of any kind; nullptr: the root's own.
 AccountingContext* payer_of(const RunDescriptor& run, const void* object);
 // Bytes charged through the tags of a slab. Quiescent.

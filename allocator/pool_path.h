@@ -38,24 +38,40 @@ TENURE_INLINE void* take_pooled(Tenant& tenant, uint32_t class_index, Otherwise 
            : is_isolated(tenant) || !count_without_heap(tenant))
     return otherwise();
   Cache& pool = pool_caches[class_index];
-  const OwnerTag tag = tag_of(*context);
+  const OwnerTag tag = tag_of_tenants(*context);
   if (!take_from_stock(static_cast<uint32_t>(cpu), tag, pool.object_size)) return otherwise();
-  void* const object = Front(pool).pop_or_swap();
+  void* const object = rseq_pop_pair(hot.cpu_base, hot.rseq, pool.slot_in_place(), 0);
   if (TENURE_UNLIKELY(object == nullptr)) return allocate_charged(pool, tag);
   return own_pooled(object, tag);
 }
 
-// Credits the owner of object number `index` of a slab of the pool and clears it; the caller puts it into the slab's cache.
-// Reports a double free.
-TENURE_INLINE void release_pooled(const RunDescriptor& slab, uint32_t index, void* object) {
+// The object's tag, which is cleared. Reports a double free.
+TENURE_INLINE OwnerTag take_tag(const RunDescriptor& slab, uint32_t index, const void* object) {
   std::atomic<OwnerTag>& tagged = slab.tags[index];
   // Two plain steps: of two frees at the same instant both may pass, as they may in the lists.
   const OwnerTag tag = tagged.load(std::memory_order_relaxed);
   if (TENURE_UNLIKELY(tag == 0)) report_misuse(Misuse::kDoubleFree, object);
   tagged.store(0, std::memory_order_relaxed);
-  // Nobody reads another tenant's memory.
-  clear(object, slab.object_size);
-  if (!add_to_stock(own_area(), tag, slab.object_size)) uncharge_pooled(tag, slab.object_size);
+  return tag;
+}
+
+// Credits the owner of object number `index` of a slab of the pool, clears it (nobody reads another tenant's memory), and puts it into
+// the CPU's list, or has free_pooled() do the last or all of it.
+TENURE_INLINE void give_pooled(const RunDescriptor& slab, uint32_t index, void* object) {
+  constexpr uint32_t kInline = 256;
+  const int32_t cpu = rseq_cpu(hot.rseq);
+  const uint32_t size = slab.object_size;
+  if (TENURE_UNLIKELY(cpu < 0 || !arena.rseq || size > kInline))
+    return free_pooled(slab, index, object);
+  const OwnerTag tag = take_tag(slab, index, object);
+  using Unit = unsigned char __attribute__((vector_size(kMinAlignment), may_alias));
+  auto* const units = static_cast<Unit*>(object);
+  for (uint32_t i = 0; i < size / sizeof(Unit); ++i) units[i] = Unit{};
+  if (TENURE_UNLIKELY(!add_to_stock(static_cast<uint32_t>(cpu), tag, size)))
+    return free_cleared(*slab.cache, tag, object);
+  const Cache& pool = *slab.cache;
+  if (TENURE_UNLIKELY(!rseq_push(hot.cpu_base, hot.rseq, pool.slot_in_place(), object)))
+    deallocate_into(*slab.cache, object);
 }
 
 }  // namespace tenure

@@ -13,7 +13,8 @@ namespace tenure {
 // Objects that a tenant takes from the pool in one class, since it was last found empty there, before it gets slabs of its own:
 // about a slab's worth. Before, the first few objects of all classes together are not counted.
 constexpr uint16_t steps_to_cache(const Cache& pool) {
-  return pool.capacity < 8 ? 8 : pool.capacity > 1024 ? 1024 : pool.capacity;
+  constexpr uint16_t kFewest = 8;
+  return pool.capacity | kFewest;
 }
 
 // Exists from the tenant's first allocation, with a pin on the tenant, until the reaper finds that

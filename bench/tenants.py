@@ -16,7 +16,7 @@ import sys
 import harness
 import report
 
-ROWS = ["pair/16", "pair/64", "pair/1024", "batch/64", "switch", "create", "offline/1000",
+ROWS = ["pair/16", "pair/64", "pair/1024", "batch/64", "pooled/64", "switch", "create", "offline/1000",
         "offline/1000000", "storm/2", "storm/4", "storm/8", "cycles/1000000", "isolation"]
 
 # What is asked of Tenure: description, value from medians, the most it may be, format.
@@ -26,6 +26,8 @@ TARGETS = [
       for size in (16, 64, 1024)),
     ("a batch of 1000 inside a tenant, to that in the root",
      lambda m: m("batch/64 inside") / m("batch/64 root"), 1.03, "{:.3f}"),
+    ("malloc+free of a pooled object, to that of a private one",
+     lambda m: m("pooled/64 small") / m("pooled/64 hot"), 4.0, "{:.2f}"),
     ("one switch of tenant, ns", lambda m: m("switch"), 2.0, "{:.2f}"),
     ("offline with 1,000,000 live objects, to that with 1,000",
      lambda m: m("offline/1000000") / m("offline/1000"), 1.5, "{:.2f}"),
@@ -129,7 +131,7 @@ def main():
     measure_all(program, rows, chosen, options, samples)
     samples.sort([f"{row}{part}" for row in rows
                   for part in ("", " root", " inside", " growth", " growth each", " cycle",
-                               " quiet", " pressed")])
+                               " quiet", " pressed", " small", " hot")])
     failures = [f"FAILED {row} under {name}: {reason}" for row, name, reason in samples.failures]
     text = "\n".join([*table(samples), "", *targets(samples), *failures])
     print(text)

@@ -15,6 +15,8 @@ bool run(const std::string& row, std::size_t number, double seconds) {
   constexpr bool kTenure = std::is_same_v<Backend, TenureTenants>;
   if (row == "pair") {
     pair_row<Backend>(seconds, number);
+  } else if (row == "pooled") {
+    pooled_row<Backend>(seconds, number);
   } else if (row == "batch") {
     batch_row<Backend>(seconds, number);
   } else if (row == "switch") {

@@ -31,6 +31,38 @@ void pair_row(double seconds, std::size_t size) {
   Backend::destroy(tenant);
 }
 
+// malloc and free in tenants that are too small to have slabs of their own, and in one that is not: the same loops, of as many
+// pairs as a tenant stays small for.
+template <typename Backend>
+void pooled_row(double seconds, std::size_t size) {
+  constexpr std::size_t kTenants = 50, kFirst = 40, kPairs = 200;
+  const auto pairs = [size](auto tenant, std::size_t count) {
+    const auto outer = Backend::enter(tenant);
+    while (count-- > 0) Backend::release(tenant, escape(Backend::allocate(tenant, size)));
+    Backend::leave(outer);
+  };
+  const auto hot = Backend::create({}, "hot");
+  pairs(hot, 100000);
+  std::vector<double> pooled, own;
+  for (const double end = seconds_now() + seconds; seconds_now() < end;) {
+    std::vector<decltype(Backend::create({}, ""))> small;
+    for (std::size_t i = 0; i < kTenants; ++i) {
+      small.push_back(Backend::create({}, ("small" + std::to_string(i)).c_str()));
+      pairs(small.back(), kFirst);
+    }
+    const double begin = seconds_now();
+    for (const auto tenant : small) pairs(tenant, kPairs);
+    const double between = seconds_now();
+    for (std::size_t i = 0; i < kTenants; ++i) pairs(hot, kPairs);
+    own.push_back((seconds_now() - between) / (kTenants * kPairs) * 1e9);
+    pooled.push_back((between - begin) / (kTenants * kPairs) * 1e9);
+    for (const auto tenant : small) Backend::destroy(tenant);
+  }
+  report("small", "ns", median(pooled));
+  report("hot", "ns", median(own));
+  Backend::destroy(hot);
+}
+
 // A batch of 1000 allocated and touched, then freed in order: an object.
 template <typename Backend>
 void batch_row(double seconds, std::size_t size) {
