@@ -61,7 +61,7 @@ public:
   // For the operations on words, which read it themselves.
   const uint32_t& slot_in_place() const { return reinterpret_cast<const uint32_t&>(front_slot); }
 
-  // Alive. Statistics and the growth heuristic of carving: relaxed.
+  // Alive. Statistics and the growth heuristic of carving: relaxed. Where nothing may be left: release and acquire.
   std::atomic<uint32_t> slabs{0};
   CacheFamily* family = nullptr;  // Constant.
   Tenant* owner = &root_tenant;   // Constant. Valid: the cache's heap has a pin.

@@ -26,22 +26,15 @@ bool is_of_subtree(StockWord stock, const Tenant& top) {
   return stock.bytes() != 0 && is_below(context_of(stock.tag()).tenant(), top);
 }
 
-// Whether the tenant and all above it would stay at or below their limits.
-bool has_room(const Tenant& tenant, uint64_t bytes) {
+// The lowest level that the bytes would take above max or high; nullptr: none.
+const Tenant* level_in_the_way(const Tenant& tenant, uint64_t bytes) {
   for (const Tenant* at = &tenant; at != nullptr; at = at->parent()) {
     const uint64_t limit =
         at->counter.high() < at->counter.max() ? at->counter.high() : at->counter.max();
     const uint64_t usage = at->counter.usage();
-    if (usage > limit || bytes > limit - usage) return false;
+    if (usage > limit || bytes > limit - usage) return at;
   }
-  return true;
-}
-
-// The tenants that share a limit with this one.
-const Tenant& highest_limited(const Tenant& tenant) {
-  const Tenant* at = &tenant;
-  while (at->parent() != &root_tenant) at = at->parent();
-  return *at;
+  return nullptr;
 }
 
 void put_up(const AccountingContext& context, uint64_t bytes) {
@@ -51,6 +44,8 @@ void put_up(const AccountingContext& context, uint64_t bytes) {
   uint64_t kept;
   do {
     kept = before.tag() == tag ? before.bytes() : 0;
+    // Others that share the word may have filled it meanwhile.
+    if (kept + bytes > kLargestStock) return uncharge(context_of(tag), bytes);
   } while (!stock.compare_exchange_weak(before.word, StockWord::of(tag, kept + bytes).word,
                                         std::memory_order_acq_rel, std::memory_order_relaxed));
   if (before.tag() != tag && before.bytes() != 0)
@@ -59,8 +54,15 @@ void put_up(const AccountingContext& context, uint64_t bytes) {
 
 }  // namespace
 
-AccountingContext* charge_pooled(Tenant& tenant, uint32_t bytes) {
-  if (bytes <= kStockBatch / 2 && has_room(tenant, bytes + kStockBatch)) {
+void make_room_of_stocks(const Tenant& tenant, uint64_t bytes) {
+  while (const Tenant* level = level_in_the_way(tenant, bytes)) {
+    if (empty_stocks(*level) == 0) break;
+  }
+}
+
+AccountingContext* charge_pooled(Tenant& asked, uint32_t bytes) {
+  Tenant& tenant = asked.nearest_online();
+  if (bytes <= kStockBatch / 2 && level_in_the_way(tenant, bytes + kStockBatch) == nullptr) {
     AccountingContext* const context = charge_if_it_fits(tenant, bytes + kStockBatch);
     if (context != nullptr) {
       put_up(*context, kStockBatch);
@@ -74,9 +76,7 @@ AccountingContext* charge_pooled(Tenant& tenant, uint32_t bytes) {
       return context;
     }
   }
-  if (AccountingContext* const context = charge_if_it_fits(tenant, bytes)) return context;
-  // Before it counts as having met a limit: not because of stocks.
-  empty_stocks(highest_limited(tenant));
+  make_room_of_stocks(tenant, bytes);
   return charge(tenant, bytes, RequestKind::kSmall);
 }
 

@@ -67,6 +67,10 @@ AccountingContext* charge_pooled(Tenant& tenant, uint32_t bytes);
 // Uncharges an object, and what is too much in the stock.
 void uncharge_pooled(OwnerTag tag, uint32_t bytes);
 
+// Before a charge to the tenant, which is pinned: where it would go above max or high, stocks make room first, so that neither is met
+// because of them.
+void make_room_of_stocks(const Tenant& tenant, uint64_t bytes);
+
 // Gives back the stocks of the subtree. Returns the bytes.
 size_t empty_stocks(const Tenant& top);
 // Those of one context, which the caller keeps.

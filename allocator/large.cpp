@@ -5,6 +5,7 @@
 #include "accounting/charge.h"
 #include "accounting/reclaim.h"
 #include "allocator/arena.h"
+#include "allocator/charge_stock.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
 #include "allocator/run_stash.h"
@@ -30,6 +31,7 @@ void describe(RunDescriptor& run, uint32_t granule, uint32_t granules) {
 // False: refused. The root pays nothing: no context.
 bool charge_for(Tenant& tenant, size_t bytes, AccountingContext** context) {
   if (&tenant == &root_tenant) return true;
+  make_room_of_stocks(tenant, bytes);
   *context = charge(tenant, bytes, RequestKind::kLarge);
   return *context != nullptr;
 }

@@ -39,8 +39,10 @@ struct Layout {
   }
   size_t meta_at() const { return bitmaps_at() + bitmaps_bytes(); }
   size_t meta_bytes() const {
+    // Numbers of 32 bits name every 64 bytes of it (tenants, contexts), but for a few that mean something else.
+    constexpr size_t kMost = (size_t{1} << 38) - kMiB;
     const size_t share = (size_t{1} << arena_shift) / 64;
-    return share < kMiB ? kMiB : share;
+    return share < kMiB ? kMiB : share > kMost ? kMost : share;
   }
   // Guards of at least a chunk.
   size_t arena_at() const { return round_up(meta_at() + meta_bytes() + kChunkSize, kChunkSize); }

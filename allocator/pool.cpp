@@ -24,10 +24,12 @@ void* allocate_charged(Cache& pool, OwnerTag tag) {
 
 void* allocate_pooled(Tenant& tenant, Cache& pool) {
   const AccountingContext* context = tenant.context.load(std::memory_order_acquire);
-  if (context == nullptr || !take_from_stock(own_area(), tag_of(*context), pool.object_size)) {
-    context = charge_pooled(tenant, pool.object_size);
-    if (context == nullptr) return nullptr;
+  bool paid = context && take_from_stock(own_area(), tag_of(*context), pool.object_size);
+  if (TENURE_UNLIKELY(paid && tenant.context.load(std::memory_order_acquire) != context)) {
+    uncharge_pooled(tag_of(*context), pool.object_size);  // As in take_pooled().
+    paid = false;
   }
+  if (!paid && (context = charge_pooled(tenant, pool.object_size)) == nullptr) return nullptr;
   return allocate_charged(pool, tag_of(*context));
 }
 

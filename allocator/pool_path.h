@@ -31,7 +31,7 @@ template <typename Otherwise>
 TENURE_INLINE void* take_pooled(Tenant& tenant, uint32_t class_index, Otherwise otherwise) {
   const int32_t cpu = rseq_cpu(hot.rseq);
   TenantHeap* const heap = heap_of(tenant);
-  // Not from dying on; hence it is online.
+  // Taken away when the tenant goes.
   const AccountingContext* const context = tenant.context.load(std::memory_order_acquire);
   if (cpu < 0 || !arena.rseq || context == nullptr) return otherwise();
   if (heap ? heap->may_have_cache(class_index) || !heap->count_pooled(class_index)
@@ -40,6 +40,11 @@ TENURE_INLINE void* take_pooled(Tenant& tenant, uint32_t class_index, Otherwise 
   Cache& pool = pool_caches[class_index];
   const OwnerTag tag = tag_of_tenants(*context);
   if (!take_from_stock(static_cast<uint32_t>(cpu), tag, pool.object_size)) return otherwise();
+  // The tenant may have gone before that, and its context with it: then the stock may be another's by now.
+  if (TENURE_UNLIKELY(tenant.context.load(std::memory_order_acquire) != context)) {
+    uncharge_pooled(tag, pool.object_size);
+    return otherwise();
+  }
   void* const object = rseq_pop_pair(hot.cpu_base, hot.rseq, pool.slot_in_place(), 0);
   if (TENURE_UNLIKELY(object == nullptr)) return allocate_charged(pool, tag);
   return own_pooled(object, tag);

@@ -121,6 +121,8 @@ void watch_pressure(const Settings& settings) {
 
 void look_at_pressure_slow(Occasion occasion, size_t coming) {
   if (in_reclaim()) return;
+  const ChargingScope
+      charging;  // So that shrinkers can tell a handler that has interrupted a charge (accounting/reclaim.h).
   ProcessPressure& pressure = process_pressure;
   NextLook& next = pressure.next[may_shrink(occasion)];
   const uint32_t now = coarse_ms();

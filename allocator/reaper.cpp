@@ -30,10 +30,6 @@ void push_onto(std::atomic<Node*>& stack, Node* node) {
                                         std::memory_order_relaxed));
 }
 
-void retire_heap(TenantHeap& heap) {
-  if (!heap.retired.exchange(true, std::memory_order_acq_rel)) push_onto(retired_heaps, &heap);
-}
-
 void enqueue(TenantHeap& heap) {
   heap.next = nullptr;
   // Release: a fork child that finds the heap finds the end behind it.
@@ -106,6 +102,10 @@ bool reap_heap(TenantHeap& heap, bool& any_destroyed) {
 
 }  // namespace
 
+void retire_heap(TenantHeap& heap) {
+  if (!heap.retired.exchange(true, std::memory_order_acq_rel)) push_onto(retired_heaps, &heap);
+}
+
 void retire_late(TenantHeap& heap, Cache& cache) {
   cache.dead.store(true, std::memory_order_release);
   push_onto(heap.late, &cache);
@@ -113,7 +113,7 @@ void retire_late(TenantHeap& heap, Cache& cache) {
 }
 
 void kill_caches(Tenant& tenant) {
-  full_fence();  // publish_cache(), charge_pooled()
+  full_fence();  // publish_cache(), make_heap(), charge_pooled()
   if (const AccountingContext* own = tenant.context.load(std::memory_order_relaxed))
     empty_stocks_of(*own);
   TenantHeap* const heap = heap_of(tenant);

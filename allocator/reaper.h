@@ -12,6 +12,8 @@ namespace tenure {
 
 // Offline, under tenants_mutex: marks the tenant's caches dead, closes their words for good, shrinks them.
 void kill_caches(Tenant& tenant);
+// Leaves the heap of a tenant that went to the reaper. Lock-free.
+void retire_heap(TenantHeap& heap);
 // A cache that was published while its tenant went, and is in no slot any more. Lock-free.
 void retire_late(TenantHeap& heap, Cache& cache);
 

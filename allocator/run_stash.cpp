@@ -70,7 +70,7 @@ bool by_rseq() { return arena.rseq && rseq_cpu(hot.rseq) >= 0; }
 
 uint32_t number_in(ChainWord word) { return static_cast<uint32_t>(pointer_bits(word)); }
 
-bool suits(const RunDescriptor& run, uint32_t granules, size_t alignment) {
+TENURE_STALE_READ bool suits(const RunDescriptor& run, uint32_t granules, size_t alignment) {
   const auto address = reinterpret_cast<uint64_t>(arena.page_heap.address(run.granule));
   return run.granules == granules && (address & (alignment - 1)) == 0;
 }

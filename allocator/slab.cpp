@@ -2,6 +2,7 @@
 
 #include "accounting/charge.h"
 #include "allocator/arena.h"
+#include "allocator/charge_stock.h"
 #include "allocator/family.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
@@ -120,7 +121,8 @@ bool give_batch(Cache& cache, const Batch& batch) {
     release_run(granule, granules, cache.isolated);
     if (context) uncharge(*context, granules * kGranuleSize);
     if (tags) meta_arena.release(tags, tag_bytes(cache));
-    cache.slabs.fetch_sub(1, std::memory_order_relaxed);
+    // Release: who sees that none is left, and takes the descriptors, comes after all who had objects of them.
+    cache.slabs.fetch_sub(1, std::memory_order_release);
     // On the list it is recycled when it comes up there.
     if (!updated->before.listed()) arena.descriptors.release(batch.number);
     return true;
@@ -161,6 +163,7 @@ ChainWord create_slab(Cache& cache) {
   const size_t bytes = cache.granules * kGranuleSize;
   AccountingContext* context = nullptr;
   if (cache.owner != &root_tenant) {
+    make_room_of_stocks(*cache.owner, bytes);
     context = cache.may_pool ? charge_if_it_fits(*cache.owner, bytes)
                              : charge(*cache.owner, bytes, RequestKind::kSmall);
     if (context == nullptr) return kClosedWord;

@@ -34,6 +34,9 @@ TenantHeap* make_heap(Tenant& tenant) {
       return static_cast<TenantHeap*>(found);
     }
   } while (!tenant.allocator_data.compare_exchange_weak(found, heap, std::memory_order_acq_rel));
+  // As in publish_cache(): either offline finds the heap, or this thread sees that the tenant has gone.
+  full_fence();
+  if (TENURE_UNLIKELY(!tenant.online())) retire_heap(*heap);
   return heap;
 }
 
@@ -130,6 +133,12 @@ size_t purge_subtree(Tenant& top, size_t bytes) {
   return freed;
 }
 
+// What shrinkers give back may have gone to stocks.
+size_t shrink_and_collect(Tenant& top, size_t bytes) {
+  const size_t freed = shrink_subtree(top, bytes);
+  return freed + empty_stocks(top);
+}
+
 }  // namespace
 
 Cache* find_cache(Tenant& asked, CacheFamily& family) {
@@ -214,7 +223,7 @@ void connect_tenants() {
   ReclaimHooks hooks;
   hooks.purge_caches = purge_subtree;
   hooks.reap = reap_some;
-  hooks.shrink = shrink_subtree;
+  hooks.shrink = shrink_and_collect;
   register_reclaim_hooks(hooks);
   register_empty_caches(empty_tenant_caches);
   for (uint32_t i = 0; i < kClassCount; ++i) {

@@ -92,6 +92,19 @@ TEST_F(PoolTest, HighIsNotCrossedEarly) {
   EXPECT_EQ(acme.stats().events[TENURE_EVENT_HIGH], 1u);
 }
 
+TEST_F(PoolTest, HighIsNotCrossedByWhatStandsReady) {
+  Tenant acme("acme");
+  acme.limit(TENURE_HIGH, 64 * kKiB);
+  Blocks blocks;
+  ASSERT_TRUE(blocks.add(acme, 16));
+  blocks.add_many(acme, 8 * kKiB, 7);
+  ASSERT_TRUE(blocks.add(acme, 7 * kKiB));
+  EXPECT_EQ(acme.usage(), 16 + 63 * kKiB);
+  EXPECT_EQ(acme.stats().events[TENURE_EVENT_HIGH], 0u);
+  ASSERT_TRUE(blocks.add(acme, 2 * kKiB));
+  EXPECT_EQ(acme.stats().events[TENURE_EVENT_HIGH], 1u);
+}
+
 TEST_F(PoolTest, NothingStaysReadyForTheDeparted) {
   Tenant parent("parent");
   for (int i = 0; i < 100; ++i) {
