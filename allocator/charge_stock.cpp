@@ -54,10 +54,11 @@ void put_up(const AccountingContext& context, uint64_t bytes) {
 
 }  // namespace
 
-void make_room_of_stocks(const Tenant& tenant, uint64_t bytes) {
+bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes) {
   while (const Tenant* level = level_in_the_way(tenant, bytes)) {
-    if (empty_stocks(*level) == 0) break;
+    if (empty_stocks(*level) == 0) return false;
   }
+  return true;
 }
 
 AccountingContext* charge_pooled(Tenant& asked, uint32_t bytes) {

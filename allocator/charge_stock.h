@@ -68,8 +68,8 @@ AccountingContext* charge_pooled(Tenant& tenant, uint32_t bytes);
 void uncharge_pooled(OwnerTag tag, uint32_t bytes);
 
 // Before a charge to the tenant, which is pinned: where it would go above max or high, stocks make room first, so that neither is met
-// because of them.
-void make_room_of_stocks(const Tenant& tenant, uint64_t bytes);
+// because of them. Whether there is room now.
+bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes);
 
 // Gives back the stocks of the subtree. Returns the bytes.
 size_t empty_stocks(const Tenant& top);

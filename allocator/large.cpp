@@ -31,8 +31,11 @@ void describe(RunDescriptor& run, uint32_t granule, uint32_t granules) {
 // False: refused. The root pays nothing: no context.
 bool charge_for(Tenant& tenant, size_t bytes, AccountingContext** context) {
   if (&tenant == &root_tenant) return true;
-  make_room_of_stocks(tenant, bytes);
-  *context = charge(tenant, bytes, RequestKind::kLarge);
+  *context = charge_if_it_fits(tenant, bytes);
+  if (*context == nullptr) {
+    make_room_of_stocks(tenant, bytes);
+    *context = charge(tenant, bytes, RequestKind::kLarge);
+  }
   return *context != nullptr;
 }
 

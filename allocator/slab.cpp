@@ -163,9 +163,11 @@ ChainWord create_slab(Cache& cache) {
   const size_t bytes = cache.granules * kGranuleSize;
   AccountingContext* context = nullptr;
   if (cache.owner != &root_tenant) {
-    make_room_of_stocks(*cache.owner, bytes);
-    context = cache.may_pool ? charge_if_it_fits(*cache.owner, bytes)
-                             : charge(*cache.owner, bytes, RequestKind::kSmall);
+    context = charge_if_it_fits(*cache.owner, bytes);
+    if (context == nullptr && make_room_of_stocks(*cache.owner, bytes))
+      context = charge_if_it_fits(*cache.owner, bytes);
+    if (context == nullptr && !cache.may_pool)
+      context = charge(*cache.owner, bytes, RequestKind::kSmall);
     if (context == nullptr) return kClosedWord;
   }
   const Occasion occasion = context ? Occasion::kMallocForTenant : Occasion::kMallocForRoot;
