@@ -3,6 +3,7 @@
 
 #include "allocator/arena.h"
 #include "allocator/bootstrap.h"
+#include "allocator/helper.h"
 #include "allocator/statistics.h"
 #include "base/log.h"
 #include "tenure/tenure.h"
@@ -41,6 +42,7 @@ TENURE_EXPORT int tenure_stats(struct tenure_stats* stats) {
 TENURE_EXPORT void tenure_stats_print(int fd, int json) { tenure::print_statistics(fd, json != 0); }
 
 TENURE_EXPORT int tenure_validate(void) {
+  const tenure::HelperPause helper_waits;
   const char* const wrong = tenure::validate_heap();
   if (wrong == nullptr) return 0;
   tenure::log_line(wrong);

@@ -10,8 +10,10 @@
 #include "allocator/arena.h"
 #include "allocator/bootstrap.h"
 #include "allocator/drain.h"
+#include "allocator/helper.h"
 #include "allocator/reaper.h"
 #include "allocator/statistics.h"
+#include "api/helper_thread.h"
 
 namespace {
 
@@ -25,6 +27,8 @@ void in_child() {
   tenure::repair_reaper_after_fork();
   tenure::tenants_after_fork_child();
   tenure::repair_fronts_after_fork();
+  tenure::repair_helper_after_fork();
+  tenure::forget_helper_after_fork();
 }
 
 __attribute__((constructor(101))) void start() {

@@ -9,9 +9,21 @@
 #include "allocator/current.h"
 #include "allocator/statistics.h"
 #include "api/handles.h"
+#include "api/helper_thread.h"
 #include "base/bits.h"
 
 using namespace tenure;
+
+namespace {
+
+// The end of a control operation, and its result.
+int finish(int error) {
+  after_control_operation();
+  if (error == 0) start_helper();
+  return error;
+}
+
+}  // namespace
 
 TENURE_EXPORT int tenure_tenant_create(tenure_tenant* parent, const char* name, unsigned flags,
                                        tenure_tenant** tenant) {
@@ -21,17 +33,14 @@ TENURE_EXPORT int tenure_tenant_create(tenure_tenant* parent, const char* name, 
   if (!bootstrap()) return -ENOMEM;
   static_assert(TENURE_DURABLE == kDurableTenant && TENURE_ISOLATED == kIsolatedTenant);
   Tenant* created = nullptr;
-  const int error = create_tenant(tenant_of(parent), name, flags, &created);
-  after_control_operation();
+  const int error = finish(create_tenant(tenant_of(parent), name, flags, &created));
   if (error == 0) *tenant = handle_of(*created);
   return error;
 }
 
 TENURE_EXPORT int tenure_tenant_offline(tenure_tenant* tenant, unsigned flags) {
   static_assert(TENURE_RECURSIVE == kOfflineRecursive);
-  const int error = offline_tenant(tenant_of(tenant), flags);
-  after_control_operation();
-  return error;
+  return finish(offline_tenant(tenant_of(tenant), flags));
 }
 
 TENURE_EXPORT tenure_tenant* tenure_tenant_find(const char* path) {

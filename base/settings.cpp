@@ -103,6 +103,10 @@ const Option option_table[] = {
      "The same near memory.high and memory.max of the process's own cgroup (v2), and when its "
      "memory.pressure is high. Reads files, ten times a second at most.",
      &Settings::cgroup, 0, 0, 0, kSwitchChoices},
+    {"helper_ms",
+     "Milliseconds (10 at least) between the turns of a helper thread, which programs that use "
+     "tenants then have: it cleans up after departed tenants and returns idle memory; 0: none.",
+     &Settings::helper_ms, 0, 0, 3600 * 1000, nullptr},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 

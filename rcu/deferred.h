@@ -1,5 +1,5 @@
-// Work for after a grace period, done by whoever performs a control operation next. There is no
-// helper thread, and putting something off never fails: the item lies in the object itself.
+// Work for after a grace period, done by whoever performs a control operation next (or the helper, where
+// there is one). Putting something off never fails: the item lies in the object itself.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,54 @@
+#include "allocator/helper.h"
+
+#include "accounting/tenant_tree.h"
+#include "allocator/arena.h"
+#include "allocator/reaper.h"
+#include "allocator/reclaim.h"
+#include "base/system_calls.h"
+
+namespace tenure {
+namespace {
+
+// Bounds the time for which a turn keeps control operations waiting; heaps that stay are looked at in turn.
+constexpr size_t kHeapsLookedAt = 64;
+// A shorter interval would be a load of its own.
+constexpr int64_t kShortestMs = 10;
+
+// Taken by the helper for a turn and by those who pause it. Acquire and release: each finds what the other has done.
+constinit std::atomic<bool> turn_taken{false};
+
+void take_turn() {
+  {
+    MutexGuard guard(tenants_mutex);
+    reap_heaps(kHeapsLookedAt);
+  }
+  reap_tenants();
+  poll_decay();
+  look_at_pressure(Occasion::kControl);
+}
+
+void sleep_ms(int64_t ms) {
+  const timespec time{static_cast<time_t>(ms / 1000), static_cast<long>(ms % 1000 * 1000000)};
+  sys::sleep(time);
+}
+
+}  // namespace
+
+void run_helper() {
+  const int64_t asked_ms = arena.settings.helper_ms;
+  for (;;) {
+    sleep_ms(asked_ms < kShortestMs ? kShortestMs : asked_ms);
+    if (turn_taken.exchange(true, std::memory_order_acquire)) continue;
+    take_turn();
+    turn_taken.store(false, std::memory_order_release);
+  }
+}
+
+HelperPause::HelperPause() {
+  while (turn_taken.exchange(true, std::memory_order_acquire)) sleep_ms(1);
+}
+HelperPause::~HelperPause() { turn_taken.store(false, std::memory_order_release); }
+
+void repair_helper_after_fork() { turn_taken.store(false, std::memory_order_relaxed); }
+
+}  // namespace tenure

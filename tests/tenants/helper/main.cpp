@@ -1,0 +1,243 @@
+// TENURE_HELPER_MS: each scenario in a process of its own that has the option, or has not.
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <thread>
+#include <vector>
+
+#include "tests/blackbox/support/child.h"
+#include "tests/blackbox/support/clock.h"
+#include "tests/blackbox/support/memory.h"
+#include "tests/tenants/helper/tasks.h"
+#include "tests/tenants/stress/threads.h"
+#include "tests/tenants/support/tenant.h"
+
+namespace blackbox {
+namespace {
+
+constexpr double kLongest = 60;  // For what takes some milliseconds.
+
+struct tenure_stats heap_stats() {
+  struct tenure_stats stats = {};
+  stats.struct_size = sizeof stats;
+  REQUIRE(tenure_stats(&stats) == 0, "no statistics");
+  return stats;
+}
+
+template <typename Condition>
+void wait_until(Condition condition, const char* what) {
+  for (const Deadline end(scaled(kLongest)); !condition();) {
+    REQUIRE(!end.passed(), "%s", what);
+    sleep_seconds(0.002);
+  }
+}
+
+void require_helper() {
+  wait_until([] { return count_tasks().helpers == 1; }, "no thread has the helper's name");
+  const Tasks tasks = count_tasks();
+  REQUIRE(tasks.all == 2, "%zu threads", tasks.all);
+  for (int signal : {SIGTERM, SIGUSR1, SIGPROF, SIGCHLD, SIGRTMIN})
+    REQUIRE((tasks.blocked >> (signal - 1) & 1) != 0, "signal %d is not blocked", signal);
+}
+
+void require_single() { REQUIRE(count_tasks().all == 1, "%zu threads", count_tasks().all); }
+
+// Objects of tenants that are gone; so many that each had caches of its own.
+struct Left {
+  static constexpr size_t kTenants = 16, kEach = 64;
+  void* objects[kTenants][kEach];
+
+  Left() {
+    for (auto& own : objects) {
+      Tenant tenant("leaves");
+      for (void*& object : own) {
+        object = tenure_malloc(tenant, 5000);
+        REQUIRE(object != nullptr, "no memory");
+      }
+      tenant.offline();
+    }
+  }
+  ~Left() {
+    for (auto& own : objects)
+      for (void* object : own) free(object);
+  }
+  Left(const Left&) = delete;
+  Left& operator=(const Left&) = delete;
+};
+
+void leave_and_free() { const Left left; }
+
+// What departed tenants had goes when their last objects do, with no control operation to see to it.
+void require_cleaned_up() {
+  leave_and_free();  // What stays for good is there from now on.
+  REQUIRE(tenure_reap() == 0, "something is left");
+  const size_t before = heap_stats().meta;
+  size_t most = 0;
+  {
+    const Left left;
+    REQUIRE(dead_tenants().count == Left::kTenants, "%zu dead", dead_tenants().count);
+    // A little may be somebody else's.
+    most = before + (heap_stats().meta - before) / 10;
+  }
+  wait_until([most] { return heap_stats().meta <= most; }, "nobody has cleaned up");
+  REQUIRE(dead_tenants().count == 0, "%zu dead", dead_tenants().count);
+}
+
+void run_departed() {
+  require_single();
+  require_cleaned_up();
+  require_helper();
+  require_no_tenants();
+}
+
+// The heap is the checker's while the helper empties all fronts and depots, turn by turn.
+void run_checked() {
+  const Tenant tenant("tenant");
+  std::vector<void*> objects(100);
+  for (const Deadline end(scaled(1)); !end.passed();) {
+    for (size_t size = 16; size <= 4096; size += size / 2) {
+      for (void*& object : objects) object = malloc(size);
+      for (void* object : objects) free(object);
+    }
+    require_valid_heap();
+  }
+}
+
+// The child of a process that has a helper has none, until it needs one.
+void run_fork() {
+  Tenant durable("durable", nullptr, TENURE_DURABLE);
+  require_helper();
+  for (int i = 0; i < 20; ++i) {
+    in_child([&durable] {
+      require_single();
+      const Inside inside(durable);
+      require_cleaned_up();
+      require_helper();
+    });
+  }
+}
+
+// The first control operations of several threads at once.
+void run_at_once() {
+  for (int i = 0; i < 30; ++i) {
+    in_child([] {
+      constexpr int kThreads = 4;
+      std::atomic<int> ready{0};
+      std::vector<std::thread> threads;
+      for (int t = 0; t < kThreads; ++t) {
+        threads.emplace_back([t, &ready] {
+          for (++ready; ready < kThreads;) {
+          }
+          Tenant tenant(std::to_string(t));
+        });
+      }
+      for (std::thread& thread : threads) thread.join();
+      wait_until([] { return count_tasks().all <= 2; }, "more than one helper");
+      require_helper();
+    });
+  }
+}
+
+rlimit limit_address_space(rlim_t bytes) {
+  rlimit before;
+  REQUIRE(getrlimit(RLIMIT_AS, &before) == 0, "%s", strerror(errno));
+  const rlimit now = {bytes, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_AS, &now) == 0, "%s", strerror(errno));
+  return before;
+}
+
+// Without room for the thread's stack nothing else fails, and a later operation tries again. The thread is nobody's but the
+// root's, whoever it was who needed it.
+void run_no_room() {
+  free(malloc(1));
+  const rlimit before = limit_address_space(proc_field("/proc/self/status", "VmSize:"));
+  leave_and_free();
+  REQUIRE(tenure_reap() == 0, "something is left");
+  const size_t most = heap_stats().meta + 128;  // Less than a tenant.
+  errno = EDOM;
+  Tenant tenant("tenant", nullptr, TENURE_DURABLE);
+  REQUIRE(errno == EDOM, "%s", strerror(errno));
+  require_single();
+  limit_address_space(before.rlim_cur);
+  {
+    const Inside inside(tenant);
+    const Tenant child("child", tenant);
+    REQUIRE(tenant.usage() == 0, "%zu bytes", tenant.usage());
+  }
+  require_helper();
+  tenant.offline();
+  tenant.close();
+  wait_until([most] { return heap_stats().meta <= most; }, "the tenant stays");
+}
+
+// Free memory of a process that has fallen idle goes back to the system.
+void run_idle() {
+  Tenant tenant("tenant");
+  std::vector<void*> objects;
+  for (int i = 0; i < 400; ++i) objects.push_back(memset(tenure_malloc(tenant, 20000), 1, 20000));
+  for (void* object : objects) free(object);
+  wait_until([] { return heap_stats().purged > 0; }, "idle memory stays");
+  wait_until([] { return heap_stats().resident_estimate < 2 * kMiB; }, "much idle memory stays");
+}
+
+void run_without() {
+  leave_and_free();
+  tenure_reap();
+  require_single();
+}
+
+void run_no_tenants() {
+  free(malloc(100));
+  free(malloc(kMiB));
+  tenure_checkpoint();
+  tenure_reclaim(nullptr, SIZE_MAX);
+  tenure_reap();
+  tenure_tenant* handle = nullptr;
+  REQUIRE(tenure_tenant_create(nullptr, "/", 0, &handle) == -EINVAL, "created");
+  REQUIRE(tenure_tenant_offline(nullptr, 0) == -EINVAL, "the root went");
+  require_single();
+}
+
+struct Scenario {
+  const char* name;
+  const char* interval;
+  const char* decay;
+  void (*run)();
+};
+constexpr Scenario scenarios[] = {
+    // Without decay, so that nothing else gives metadata back.
+    {"departed", "10", "-1", run_departed},     {"fork", "10", "-1", run_fork},
+    {"checked", "10", "1", run_checked},        {"at_once", "1000", "1000", run_at_once},
+    {"no_room", "10", "-1", run_no_room},       {"idle", "5", "20", run_idle},
+    {"without", "0", "1000", run_without},      {"bad", "soon", "1000", run_without},
+    {"no_tenants", "10", "20", run_no_tenants},
+};
+
+void run_all() {
+  for (const Scenario& scenario : scenarios) {
+    ChildOptions options;
+    options.environment = {std::string("TENURE_HELPER_MS=") + scenario.interval,
+                           std::string("TENURE_DECAY_MS=") + scenario.decay};
+    const ChildResult result = run_self({scenario.name}, options);
+    REQUIRE(result.exited(0), "%s: %s", scenario.name, result.describe().c_str());
+  }
+  unsetenv("TENURE_HELPER_MS");
+  const ChildResult result = run_self({"without"});
+  REQUIRE(result.exited(0), "by default: %s", result.describe().c_str());
+}
+
+}  // namespace
+}  // namespace blackbox
+
+int main(int count, char** arguments) {
+  using namespace blackbox;
+  if (count == 1) {
+    run_all();
+    return 0;
+  }
+  for (const Scenario& scenario : scenarios) {
+    if (std::string(arguments[1]) == scenario.name) scenario.run();
+  }
+}
