@@ -296,18 +296,20 @@ bool PageHeap::extend(uint32_t granule, uint32_t granules, uint32_t new_granules
 
 size_t PageHeap::purge_chunk(uint32_t index, bool only_idle) {
   Chunk& c = chunk(index);
-  uint64_t claimed = 0;
+  uint64_t wanted = 0, claimed = 0;
   const auto updated = atomic_update(c.used, [&](uint64_t used) -> std::optional<uint64_t> {
     if (huge_pages_ && used != 0) return std::nullopt;
-    claimed = c.dirty.load(std::memory_order_acquire) & ~used;
-    if (only_idle) claimed &= c.idle.load(std::memory_order_relaxed);
-    if (claimed == 0) return std::nullopt;
+    const uint64_t dirty = c.dirty.load(std::memory_order_acquire) & ~used;
+    wanted = only_idle ? dirty & c.idle.load(std::memory_order_relaxed) : dirty;
+    if (wanted == 0) return std::nullopt;
+    // A chunk that is empty and clean then is taken whole, for its marks.
+    claimed = used == 0 && wanted == dirty && page_map_->has_marks() ? ~0ULL : wanted;
     return used | claimed;
   });
   if (!updated) return 0;
   // The granules are ours now: nobody else changes their dirty bits or reads their memory.
   uint64_t done = 0;
-  for_each_run(claimed, [&](unsigned at, unsigned length) {
+  for_each_run(wanted, [&](unsigned at, unsigned length) {
     if (os::purge(address(index * kChunkGranules + at), length * kGranuleSize))
       done |= low_mask(length) << at;
   });
@@ -315,7 +317,7 @@ size_t PageHeap::purge_chunk(uint32_t index, bool only_idle) {
     page_map_->purge_bitmap(index * kChunkGranules, kChunkGranules);
   c.dirty.fetch_and(~done, std::memory_order_acq_rel);
   count_clean(done);
-  c.idle.fetch_and(~claimed, std::memory_order_relaxed);
+  c.idle.fetch_and(~wanted, std::memory_order_relaxed);
   c.used.fetch_and(~claimed, std::memory_order_seq_cst);
   update_hints(index);
   return static_cast<size_t>(std::popcount(done)) * kGranuleSize;

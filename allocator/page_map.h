@@ -44,9 +44,10 @@ public:
     return before & bit;
   }
 
+  bool has_marks() const { return bitmap_range_.base() != nullptr; }
   // The marks of granules in which nothing is allocated are all zero: they need no memory.
   void purge_bitmap(uint32_t granule, uint32_t granules) {
-    if (bitmap_range_.base() == nullptr) return;
+    if (!has_marks()) return;
     os::purge(bitmap_range_.base() + granule * kBitmapBytes, granules * kBitmapBytes);
   }
 

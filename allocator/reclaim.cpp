@@ -83,7 +83,9 @@ void release_run(uint32_t granule, uint32_t granules, bool clear) {
   count_released(bytes);
   const bool purged = (clear || arena.settings.decay_ms == 0) && os::purge(base, bytes);
   if (clear && !purged) __builtin_memset(base, 0, bytes);
-  arena.page_heap.release(granule, granules, purged);
+  // The look at the decay also sees to the marks of the hardened level, so it has to come by here.
+  const bool done = purged && (!arena.hardened || arena.settings.decay_ms == 0);
+  arena.page_heap.release(granule, granules, done);
 }
 
 void poll_decay() {
