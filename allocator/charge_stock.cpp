@@ -37,7 +37,9 @@ const Tenant* level_in_the_way(const Tenant& tenant, uint64_t bytes) {
   return nullptr;
 }
 
-void put_up(const AccountingContext& context, uint64_t bytes) {
+}  // namespace
+
+void put_up_stock(const Tenant& tenant, const AccountingContext& context, uint32_t bytes) {
   const OwnerTag tag = tag_of(context);
   std::atomic<uint64_t>& stock = stock_in(own_area(), tag);
   StockWord before{stock.load(std::memory_order_relaxed)};
@@ -50,9 +52,13 @@ void put_up(const AccountingContext& context, uint64_t bytes) {
                                         std::memory_order_acq_rel, std::memory_order_relaxed));
   if (before.tag() != tag && before.bytes() != 0)
     uncharge(context_of(before.tag()), before.bytes());
+  // As with caches that are published late: either offline, which marks the tenant before it looks for stocks, finds this one, or
+  // this thread sees that the tenant has gone. (An ancestor's context may have paid.)
+  full_fence();
+  if (TENURE_UNLIKELY(tenant.context.load(std::memory_order_acquire) != &context ||
+                      !tenant.online()))
+    empty_stocks_of(context);
 }
-
-}  // namespace
 
 bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes) {
   while (const Tenant* level = level_in_the_way(tenant, bytes)) {
@@ -66,14 +72,7 @@ AccountingContext* charge_pooled(Tenant& asked, uint32_t bytes) {
   if (bytes <= kStockBatch / 2 && level_in_the_way(tenant, bytes + kStockBatch) == nullptr) {
     AccountingContext* const context = charge_if_it_fits(tenant, bytes + kStockBatch);
     if (context != nullptr) {
-      put_up(*context, kStockBatch);
-      // As with caches that are published late: either offline, which marks the tenant before it looks for stocks, finds
-      // this one, or this thread sees that the tenant has gone. (An ancestor's context may have paid.) The object's own bytes
-      // keep the context.
-      full_fence();
-      if (TENURE_UNLIKELY(tenant.context.load(std::memory_order_acquire) != context ||
-                          !tenant.online()))
-        empty_stocks_of(*context);
+      put_up_stock(tenant, *context, kStockBatch);
       return context;
     }
   }
@@ -129,6 +128,15 @@ size_t empty_stocks_of(const AccountingContext& context) {
     freed += seen.bytes();
   }
   return freed;
+}
+
+void repair_stocks_after_fork() {
+  // Without tenants there are none, and the pages need not be touched.
+  if (root_tenant.context.load(std::memory_order_relaxed) == nullptr) return;
+  for_each_stock([](std::atomic<uint64_t>& stock) {
+    const StockWord found{stock.exchange(0, std::memory_order_acq_rel)};
+    if (found.bytes() != 0) uncharge(context_of(found.tag()), found.bytes());
+  });
 }
 
 uint64_t stocked_below(const Tenant& top) {

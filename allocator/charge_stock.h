@@ -61,6 +61,10 @@ inline bool add_to_stock(uint32_t area, OwnerTag tag, uint32_t bytes) {
                                        std::memory_order_relaxed);
 }
 
+// Puts up bytes that were charged through the context for the tenant, which is pinned; gives them back at once if it has gone. The
+// caller has something else charged through the context, which keeps it.
+void put_up_stock(const Tenant& tenant, const AccountingContext& context, uint32_t bytes);
+
 // Charges an object to the tenant, which is pinned, and puts up a stock where there is room below every limit. The context that paid,
 // or nullptr: refused.
 AccountingContext* charge_pooled(Tenant& tenant, uint32_t bytes);
@@ -75,6 +79,9 @@ bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes);
 size_t empty_stocks(const Tenant& top);
 // Those of one context, which the caller keeps.
 size_t empty_stocks_of(const AccountingContext& context);
+
+// In a fork child, after the tenants: a vanished thread may have put one up for a tenant that was going, and not looked again.
+void repair_stocks_after_fork();
 
 // Bytes in stocks of the subtree, and of one context. Exact at rest.
 uint64_t stocked_below(const Tenant& top);

@@ -107,7 +107,7 @@ TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) 
     if (accepts_push(word)) continue;  // On another CPU meanwhile.
     const ChainWord alone = chain_push(object, empty_word(cache.limit));
     if (is_held(word)) {
-      keep_chain(cache, alone);
+      cache.depot.push(alone);  // The CPU's own is for whole lists.
       return;
     }
     if (!front.compare_exchange(Front::kFreeWord, word, alone)) continue;

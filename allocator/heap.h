@@ -5,7 +5,7 @@
 //       allocate_large                       a run of granules
 //       allocate_from                        one class of one tenant
 //         Front::pop, take_list              the CPU's other list
-//         Depot::pop                         a chain from other CPUs
+//         take_chain                         a chain from the CPU's depot, or the common one
 //         take_from_partial                  all free objects of a slab, or new ones
 //         create_slab -> allocate_run        a run from the page heap
 //   deallocate                               push on the CPU's list             ~2 ns

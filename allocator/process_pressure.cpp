@@ -121,13 +121,13 @@ void watch_pressure(const Settings& settings) {
 
 void look_at_pressure_slow(Occasion occasion, size_t coming) {
   if (in_reclaim()) return;
-  const ChargingScope
-      charging;  // So that shrinkers can tell a handler that has interrupted a charge (accounting/reclaim.h).
+  // So that shrinkers can tell a handler that has interrupted a charge (accounting/reclaim.h).
+  const ChargingScope charging;
   ProcessPressure& pressure = process_pressure;
   NextLook& next = pressure.next[may_shrink(occasion)];
   const uint32_t now = coarse_ms();
   uint32_t due = next.due.load(std::memory_order_relaxed);
-  if (due != 0 && static_cast<int32_t>(now - due) < 0 &&
+  if (due != 0 && is_ahead(due, now, kStalledIntervalMs) &&
       arena.page_heap.resident_bytes() <= next.beyond.load(std::memory_order_relaxed))
     return;
   if (!next.due.compare_exchange_strong(due, now + kIntervalMs, std::memory_order_relaxed)) return;

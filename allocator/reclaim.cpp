@@ -93,7 +93,7 @@ void poll_decay() {
   if (decay <= 0) return;
   const uint32_t now = coarse_ms();
   uint32_t due = next_look.load(std::memory_order_relaxed);
-  if (due != 0 && static_cast<int32_t>(now - due) < 0) return;
+  if (due != 0 && is_ahead(due, now, static_cast<uint32_t>(decay))) return;
   if (!next_look.compare_exchange_strong(due, now + static_cast<uint32_t>(decay),
                                          std::memory_order_relaxed))
     return;

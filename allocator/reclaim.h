@@ -21,6 +21,9 @@ uint32_t flush_depots(Cache& cache, uint32_t most);
 
 // The clock of these looks, in milliseconds; never 0. Wraps around.
 uint32_t coarse_ms();
+// Whether a time that was set at most `most` ahead is yet to come. A process may have been idle for longer than half the clock's
+// circle, so what seems to lie further ahead has passed.
+constexpr bool is_ahead(uint32_t due, uint32_t now, uint32_t most) { return due - now - 1 < most; }
 
 // Called on slow paths: returns what has been idle for the decay time. Costs a clock read where nothing is due.
 void poll_decay();

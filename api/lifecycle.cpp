@@ -9,6 +9,7 @@
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
 #include "allocator/bootstrap.h"
+#include "allocator/charge_stock.h"
 #include "allocator/drain.h"
 #include "allocator/helper.h"
 #include "allocator/reaper.h"
@@ -26,6 +27,7 @@ void in_child() {
   tenure::lrus_after_fork_child();
   tenure::repair_reaper_after_fork();
   tenure::tenants_after_fork_child();
+  tenure::repair_stocks_after_fork();
   tenure::repair_fronts_after_fork();
   tenure::repair_helper_after_fork();
   tenure::forget_helper_after_fork();

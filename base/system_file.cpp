@@ -1,19 +1,18 @@
 #include "base/system_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "base/system_calls.h"
 
 namespace tenure {
 
 size_t read_system_file(const char* path, char* buffer, size_t size) {
   const int saved = errno;
-  const long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-  long length = -1;
+  const int fd = sys::open_for_reading(path);
+  ssize_t length = -1;
   if (fd >= 0) {
-    length = syscall(SYS_read, fd, buffer, size);
-    syscall(SYS_close, fd);
+    length = sys::read(fd, buffer, size);
+    sys::close(fd);
   }
   errno = saved;
   return length > 0 ? static_cast<size_t>(length) : 0;

@@ -6,8 +6,8 @@
 
 namespace tenure {
 
-// Reads at most `size` bytes, in one piece. Returns how many; 0 where the file cannot be read. By bare system calls, as libc's
-// functions are cancellation points and malloc is none. The descriptor is closed on exec and does not outlive the call.
+// Reads at most `size` bytes, in one piece. Returns how many; 0 where the file cannot be read. The descriptor is closed on exec and
+// does not outlive the call.
 // Async-signal-safe, keeps errno.
 size_t read_system_file(const char* path, char* buffer, size_t size);
 

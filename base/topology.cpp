@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
-#include "base/system_calls.h"
+#include "base/system_file.h"
 
 namespace tenure {
 namespace {
@@ -14,14 +14,11 @@ constexpr uint32_t kMostCpus = 8192;  // NR_CPUS of the largest distribution ker
 
 // The list's last number is the largest id: "0-3,8-11" has 11.
 uint32_t from_sysfs() {
-  const int fd = sys::open_for_reading("/sys/devices/system/cpu/possible");
-  if (fd < 0) return 0;
   char buffer[1024];
-  const ssize_t n = sys::read(fd, buffer, sizeof buffer);
-  sys::close(fd);
+  const size_t n = read_system_file("/sys/devices/system/cpu/possible", buffer, sizeof buffer);
   uint32_t last = 0, number = 0;
   bool any = false;
-  for (ssize_t i = 0; i < n; ++i) {
+  for (size_t i = 0; i < n; ++i) {
     if (buffer[i] >= '0' && buffer[i] <= '9') {
       number = number * 10 + static_cast<uint32_t>(buffer[i] - '0');
       if (number > kMostCpus) return 0;

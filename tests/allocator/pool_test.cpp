@@ -1,5 +1,6 @@
 #include "allocator/pool.h"
 
+#include "accounting/charge.h"
 #include "tests/allocator/pool_support.h"
 
 namespace tenure {
@@ -113,6 +114,34 @@ TEST_F(PoolTest, OfflineCreditsTheNearestOnlineAncestor) {
   EXPECT_EQ(usage(root_tenant), bytes_middle);
   deallocate(of_middle);
   EXPECT_EQ(usage(root_tenant), 0u);
+}
+
+// The instant at which offline has looked for stocks, and one is put up by who found the tenant online.
+TEST_F(PoolTest, NoStockIsLeftForATenantThatHasGone) {
+  Tenant& a = make(root_tenant, "a");
+  void* const object = take(a, 64);
+  AccountingContext& context = *a.context.load();
+  EXPECT_EQ(offline_tenant(a, 0), 0);
+  ASSERT_TRUE(charge_more(context, kStockBatch, RequestKind::kSmall));
+  put_up_stock(a, context, kStockBatch);
+  EXPECT_EQ(stocked_by(context), 0u);
+  EXPECT_EQ(context.held(), 64u);
+  deallocate(object);
+}
+
+// A thread that vanished in a fork, after it had put up a stock and before it saw that the tenant had gone, leaves it behind.
+TEST_F(PoolTest, ForkChildGivesLostStocksBack) {
+  Tenant& a = make(root_tenant, "a");
+  void* const object = take(a, 64);
+  AccountingContext& context = *a.context.load();
+  EXPECT_EQ(offline_tenant(a, 0), 0);
+  EXPECT_EQ(context.held(), 64u);
+  ASSERT_TRUE(charge_more(context, kStockBatch, RequestKind::kSmall));
+  stock_in(own_area(), tag_of(context)) = StockWord::of(tag_of(context), kStockBatch).word;
+  repair_stocks_after_fork();
+  EXPECT_EQ(context.held(), 64u);
+  EXPECT_EQ(stocked_by(context), 0u);
+  deallocate(object);
 }
 
 // A slab does not fit below max, but objects do: exact to the object.

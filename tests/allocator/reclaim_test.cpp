@@ -182,6 +182,14 @@ TEST_F(ReclaimTest, DecayEmptiesWhatCachesHold) {
   EXPECT_EQ(dirty(), 0u);
 }
 
+TEST_F(ReclaimTest, DecayGoesOnAfterAMonthOfIdleness) {
+  deallocate(allocate(8 * kMiB));
+  ASSERT_GT(dirty(), 0u);
+  held_clock += (int64_t{1} << 31) + 5 * kDecay;
+  pass(3 * kDecay);
+  EXPECT_EQ(dirty(), 0u);
+}
+
 TEST_F(ReclaimTest, TrimGivesEverythingBack) {
   std::vector<void*> held;
   for (size_t size = 16; size <= kLargestSmall; size *= 2) {

@@ -22,9 +22,8 @@ namespace {
 class CgroupTest : public testing::Test {
 protected:
   void SetUp() override {
-    char name[] = "/tmp/tenure-cgroup-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    top_ = name;
+    top_ = testing::TempDir() + "tenure-cgroup-" + std::to_string(getpid());
+    ASSERT_TRUE(std::filesystem::create_directory(top_)) << top_;
   }
   void TearDown() override { std::filesystem::remove_all(top_); }
 
