@@ -90,7 +90,8 @@ TENURE_API int tenure_tenant_create(struct tenure_tenant* parent, const char* na
  * flags), -EBUSY (has children), -EALREADY (offline already). Control. */
 TENURE_API int tenure_tenant_offline(struct tenure_tenant* tenant, unsigned flags);
 
-/* A handle on the online tenant at an absolute path, or NULL. */
+/* A handle on the online tenant at an absolute path. NULL where there is none; also for "/", as NULL stands for the root
+ * everywhere. */
 TENURE_API struct tenure_tenant* tenure_tenant_find(const char* path);
 /* Another handle on the same tenant, to be closed too. Returns `tenant`. */
 TENURE_API struct tenure_tenant* tenure_tenant_ref(struct tenure_tenant* tenant);
