@@ -224,14 +224,17 @@ void isolation_row(double seconds) {
   };
   const auto greedy = Backend::create({}, "greedy"), neighbour = Backend::create({}, "neighbour");
   Backend::limit(greedy, 1 << 20);
-  std::atomic<bool> pressing{false}, stop{false};
+  // On a line of their own: beside what the neighbour's loop writes, the spinning thread would disturb it.
+  struct alignas(128) Flags {
+    std::atomic<bool> pressing{false}, stop{false};
+  } flags;
   std::thread thread([&] {
     if (!pin(1)) return;  // One CPU: nothing to see.
     const auto outer = Backend::enter(greedy);
     static void* held[100000];
     std::size_t count = 0;
-    while (!stop.load(std::memory_order_relaxed)) {
-      if (!pressing.load(std::memory_order_relaxed)) continue;
+    while (!flags.stop.load(std::memory_order_relaxed)) {
+      if (!flags.pressing.load(std::memory_order_relaxed)) continue;
       if (void* block = malloc(count % 3 == 0 ? 200000 : 200); block == nullptr)
         for (int i = 0; i < 10 && count > 0; ++i) free(held[--count]);
       else
@@ -254,14 +257,14 @@ void isolation_row(double seconds) {
   const auto [quiet, pressed] = compare(
       seconds, 500000,
       [&](std::size_t steps) {
-        pressing = false;
+        flags.pressing = false;
         work(steps);
       },
       [&](std::size_t steps) {
-        pressing = true;
+        flags.pressing = true;
         work(steps);
       });
-  stop = true;
+  flags.stop = true;
   thread.join();
   for (void* object : objects) free(object);
   report("quiet", "ns", quiet);
