@@ -132,6 +132,10 @@ AccountingContext* reclaim_and_retry(const Payer& payer, uint64_t bytes, Request
 TENURE_SLOW AccountingContext* charge_slow(const Payer& payer, uint64_t bytes, RequestKind kind,
                                            Tenant* failed) {
   if (failed == nullptr) return nullptr;
+  if (refuses_quietly()) {
+    failed->unpin();
+    return nullptr;
+  }
   record_event(*failed, EventKind::kMax);
   AccountingContext* const reclaimed = reclaim_and_retry(payer, bytes, kind, failed);
   if (failed == nullptr) return reclaimed;

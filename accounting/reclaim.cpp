@@ -13,6 +13,7 @@ struct ThisThread {
   uint64_t uncharged;  // Wraps around, as the next.
   uint64_t released;
   bool reclaiming;   // In a hook.
+  bool quiet;        // QuietScope
   uint8_t charging;  // In how many charges: more than one in a signal handler.
 };
 // A signal handler leaves it as it found it, but for `uncharged` and `released`, which need not be exact.
@@ -58,6 +59,10 @@ ChargingScope::ChargingScope() : outer_(self.charging) {
   self.charging = static_cast<uint8_t>(outer_ + (outer_ < UINT8_MAX));
 }
 ChargingScope::~ChargingScope() { self.charging = outer_; }
+
+QuietScope::QuietScope(bool on) : outer_(self.quiet) { self.quiet = outer_ || on; }
+QuietScope::~QuietScope() { self.quiet = outer_; }
+bool refuses_quietly() { return self.quiet; }
 
 size_t reclaim_to(Tenant& top, size_t target) {
   if (top.counter.usage() <= target) return 0;

@@ -60,6 +60,20 @@ private:
   const uint8_t outer_;
 };
 
+// This thread's charges are refused without events, failures, reclaim, reserve or policy, for the length of the object: for what can
+// be done without. Not if it is not `on`.
+class QuietScope {
+public:
+  explicit QuietScope(bool on);
+  ~QuietScope();
+  QuietScope(const QuietScope&) = delete;
+  QuietScope& operator=(const QuietScope&) = delete;
+
+private:
+  const bool outer_;
+};
+bool refuses_quietly();
+
 // Purges, reaps, then shrinks, until the tenant is at most `target` bytes or nothing gives any more: for
 // limits set below the present usage, and for checkpoints above high. Returns what was freed.
 size_t reclaim_to(Tenant& top, size_t target);

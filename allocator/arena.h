@@ -54,4 +54,16 @@ inline uint32_t granule_of(const void* p) {
   return static_cast<uint32_t>(offset >> kGranuleShift);
 }
 
+// Whether the word's pointer, if it has one, can be an object's. What was written over a link after its object had been freed
+// mostly leads out of the arena.
+inline bool is_plausible(ChainWord word) {
+  const void* const object = first_object(word);
+  return object == nullptr || (granule_of(object) != kNoGranule &&
+                               reinterpret_cast<uint64_t>(object) % kMinAlignment == 0);
+}
+// Whether `rest` can be what stands behind the first object of `word`, also where it was overwritten.
+inline bool is_rest(ChainWord rest, ChainWord word) {
+  return follows(rest, word) && is_plausible(rest);
+}
+
 }  // namespace tenure

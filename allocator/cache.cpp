@@ -1,6 +1,13 @@
+#include "allocator/arena.h"
 #include "allocator/family.h"
+#include "allocator/misuse.h"
 
 namespace tenure {
+
+void require_chain(ChainWord chain) {
+  if (TENURE_UNLIKELY(!is_plausible(chain)))
+    report_misuse(Misuse::kCorruptedChain, first_object(chain));
+}
 
 // May run on several threads at once at bootstrap, writing the same values.
 void Cache::init_size(size_t size, uint32_t smallest_slab_granules) {

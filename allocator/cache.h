@@ -16,12 +16,16 @@ namespace tenure {
 
 struct CacheFamily;
 
+// Reports a chain that is none: the link to it was overwritten.
+void require_chain(ChainWord chain);
+
 // Chains in the depot are linked through the second word of their first object.
 struct DepotLinks {
   static std::atomic<uint64_t>& word(ChainWord chain) {
     return static_cast<std::atomic<uint64_t>*>(first_object(chain))[1];
   }
   TENURE_STALE_READ static uint64_t load(uint64_t chain) {
+    require_chain(chain);
     return word(chain).load(std::memory_order_relaxed) ^ chain_mask(first_object(chain));
   }
   static void store(uint64_t chain, uint64_t next) {
@@ -69,6 +73,7 @@ public:
 
   // Written by all CPUs: not in the line that every slow step reads.
   alignas(64) Depot depot;  // Chains that belong to no CPU: depots.h.
+  Depot cold;               // Those that were too many for it: cold_chains.h.
   DescriptorStack
       partial;  // Slabs that may have something to give. Dead ones stay until they come up.
   // Times malloc found the CPU's lists short. Only a heuristic: races may lose counts. Relaxed.

@@ -4,6 +4,7 @@
 // A CPU's depot lies behind its fronts' words. All are lock-free stacks that anyone may take from.
 #pragma once
 
+#include "allocator/cold_chains.h"
 #include "allocator/front.h"
 
 namespace tenure {
@@ -22,6 +23,7 @@ inline Depot& depot_in(uint32_t area, uint32_t slot) {
 // Calls f(Depot&) for each depot of the cache.
 template <typename F>
 void for_each_depot(Cache& cache, F f) {
+  f(cache.cold);
   f(cache.depot);
   const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
   if (slot == 0) return;
@@ -42,6 +44,12 @@ inline uint32_t chains_in_depots(const Cache& cache) {
 // closed, are a slab that others could use, and their way back costs little beside the use of so much memory.
 constexpr size_t kReturnedSize = 4 * kKiB;
 
+// Chains that the common depot has above the cold ones: about what a processor's own cache holds.
+constexpr size_t kWarmBytes = kMiB;
+inline uint32_t warm_limit(const Cache& cache) {
+  return static_cast<uint32_t>(kWarmBytes / (size_t{cache.limit} * cache.object_size));
+}
+
 inline void keep_chain(Cache& cache, ChainWord chain) {
   if (const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed)) {
     Depot& own = depot_in(own_area(), slot);
@@ -51,6 +59,7 @@ inline void keep_chain(Cache& cache, ChainWord chain) {
     give_to_slabs(cache, chain);
     return;
   }
+  if (cache.depot.size() >= warm_limit(cache) && may_index(cache)) return push_cold(cache, chain);
   cache.depot.push(chain);
 }
 
@@ -60,7 +69,8 @@ inline ChainWord take_chain(Cache& cache) {
     const ChainWord own = depot_in(own_area(), slot).pop();
     if (has_objects(own)) return own;
   }
-  return cache.depot.pop();
+  const ChainWord warm = cache.depot.pop();
+  return has_objects(warm) ? warm : pop_cold(cache);
 }
 
 // Another CPU's, which is better than more memory.

@@ -31,7 +31,7 @@ void* Front::pop(Word word, ChainWord* stray) const {
     }
     report_misuse(Misuse::kCorruptedChain, first_object(load(word)));
   }
-  const FallbackPop popped = fallback_pop(shared_word(word), limit_);
+  const FallbackPop popped = fallback_pop(shared_word(word), limit_, is_plausible);
   if (popped.broken) report_misuse(Misuse::kCorruptedChain, popped.object);
   *stray = popped.stray;
   return popped.object;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "accounting/reclaim.h"
 #include "allocator/bootstrap.h"
 #include "allocator/current.h"
 #include "allocator/depots.h"
@@ -39,7 +40,7 @@ void* out_of_memory() {
 void* split_first(Cache& cache, const Front& front, ChainWord chain) {
   void* const object = first_object(chain);
   const ChainWord rest = load_link(object);
-  if (!follows(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
+  if (!is_rest(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
   const bool installed = front && front.install(rest);
   if (!installed && has_objects(rest)) keep_chain(cache, rest);
   return object;
@@ -350,11 +351,19 @@ void* reallocate(void* object, size_t size) {
   const size_t usable = slab ? run.object_size : run.large_bytes;
   // Growth within the class or the granule, and shrinking by less than half, stay where they are.
   if (usable <= kLargestSmall && size <= usable && size >= usable / 2) return object;
-  if (!slab && size > kLargestSmall) {
+  const auto resize = [&] {
     if (arena.hardened) arena.page_map.mark(arena_offset(object), false);
-    if (void* resized = resize_large(found.number, size)) return mark_allocated(resized);
-    mark_allocated(object);
+    void* const resized = resize_large(found.number, size);
+    mark_allocated(resized ? resized : object);
+    return resized;
+  };
+  if (!slab && size > kLargestSmall) {
+    if (void* resized = resize()) return resized;
   }
+  // Shrinking never fails: what finds no room below the limit stays where it is, without the granules it does not need.
+  const bool shrinks = size <= usable;
+  const QuietScope quiet(shrinks);
+  const int saved = errno;
   void* moved;
   const bool own = !slab ? run.context == nullptr && current_scope.tenant == 0
                          : !run.tags && run.cache->owner == &current_tenant();
@@ -366,8 +375,12 @@ void* reallocate(void* object, size_t size) {
     moved = allocate_for(owner, size, 1, Fill::kAny);
     if (&owner != &root_tenant) owner.unpin();
   }
-  if (moved == nullptr) return nullptr;
-  __builtin_memcpy(moved, object, size < usable ? size : usable);
+  if (TENURE_UNLIKELY(moved == nullptr)) {
+    if (!shrinks) return nullptr;
+    errno = saved;
+    return slab ? object : resize();
+  }
+  __builtin_memcpy(moved, object, shrinks ? size : usable);
   deallocate(object);
   return moved;
 }

@@ -246,7 +246,7 @@ uint32_t give_to_slabs(Cache& cache, ChainWord chain) {
     if (!object_index(*batch.slab, batch.offset_of(object)).exact)
       report_misuse(Misuse::kInteriorPointer, object);
     const ChainWord rest = load_link(object);
-    if (!follows(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
+    if (!is_rest(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
     batch.objects[batch.count++] = object;
     chain = rest;
     if (batch.count < Batch::kMost) continue;

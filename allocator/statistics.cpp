@@ -18,7 +18,7 @@ uint64_t depot_objects(const Cache& cache) {
   for_each_depot(cache, [&](const Depot& depot) {
     uint64_t chain = depot.peek();
     for (uint32_t left = depot.size(); left > 0 && has_objects(chain); --left) {
-      if (granule_of(first_object(chain)) == kNoGranule) break;
+      if (!is_plausible(chain)) break;
       objects += chain_length(chain, cache.limit);
       chain = DepotLinks::load(chain);
     }

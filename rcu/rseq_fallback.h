@@ -18,7 +18,13 @@ struct FallbackPop {
   bool broken;  // The chain's words are corrupt; nothing was handed out and the chain is dropped.
 };
 
-inline FallbackPop fallback_pop(std::atomic<ChainWord>& slot, uint16_t limit) {
+struct AnyChain {
+  constexpr bool operator()(ChainWord) const { return true; }
+};
+
+// `sound` is asked about the word behind the popped object before anyone follows it.
+template <typename Sound = AnyChain>
+FallbackPop fallback_pop(std::atomic<ChainWord>& slot, uint16_t limit, Sound sound = {}) {
   ChainWord word = slot.load(std::memory_order_acquire);
   for (;;) {
     if (!has_objects(word)) return {nullptr, kClosedWord, false};
@@ -30,7 +36,7 @@ inline FallbackPop fallback_pop(std::atomic<ChainWord>& slot, uint16_t limit) {
   }
   void* object = first_object(word);
   const ChainWord rest = load_link(object);
-  if (!follows(rest, word)) return {object, kClosedWord, true};
+  if (!follows(rest, word) || !sound(rest)) return {object, kClosedWord, true};
   ChainWord expected = empty_word(limit);
   if (has_objects(rest) && !slot.compare_exchange_strong(expected, rest, std::memory_order_acq_rel,
                                                          std::memory_order_relaxed)) {

@@ -1,5 +1,7 @@
 #include "allocator/cache.h"
 
+#include <span>
+
 #include "tests/allocator/heap_support.h"
 
 namespace tenure {
@@ -12,12 +14,28 @@ struct alignas(16) Object {
 
 class DepotTest : public testing::TestWithParam<uint64_t> {
 protected:
-  DepotTest() { chain_key = GetParam(); }
-  ~DepotTest() override { chain_key = saved_; }
+  DepotTest() {
+    EXPECT_TRUE(bootstrap());
+    memory_ = allocate(kBytes);  // Chains that lead out of the arena are reported.
+    __builtin_memset(memory_, 0, kBytes);
+    chain_key = GetParam();
+  }
+  ~DepotTest() override {
+    chain_key = saved_;
+    deallocate(memory_);
+  }
+  template <typename T>
+  std::span<T> row_of(size_t count) {
+    EXPECT_LE(count * sizeof(T), kBytes);
+    return {static_cast<T*>(memory_), count};
+  }
 
 private:
+  static constexpr size_t kBytes = 64 * kKiB;
   const uint64_t saved_ = chain_key;
+  void* memory_;
 };
+using DepotDeathTest = DepotTest;
 
 TEST(Cache, KnowsItsClass) {
   for (const uint32_t smallest : {1u, 8u}) {
@@ -40,7 +58,7 @@ TEST(Cache, KnowsItsClass) {
 }
 
 TEST_P(DepotTest, ChainsKeepTheirLengthAndOrder) {
-  std::vector<Object> objects(12);
+  const auto objects = row_of<Object>(12);
   Depot depot;
   std::vector<ChainWord> chains;
   for (size_t i = 0; i < objects.size(); i += 3) {
@@ -68,7 +86,7 @@ TEST_P(DepotTest, SmallestObjectsHoldBothLinks) {
   struct alignas(16) Smallest {
     std::atomic<uint64_t> words[2];
   };
-  Smallest row[3] = {};
+  const auto row = row_of<Smallest>(3);
   row[0].words[0] = row[2].words[0] = 0x5555;
   Depot depot;
   depot.push(chain_push(&row[1], empty_word(8)));
@@ -80,7 +98,7 @@ TEST_P(DepotTest, SmallestObjectsHoldBothLinks) {
 
 TEST_P(DepotTest, ThreadsLoseAndDoubleNothing) {
   constexpr size_t kChains = 6, kLength = 4;
-  std::vector<Object> objects(kChains * kLength);
+  const auto objects = row_of<Object>(kChains * kLength);
   Depot depot;
   for (size_t i = 0; i < objects.size(); i += kLength) {
     ChainWord chain = empty_word(8);
@@ -110,6 +128,20 @@ TEST_P(DepotTest, ThreadsLoseAndDoubleNothing) {
   EXPECT_EQ(depot.size(), kChains);
 }
 
+TEST_P(DepotDeathTest, OverwrittenLinksAreReported) {
+  const auto objects = row_of<Object>(3);
+  Depot depot;
+  for (Object& object : objects) depot.push(chain_push(&object, empty_word(8)));
+  EXPECT_EXIT(
+      {
+        objects[2].words[1] ^= uint64_t{1} << 60;
+        for (int i = 0; i < 3; ++i) static_cast<void>(depot.pop());
+      },
+      testing::KilledBySignal(SIGABRT), "tenure: corrupted chain: pointer 0x");
+  while (!depot.empty()) static_cast<void>(depot.pop());
+}
+
+INSTANTIATE_TEST_SUITE_P(Plain, DepotDeathTest, testing::Values(0));
 INSTANTIATE_TEST_SUITE_P(Plain, DepotTest, testing::Values(0));
 INSTANTIATE_TEST_SUITE_P(Encoded, DepotTest, testing::Values(0x9e3779b97f4a7c15));
 

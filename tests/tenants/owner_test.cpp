@@ -144,6 +144,44 @@ TEST_F(OwnerTest, LimitHoldsForRealloc) {
   EXPECT_LE(acme.stats().peak, 2 * kMiB);
 }
 
+// Nothing is taken up for it that the limit could refuse, whatever the policy, and nobody is told.
+TEST_F(OwnerTest, ShrinkingNeverFailsAtTheLimit) {
+  for (const tenure_policy policy :
+       {TENURE_FAIL_LARGE, TENURE_FAIL_ALL, TENURE_EVENT, TENURE_OBSERVE, TENURE_ABORT}) {
+    for (const unsigned flags : {0u, TENURE_ISOLATED}) {
+      Tenant acme("acme", nullptr, flags);
+      acme.limit(TENURE_MAX, 2 * kMiB);
+      acme.policy(policy);
+      for (const size_t size : {size_t(30000), 100 * kKiB, kMiB}) {
+        void* block = tenure_malloc(acme, size);
+        ASSERT_NE(block, nullptr);
+        const auto byte_at = [](size_t k) { return static_cast<unsigned char>(k * 7 + k / 256); };
+        for (size_t k = 0; k < size; ++k) static_cast<unsigned char*>(block)[k] = byte_at(k);
+        acme.limit(TENURE_MAX, acme.usage());
+        const TenantStats before = acme.stats();
+        for (const size_t less : {size / 2 + 1, size / 3, size_t(20000), size_t(100), size_t(1)}) {
+          errno = 0;
+          block = realloc(block, less);
+          ASSERT_NE(block, nullptr) << policy << ", " << size << " to " << less;
+          EXPECT_EQ(errno, 0);
+          size_t same = 0;
+          while (same < less && static_cast<unsigned char*>(block)[same] == byte_at(same)) ++same;
+          EXPECT_EQ(same, less);
+          EXPECT_GE(malloc_usable_size(block), less);
+          EXPECT_EQ(owner_id(block), tenure_tenant_id(acme));
+        }
+        const TenantStats after = acme.stats();
+        EXPECT_EQ(after.failures, before.failures);
+        EXPECT_EQ(after.events[TENURE_EVENT_MAX], before.events[TENURE_EVENT_MAX]);
+        EXPECT_LE(after.usage, before.usage);
+        free(block);
+        acme.limit(TENURE_MAX, 2 * kMiB);
+      }
+      EXPECT_EQ(acme.settled(), 0u);
+    }
+  }
+}
+
 TEST_F(OwnerTest, OfAGrownObjectWhoseOwnerLeft) {
   Tenant parent("parent"), child("child", parent);
   void* small = tenure_malloc(child, 100);

@@ -4,6 +4,9 @@
 #include <string.h>
 #include <vector>
 
+#include <unistd.h>
+
+#include "tests/blackbox/support/memory.h"
 #include "tests/blackbox/support/pattern.h"
 
 namespace blackbox {
@@ -79,6 +82,21 @@ TEST(Calloc, HugeOnesCostNoMemoryUntilTouched) {
   auto* object = static_cast<char*>(calloc(1, size));
   ASSERT_NE(object, nullptr);
   for (size_t offset = 0; offset < size; offset += size / 64) ASSERT_EQ(object[offset], 0);
+  ASSERT_EQ(object[size - 1], 0);
+  free(object);
+}
+
+// Also where the memory has been used before.
+TEST(Calloc, HugeOnesOfUsedMemoryCostNoneUntilTouched) {
+  const size_t size = size_t(256) << 20;
+  auto* object = static_cast<char*>(malloc(size));
+  ASSERT_NE(object, nullptr);
+  memset(object, 0x5a, size);
+  free(object);
+  object = static_cast<char*>(calloc(1, size));
+  ASSERT_NE(object, nullptr);
+  EXPECT_LT(resident_bytes_of(getpid()), size / 2);
+  for (size_t offset = 0; offset < size; offset += 4096) ASSERT_EQ(object[offset], 0);
   ASSERT_EQ(object[size - 1], 0);
   free(object);
 }
