@@ -1,5 +1,4 @@
-// Calls of functions that belong to the program: shrinkers and the callbacks of walks. The one file
-// of this layer that is compiled with exceptions: what a callback throws ends here.
+// Calls of functions that belong to the program: shrinkers and the callbacks of walks. What a callback throws ends here.
 #pragma once
 
 #include "accounting/lru.h"

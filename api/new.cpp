@@ -1,93 +1,96 @@
 // The 20 replaceable forms of operator new and delete.
 //
-// The library does not link libstdc++: a C++ program brings it along, and these weak references find it there.
+// The library does not link libstdc++. Who calls brings it along: the program, or a plugin.
 #include <stdlib.h>
 
 #include <cstddef>
 #include <new>
 
+#include "accounting/catch_all.h"
+#include "accounting/cxx_runtime.h"
 #include "allocator/heap.h"
 #include "base/check.h"
 
 #define TENURE_CXX_EXPORT __attribute__((visibility("default")))
 
-namespace std {
-TENURE_WEAK new_handler get_new_handler() noexcept;
-__attribute__((noreturn, weak)) void __throw_bad_alloc();
-}  // namespace std
-
-// What the compiler refers to for the catch below; absent in programs without C++, where nothing is thrown.
-asm(".weak __gxx_personality_v0\n.weak __cxa_begin_catch\n.weak __cxa_end_catch\n.weak "
-    "_ZSt9terminatev\n");
-
 namespace {
 
-// A handler may throw; nothrow forms answer that with a null pointer.
-bool call_handler(std::new_handler handler, bool throws) {
-  if (throws) {
-    handler();
-    return true;
-  }
-  try {
-    handler();
-  } catch (...) {
-    return false;
-  }
-  return true;
-}
-
-// The standard's loop: the handler makes room, throws, or is absent.
-template <typename Allocate>
-TENURE_SLOW void* retry_new(Allocate allocate, bool throws) {
+// The standard's loop: the handler makes room, throws, or is absent. `call` tells whether the handler has returned.
+template <typename Allocate, typename Call>
+TENURE_INLINE void* retry(const tenure::CxxRuntime& runtime, Allocate allocate, Call call) {
   for (;;) {
-    const std::new_handler handler = &std::get_new_handler ? std::get_new_handler() : nullptr;
-    if (handler == nullptr) break;
-    if (!call_handler(handler, throws)) break;
+    const std::new_handler handler = runtime.get_new_handler ? runtime.get_new_handler() : nullptr;
+    if (handler == nullptr || !call(handler)) return nullptr;
     if (void* p = allocate()) return p;
   }
-  if (!throws) return nullptr;
-  if (&std::__throw_bad_alloc) std::__throw_bad_alloc();
+}
+
+// What the handler throws passes through. `caller` is where operator new returns to.
+template <typename Allocate>
+TENURE_SLOW void* retry_or_throw(Allocate allocate, const void* caller) {
+  const tenure::CxxRuntime runtime = tenure::cxx_runtime_of(caller);
+  void* const p = retry(runtime, allocate, [](std::new_handler handler) {
+    handler();
+    return true;
+  });
+  if (p != nullptr) return p;
+  runtime.throw_bad_alloc();
   tenure::fatal("operator new: out of memory, and no C++ runtime to throw std::bad_alloc");
 }
 
-TENURE_INLINE void* new_object(size_t size, bool throws) {
-  void* const p = tenure::allocate(size);
-  if (TENURE_LIKELY(p != nullptr)) return p;
-  return retry_new([size] { return tenure::allocate(size); }, throws);
+template <typename Allocate>
+TENURE_SLOW void* retry_nothrow(Allocate allocate, const void* caller) noexcept {
+  return retry(tenure::cxx_runtime_of(caller), allocate,
+               [](std::new_handler handler) noexcept { return tenure::returns(handler); });
 }
 
-TENURE_INLINE void* new_aligned(size_t size, std::align_val_t alignment, bool throws) {
-  const auto allocate = [=] {
+struct Plain {
+  size_t size;
+  TENURE_INLINE void* operator()() const noexcept { return tenure::allocate(size); }
+};
+struct Aligned {
+  size_t size;
+  std::align_val_t alignment;
+  TENURE_INLINE void* operator()() const noexcept {
     return tenure::allocate_aligned(size, static_cast<size_t>(alignment));
-  };
+  }
+};
+
+// Inlined always, so that the address is the one operator new returns to.
+template <typename Allocate>
+TENURE_INLINE void* new_object(Allocate allocate) {
   void* const p = allocate();
-  if (TENURE_LIKELY(p != nullptr)) return p;
-  return retry_new(allocate, throws);
+  return TENURE_LIKELY(p != nullptr) ? p : retry_or_throw(allocate, __builtin_return_address(0));
+}
+template <typename Allocate>
+TENURE_INLINE void* new_nothrow(Allocate allocate) noexcept {
+  void* const p = allocate();
+  return TENURE_LIKELY(p != nullptr) ? p : retry_nothrow(allocate, __builtin_return_address(0));
 }
 
 }  // namespace
 
-TENURE_CXX_EXPORT void* operator new(size_t size) { return new_object(size, true); }
-TENURE_CXX_EXPORT void* operator new[](size_t size) { return new_object(size, true); }
+TENURE_CXX_EXPORT void* operator new(size_t size) { return new_object(Plain{size}); }
+TENURE_CXX_EXPORT void* operator new[](size_t size) { return new_object(Plain{size}); }
 TENURE_CXX_EXPORT void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  return new_object(size, false);
+  return new_nothrow(Plain{size});
 }
 TENURE_CXX_EXPORT void* operator new[](size_t size, const std::nothrow_t&) noexcept {
-  return new_object(size, false);
+  return new_nothrow(Plain{size});
 }
 TENURE_CXX_EXPORT void* operator new(size_t size, std::align_val_t a) {
-  return new_aligned(size, a, true);
+  return new_object(Aligned{size, a});
 }
 TENURE_CXX_EXPORT void* operator new[](size_t size, std::align_val_t a) {
-  return new_aligned(size, a, true);
+  return new_object(Aligned{size, a});
 }
 TENURE_CXX_EXPORT void* operator new(size_t size, std::align_val_t a,
                                      const std::nothrow_t&) noexcept {
-  return new_aligned(size, a, false);
+  return new_nothrow(Aligned{size, a});
 }
 TENURE_CXX_EXPORT void* operator new[](size_t size, std::align_val_t a,
                                        const std::nothrow_t&) noexcept {
-  return new_aligned(size, a, false);
+  return new_nothrow(Aligned{size, a});
 }
 
 TENURE_CXX_EXPORT void operator delete(void* p) noexcept { tenure::deallocate(p); }

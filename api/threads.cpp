@@ -2,13 +2,20 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <threads.h>
 
 #include "allocator/current.h"
 #include "base/attributes.h"
 #include "rcu/grace.h"
 
+// Where a program is linked statically: the name that libc.a's pthread_create is weak beside. A weak reference takes nothing
+// from an archive, so thrd_create is referred to as well, which needs it and is there in either libc.
+extern "C" TENURE_WEAK decltype(pthread_create) static_pthread_create asm("__pthread_create");
+
 namespace tenure {
 namespace {
+
+[[gnu::used]] constinit decltype(thrd_create)* const needs_create = &thrd_create;
 
 using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
 
@@ -18,7 +25,9 @@ constinit std::atomic<Create> real_create{nullptr};
 Create find_real() {
   Create found = real_create.load(std::memory_order_relaxed);
   if (found == nullptr) {
-    found = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
+    found = &static_pthread_create != nullptr
+                ? &static_pthread_create
+                : reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
     real_create.store(found, std::memory_order_relaxed);
   }
   return found;

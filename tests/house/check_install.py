@@ -64,10 +64,12 @@ def check_pkg_config(prefix, work):
     static = run("pkg-config", "--cflags", "--libs", "--static", "tenure", env=env).split()
     # The linker prefers the shared library of a name: say which of the two is meant.
     archive = ["-l:libtenure.a" if flag == "-ltenure" else flag for flag in static]
-    for compiler, source in [("cc", "use.c"), ("c++", "use.cpp")]:
-        for name, options in [("shared", shared), ("archive", archive), ("static", ["-static", *static])]:
+    for compiler, source in [("cc", "use.c"), ("c++", "use.cpp"), ("c++", "use_new.cpp")]:
+        for name, options in [("shared", shared), ("archive", archive), ("static", ["-static", *static]),
+                              ("static-pie", ["-static-pie", *static])]:
             program = os.path.join(work, f"{source}.{name}")
-            run(compiler, os.path.join(CONSUMER, source), "-o", program, *options)
+            # A warning of the linker's would be of something in the archive.
+            run(compiler, os.path.join(CONSUMER, source), "-Wl,--fatal-warnings", "-o", program, *options)
             check_program(program, f"{prefix}/lib")
 
 

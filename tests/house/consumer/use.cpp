@@ -3,6 +3,7 @@
 #include <memory>
 #include <new>
 #include <tenure/tenure.hpp>
+#include <thread>
 #include <vector>
 
 static std::size_t allocated() {
@@ -31,6 +32,14 @@ int main() {
     return tenant.usage() >= size;
   }();
   tenant.offline();
+  tenure::Tenant durable = tenure::Tenant::create("durable", TENURE_DURABLE);
+  const bool inherited = [&] {
+    const tenure::Scope scope(durable);
+    bool inside = false;
+    std::thread([&] { inside = tenure_current() == durable.get(); }).join();
+    return inside;
+  }();
+  durable.offline();
   std::printf("version %s, malloc is %s\n", tenure_version(),
-              after >= before + size && thrown && charged ? "tenure" : "not");
+              after >= before + size && thrown && charged && inherited ? "tenure" : "not");
 }
