@@ -89,3 +89,22 @@ TENURE_EXPORT int malloc_trim(size_t) { return tenure::trim() > 0; }
 
 // glibc's tuning knobs have no counterpart: accepted and without effect, as in other drop-in allocators.
 TENURE_EXPORT int mallopt(int, int) { return 1; }
+
+// The names under which glibc exports its own functions besides. What a program has got from one of them it passes to free: both must
+// be ours. `copy` gives an alias its target's attributes (alloc_size and the like), without which GCC warns.
+#if defined(__GNUC__) && !defined(__clang__)
+#define TENURE_ALIAS(target) __attribute__((alias(#target), copy(target)))
+#else
+#define TENURE_ALIAS(target) __attribute__((alias(#target)))
+#endif
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
+TENURE_EXPORT void* __libc_malloc(size_t size) TENURE_ALIAS(malloc);
+TENURE_EXPORT void __libc_free(void* p) TENURE_ALIAS(free);
+TENURE_EXPORT void* __libc_calloc(size_t count, size_t size) TENURE_ALIAS(calloc);
+TENURE_EXPORT void* __libc_realloc(void* p, size_t size) TENURE_ALIAS(realloc);
+TENURE_EXPORT void* __libc_memalign(size_t alignment, size_t size) TENURE_ALIAS(memalign);
+TENURE_EXPORT void* __libc_valloc(size_t size) TENURE_ALIAS(valloc);
+TENURE_EXPORT void* __libc_pvalloc(size_t size) TENURE_ALIAS(pvalloc);
+TENURE_EXPORT int __posix_memalign(void** result, size_t alignment, size_t size)
+    TENURE_ALIAS(posix_memalign);
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
