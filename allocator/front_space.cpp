@@ -61,6 +61,24 @@ void FrontSpace::close(uint32_t offset, uint32_t bytes) {
   }
 }
 
+size_t FrontSpace::written_bytes() const {
+  // Behind the blocks ever taken nothing was written, but in the last page.
+  const uint32_t end = kFirstBlock + next_.load(std::memory_order_relaxed) * kBlockSize;
+  size_t pages = 0;
+  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
+    const auto count = [&pages, area](uint32_t page) {
+      for (uint32_t at = page; at < page + kPageSize; at += sizeof(ChainWord)) {
+        if (word_in_area(area, at).load(std::memory_order_relaxed) == kClosedWord) continue;
+        ++pages;
+        return;
+      }
+    };
+    for (uint32_t page = 0; page < end; page += kPageSize) count(page);
+    count(kCpuAreaSize - kPageSize);
+  }
+  return pages * kPageSize;
+}
+
 void FrontSpace::release_front(uint32_t offset) {
   close(offset, kBlockSize);
   fronts_.push(offset);

@@ -19,6 +19,8 @@ public:
   // Nobody uses the words any more: they are closed again for the next owner.
   void release_front(uint32_t offset);
   void release_pair(uint32_t offset);
+  // Pages of all areas that hold a word other than that of an untouched one. Reads them: statistics only.
+  size_t written_bytes() const;
 
 private:
   struct Links {

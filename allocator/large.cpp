@@ -9,8 +9,12 @@
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
 #include "allocator/run_stash.h"
+#include "base/system_file.h"
 
 namespace tenure {
+
+constinit MovedRuns moved_runs;
+
 namespace {
 
 // Moving page tables costs less than copying from about here; below, a move is not worth the split mapping.
@@ -49,22 +53,68 @@ void set_length(RunDescriptor& run, uint32_t granules) {
   run.resized = true;
 }
 
+// An eighth of the mappings a process may have: each takes one, splits another, and leaves pieces around it that were written to before
+// they could merge. Five for each were seen, where objects grow again and again among others.
+uint32_t most_moved_runs() {
+  const uint32_t known = moved_runs.most.load(std::memory_order_relaxed);
+  if (TENURE_LIKELY(known != 0)) return known;
+  constexpr uint64_t kDefaultMappings = 65530, kShare = 8;
+  char text[32];
+  const size_t length = read_system_file("/proc/sys/vm/max_map_count", text, sizeof text);
+  const uint64_t share = parse_number(text, text + length, kDefaultMappings) / kShare;
+  const uint32_t most = share == 0           ? 1
+                        : share > UINT32_MAX ? UINT32_MAX
+                                             : static_cast<uint32_t>(share);
+  moved_runs.most.store(most, std::memory_order_relaxed);
+  return most;
+}
+
+bool count_moved_run() {
+  const uint32_t most = most_moved_runs();
+  if (moved_runs.live.fetch_add(1, std::memory_order_relaxed) < most) return true;
+  moved_runs.live.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+// Gives granules back that lie in the mapping of a moved run; `last`: no others do. The mapping is made anew, so that it can merge with
+// its neighbours. Where the kernel refuses, it stays as it is, and counted.
+void release_moved(uint32_t granule, uint32_t granules, bool last, bool clear) {
+  const size_t bytes = size_t{granules} * kGranuleSize;
+  if (!os::remap_fresh(arena.page_heap.address(granule), bytes)) {
+    release_run(granule, granules, clear);
+    return;
+  }
+  if (last) moved_runs.live.fetch_sub(1, std::memory_order_relaxed);
+  count_released(bytes);
+  // As release_run: the look at the decay has to come by for the marks.
+  arena.page_heap.release(granule, granules, !arena.hardened || arena.settings.decay_ms == 0);
+}
+
 // After a move the old run's pages are gone, so it goes back as purged; the new one is an island of its own mapping until
 // it is freed.
 void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
   const size_t old_bytes = run.large_bytes;
+  if (!count_moved_run()) return nullptr;
   const Run target = allocate_run(granules, 1, Fill::kAny, occasion_of(run.context));
-  if (!target) return nullptr;
+  if (!target) {
+    moved_runs.live.fetch_sub(1, std::memory_order_relaxed);
+    return nullptr;
+  }
   void* const from = arena.page_heap.address(run.granule);
   void* const to = arena.page_heap.address(target.granule);
   const os::Move moved = os::move_pages(from, to, old_bytes);
   if (moved != os::Move::kDone) {
     // A target that is lost stays out of use: somebody else's mapping may be there.
     if (moved == os::Move::kRefused) release_run(target.granule, target.granules);
+    moved_runs.live.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
   }
   arena.page_map.set(run.granule, 1, 0, 0);
-  arena.page_heap.release(run.granule, run.granules, true);
+  if (run.moved) {
+    release_moved(run.granule, run.granules, true, false);
+  } else {
+    arena.page_heap.release(run.granule, run.granules, true);
+  }
   describe(run, target.granule, granules);
   run.moved = true;
   arena.page_map.set(target.granule, 1, 0, number);
@@ -152,12 +202,11 @@ void release_large(uint32_t number) {
   const bool isolated = run.isolated;
   arena.page_map.set(granule, 1, 0, 0);
   arena.descriptors.release(number);
-  // A moved run's mapping is made anew, so that it can merge with its neighbours: mappings are limited in number.
-  if (moved && os::remap_fresh(arena.page_heap.address(granule), size_t{granules} * kGranuleSize)) {
-    count_released(size_t{granules} * kGranuleSize);
-    arena.page_heap.release(granule, granules, true);
+  const bool clear = isolated || arena.hardened;
+  if (moved) {
+    release_moved(granule, granules, true, clear);
   } else {
-    release_run(granule, granules, isolated || arena.hardened);
+    release_run(granule, granules, clear);
   }
 }
 
@@ -170,7 +219,12 @@ void* resize_large(uint32_t number, size_t size) {
   if (granules < run.granules) {
     const uint32_t surplus = run.granules - granules;
     set_length(run, granules);
-    release_run(run.granule + granules, surplus, run.isolated || arena.hardened);
+    const bool clear = run.isolated || arena.hardened;
+    if (run.moved) {
+      release_moved(run.granule + granules, surplus, false, clear);
+    } else {
+      release_run(run.granule + granules, surplus, clear);
+    }
     if (run.context) uncharge(*run.context, size_t{surplus} * kGranuleSize);
     return object;
   }

@@ -1,6 +1,7 @@
 // Large objects: runs of granules of their own.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 
 #include "accounting/tenant.h"
@@ -8,6 +9,17 @@
 #include "allocator/slab.h"
 
 namespace tenure {
+
+// Objects whose pages were moved lie in mappings of their own, and the kernel allows a process only so many: when they are used up
+// it can load no library and start no thread. So a share of them is the most there may be; beyond it objects are copied.
+struct MovedRuns {
+  // Mappings of that kind: counted before the move, and until the run's mapping is an ordinary one again. Relaxed: a bound, nothing
+  // hangs on it. The child of a fork has the same mappings and the same count.
+  std::atomic<uint32_t> live{0};
+  // Read from the system at the first move; 0: not yet. Whoever reads it finds the same.
+  std::atomic<uint32_t> most{0};
+};
+extern constinit MovedRuns moved_runs;
 
 // Charged to the tenant, which is pinned. nullptr with errno ENOMEM where it cannot be had. `alignment` is a power of two.
 void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill);

@@ -141,6 +141,7 @@ uint32_t PageHeap::mark_dirty(uint32_t granule, uint32_t granules, Fill fill) {
       chunk(index).idle.fetch_and(~mask, std::memory_order_relaxed);
     }
   });
+  if (fresh != 0) atomic_raise(resident_peak_, resident_.load(std::memory_order_relaxed));
   return fresh;
 }
 
@@ -363,6 +364,7 @@ PageHeapStats PageHeap::stats() const {
     const uint64_t dirty = chunk(index).dirty.load(std::memory_order_relaxed);
     stats.used_bytes += static_cast<size_t>(std::popcount(used)) * kGranuleSize;
     stats.dirty_bytes += static_cast<size_t>(std::popcount(dirty & ~used)) * kGranuleSize;
+    stats.live_chunks += (used | dirty) != 0;
   }
   stats.chunk_bytes = size_t{frontier} * kChunkSize;
   return stats;

@@ -34,10 +34,14 @@ struct PageHeapStats {
   size_t used_bytes;   // In runs
   size_t dirty_bytes;  // Free, perhaps resident
   size_t chunk_bytes;  // Chunks ever opened
+  size_t live_chunks;  // Of these, with a granule that is used or dirty
 };
 
 class PageHeap {
 public:
+  // Bytes of metadata for a chunk: its words, and a bit in each of the hints.
+  static constexpr size_t kChunkMeta = 33;
+
   constexpr PageHeap() = default;
   // Takes over its part of the reservation. `arena_units` is raised to the committed arena in units of kMinAlignment, for
   // the range check of free.
@@ -63,6 +67,10 @@ public:
   size_t resident_bytes() const {
     const int64_t granules = resident_.load(std::memory_order_relaxed);
     return granules > 0 ? static_cast<size_t>(granules) * kGranuleSize : 0;
+  }
+  // The most of it that there was at a time.
+  size_t resident_peak() const {
+    return static_cast<size_t>(resident_peak_.load(std::memory_order_relaxed)) * kGranuleSize;
   }
   // Quiescent: no hint is missing and nothing lies beyond the frontier.
   bool validate() const;
@@ -115,6 +123,7 @@ private:
   // Dirty granules of all chunks, counted after each change. Relaxed: nothing hangs on it but when reclaim begins. A fork may
   // come between a change and its count; the child's stays a little off.
   std::atomic<int64_t> resident_{0};
+  std::atomic<int64_t> resident_peak_{0};  // Statistics only: relaxed.
   std::atomic<uint32_t> frontier_{
       0};  // Chunks below it are open; their memory and metadata are committed.
 };

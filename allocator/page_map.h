@@ -20,7 +20,12 @@ struct GranuleEntry {
 static_assert(sizeof(GranuleEntry) == 8);
 
 class PageMap {
+  static constexpr size_t kBitmapBytes = kGranuleSize / kMinAlignment / 8;
+
 public:
+  // Bytes of marks for a chunk.
+  static constexpr size_t kChunkMarks = kChunkGranules * kBitmapBytes;
+
   constexpr PageMap() = default;
   void adopt(void* base, size_t bytes) { range_.adopt(base, bytes, 64 * kKiB); }
   // At the hardened level a bit for each kMinAlignment bytes marks what is allocated.
@@ -61,7 +66,6 @@ public:
   }
 
 private:
-  static constexpr size_t kBitmapBytes = kGranuleSize / kMinAlignment / 8;
   os::GrowingRange range_;
   os::GrowingRange bitmap_range_;
 };

@@ -4,6 +4,7 @@
 #include "allocator/charge_stock.h"
 #include "allocator/depots.h"
 #include "allocator/family.h"
+#include "allocator/front_space.h"
 #include "allocator/process_pressure.h"
 #include "allocator/tenant_heap.h"
 #include "base/log.h"
@@ -68,6 +69,7 @@ TENURE_STALE_READ void add_runs(HeapStatistics& statistics) {
       if (cache->class_id == kNamedClass) {
         statistics.allocated_bytes += size_t{run.object_size} * (state.carved - state.free);
         statistics.cached_bytes += size_t{run.object_size} * state.free;
+        statistics.free_objects += state.free;
       }
     }
   }
@@ -83,13 +85,13 @@ void print_class(LineBuffer& line, uint32_t i, const ClassStatistics& c, bool js
         .decimal(c.allocated());
     line.text(",\"slabs\":").decimal(c.slabs).text(",\"fronts\":").decimal(c.in_fronts);
     line.text(",\"depot\":").decimal(c.in_depot).text(",\"slab_free\":").decimal(c.in_slabs);
-    line.text(",\"slab_bytes\":").decimal(c.slab_bytes).text("}");
+    line.text(",\"slab_bytes\":").decimal(c.slab_bytes);
+    line.text(",\"waste\":").permille(c.waste_permille(size), 0).text("}");
     return;
   }
-  const uint64_t used = c.allocated() * size;
   line.column(size, 7).column(c.allocated(), 12).column(c.slabs, 8).column(c.in_fronts, 9);
   line.column(c.in_depot, 9).column(c.in_slabs, 10).column(c.slab_bytes / kKiB, 12).text("   ");
-  line.permille(c.slab_bytes ? 1000 - used * 1000 / c.slab_bytes : 0, 5).text("%\n");
+  line.permille(c.waste_permille(size), 5).text("%\n");
 }
 
 const char* cgroup_word() {
@@ -115,6 +117,9 @@ void collect_statistics(HeapStatistics& statistics) {
     const uint64_t in_depot = depot_objects(cache), in_fronts = front_objects(cache);
     c.in_depot += in_depot;
     c.in_fronts += in_fronts;
+    statistics.free_objects += in_depot + in_fronts;
+    statistics.front_objects += in_fronts;
+    statistics.front_bytes += in_fronts * cache.object_size;
     if (cache.class_id == kNamedClass) {
       statistics.cached_bytes += (in_depot + in_fronts) * cache.object_size;
       statistics.allocated_bytes -= (in_depot + in_fronts) * cache.object_size;
@@ -125,6 +130,7 @@ void collect_statistics(HeapStatistics& statistics) {
     const ClassStatistics& c = statistics.classes[i];
     statistics.allocated_bytes += c.allocated() * class_size(i);
     statistics.cached_bytes += (c.in_slabs + c.in_depot + c.in_fronts) * class_size(i);
+    statistics.free_objects += c.in_slabs;
     statistics.slab_bytes += c.slab_bytes;
   }
   statistics.allocated_bytes += statistics.large_bytes;
@@ -133,9 +139,14 @@ void collect_statistics(HeapStatistics& statistics) {
   statistics.committed_bytes = pages.chunk_bytes;
   statistics.pressure_reclaims = process_pressure.reclaims.load(std::memory_order_relaxed);
   statistics.pressure_returned = process_pressure.returned.load(std::memory_order_relaxed);
-  const uint64_t granules = pages.chunk_bytes / kGranuleSize;
-  statistics.meta_bytes = granules * sizeof(GranuleEntry) + pages.chunk_bytes / kChunkSize * 33 +
-                          arena.descriptors.end() * sizeof(RunDescriptor) + meta_arena.in_use();
+  statistics.reserved_bytes = arena.bytes;
+  const uint64_t held = statistics.held_bytes(), peak = arena.page_heap.resident_peak();
+  statistics.held_most = held > peak ? held : peak;
+  const uint64_t chunks = pages.chunk_bytes / kChunkSize;
+  statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
+                          arena.descriptors.end() * sizeof(RunDescriptor) +
+                          front_space.written_bytes() + meta_arena.in_use();
+  if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
 
 void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {

@@ -1,12 +1,10 @@
 // The C allocation functions, as glibc's users rely on them. Only the exported symbols live here.
 #include <errno.h>
 #include <malloc.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "allocator/heap.h"
 #include "allocator/reclaim.h"
-#include "allocator/statistics.h"
 #include "base/bits.h"
 
 namespace {
@@ -92,59 +90,21 @@ TENURE_EXPORT int malloc_trim(size_t) { return tenure::trim() > 0; }
 // glibc's tuning knobs have no counterpart: accepted and without effect, as in other drop-in allocators.
 TENURE_EXPORT int mallopt(int, int) { return 1; }
 
-TENURE_EXPORT struct mallinfo2 mallinfo2(void) {
-  tenure::HeapStatistics s;
-  tenure::collect_statistics(s);
-  struct mallinfo2 info = {};
-  info.arena = s.committed_bytes;
-  info.hblks = s.large_objects;
-  info.hblkhd = s.large_bytes;
-  info.uordblks = s.allocated_bytes;
-  info.fordblks = s.cached_bytes + s.dirty_bytes;
-  info.fsmblks = s.cached_bytes;
-  info.keepcost = s.dirty_bytes;
-  return info;
-}
-
-TENURE_EXPORT struct mallinfo mallinfo(void) {
-  const struct mallinfo2 wide = mallinfo2();
-  struct mallinfo info = {};
-  info.arena = static_cast<int>(wide.arena);
-  info.hblks = static_cast<int>(wide.hblks);
-  info.hblkhd = static_cast<int>(wide.hblkhd);
-  info.uordblks = static_cast<int>(wide.uordblks);
-  info.fordblks = static_cast<int>(wide.fordblks);
-  info.fsmblks = static_cast<int>(wide.fsmblks);
-  info.keepcost = static_cast<int>(wide.keepcost);
-  return info;
-}
-
-TENURE_EXPORT void malloc_stats(void) { tenure::print_statistics(STDERR_FILENO, false); }
-
-// XML like glibc's in its outline; the numbers are ours.
-TENURE_EXPORT int malloc_info(int options, FILE* stream) {
-  if (options != 0) {
-    errno = EINVAL;
-    return -1;
-  }
-  tenure::HeapStatistics s;
-  tenure::collect_statistics(s);
-  fprintf(stream, "<malloc version=\"tenure-1\">\n");
-  for (uint32_t i = 0; i < tenure::kClassCount; ++i) {
-    const tenure::ClassStatistics& c = s.classes[i];
-    if (c.slabs == 0) continue;
-    fprintf(stream,
-            "<class size=\"%zu\" allocated=\"%zu\" slabs=\"%zu\" fronts=\"%zu\" depot=\"%zu\" "
-            "free=\"%zu\"/>\n",
-            tenure::class_size(i), static_cast<size_t>(c.allocated()), static_cast<size_t>(c.slabs),
-            static_cast<size_t>(c.in_fronts), static_cast<size_t>(c.in_depot),
-            static_cast<size_t>(c.in_slabs));
-  }
-  fprintf(
-      stream,
-      "<total type=\"large\" count=\"%zu\" size=\"%zu\"/>\n<total type=\"rest\" size=\"%zu\"/>\n"
-      "<system type=\"current\" size=\"%zu\"/>\n</malloc>\n",
-      static_cast<size_t>(s.large_objects), static_cast<size_t>(s.large_bytes),
-      static_cast<size_t>(s.cached_bytes + s.dirty_bytes), static_cast<size_t>(s.committed_bytes));
-  return ferror(stream) ? -1 : 0;
-}
+// The names under which glibc exports its own functions besides. What a program has got from one of them it passes to free: both must
+// be ours. `copy` gives an alias its target's attributes (alloc_size and the like), without which GCC warns.
+#if defined(__GNUC__) && !defined(__clang__)
+#define TENURE_ALIAS(target) __attribute__((alias(#target), copy(target)))
+#else
+#define TENURE_ALIAS(target) __attribute__((alias(#target)))
+#endif
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
+TENURE_EXPORT void* __libc_malloc(size_t size) TENURE_ALIAS(malloc);
+TENURE_EXPORT void __libc_free(void* p) TENURE_ALIAS(free);
+TENURE_EXPORT void* __libc_calloc(size_t count, size_t size) TENURE_ALIAS(calloc);
+TENURE_EXPORT void* __libc_realloc(void* p, size_t size) TENURE_ALIAS(realloc);
+TENURE_EXPORT void* __libc_memalign(size_t alignment, size_t size) TENURE_ALIAS(memalign);
+TENURE_EXPORT void* __libc_valloc(size_t size) TENURE_ALIAS(valloc);
+TENURE_EXPORT void* __libc_pvalloc(size_t size) TENURE_ALIAS(pvalloc);
+TENURE_EXPORT int __posix_memalign(void** result, size_t alignment, size_t size)
+    TENURE_ALIAS(posix_memalign);
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)

@@ -20,6 +20,27 @@ protected:
     return true;
   }
   static bool stashes() { return !arena.hardened && arena.settings.decay_ms != 0; }
+  // An object that cannot grow where it lies, and what is in its way.
+  struct Walled {
+    void* object;
+    void* wall;
+    bool holds() const {
+      const RunDescriptor& run = arena.descriptors.at(number_of(object));
+      return granule_of(wall) == run.granule + run.granules;
+    }
+  };
+  static Walled walled(size_t size) {
+    // Of the same length, so that two fill a chunk.
+    void* const object = allocate_large(root_tenant, size, 1, Fill::kAny);
+    return {object, allocate_large(root_tenant, size, 1, Fill::kAny)};
+  }
+  static size_t mappings() {
+    FILE* const maps = fopen("/proc/self/maps", "r");
+    size_t lines = 0;
+    for (int c; (c = fgetc(maps)) != EOF;) lines += c == '\n';
+    fclose(maps);
+    return lines;
+  }
   static void release(void* object) { free_large(number_of(object)); }
 };
 
@@ -136,6 +157,85 @@ TEST_F(LargeTest, MovesWhereItCannotGrow) {
   EXPECT_TRUE(is_zero(again, 3 * kMiB));
   release(again);
   release(wall);
+}
+
+// Each moved run takes a mapping, of which there are not many.
+TEST_F(LargeTest, NoMoreRunsAreMovedThanTheShareOfMappings) {
+  constexpr uint32_t kMost = 3;
+  constexpr size_t kObjects = 10;
+  trim();
+  ASSERT_EQ(moved_runs.live.load(), 0u);
+  std::vector<Walled> held;
+  held.reserve(kObjects);
+  for (size_t i = 0; i < kObjects; ++i) held.push_back(walled(kMiB));
+  for (const Walled& pair : held) {
+    if (!pair.holds()) GTEST_SKIP() << "the neighbours lie elsewhere";
+  }
+  void* const first = resize_large(number_of(held[0].object), kMiB + kGranuleSize);
+  if (first == nullptr) GTEST_SKIP() << "the kernel moves no pages";
+  held[0].object = first;
+  // What the system allows was read; the test has its own.
+  EXPECT_GT(moved_runs.most.load(), kMost);
+  const uint32_t allowed = moved_runs.most.exchange(kMost);
+  uint32_t moved = 1;
+  for (size_t i = 1; i < kObjects; ++i) {
+    void* const object = resize_large(number_of(held[i].object), kMiB + kGranuleSize);
+    if (object == nullptr) continue;
+    ++moved;
+    held[i].object = object;
+  }
+  EXPECT_EQ(moved, kMost);
+  EXPECT_EQ(moved_runs.live.load(), kMost);
+  // Refused by resize_large, realloc copies.
+  char* copied = static_cast<char*>(held[kObjects - 1].object);
+  copied[kMiB - 1] = 7;
+  copied = static_cast<char*>(reallocate(copied, 2 * kMiB));
+  ASSERT_NE(copied, nullptr);
+  EXPECT_EQ(copied[kMiB - 1], 7);
+  EXPECT_EQ(moved_runs.live.load(), kMost);
+  held[kObjects - 1].object = copied;
+  // One that goes makes room for one.
+  release(held[0].object);
+  EXPECT_EQ(moved_runs.live.load(), kMost - 1);
+  held[0].object = resize_large(number_of(held[kObjects - 2].object), 2 * kMiB);
+  EXPECT_NE(held[0].object, nullptr);
+  held[kObjects - 2].object = nullptr;
+  EXPECT_EQ(moved_runs.live.load(), kMost);
+  for (const Walled& pair : held) {
+    if (pair.object) release(pair.object);
+    release(pair.wall);
+  }
+  trim();
+  EXPECT_EQ(moved_runs.live.load(), 0u);
+  moved_runs.most.store(allowed);
+}
+
+// A run that moves again, or gives its end back, leaves no mapping behind: what it leaves merges with its neighbours.
+TEST_F(LargeTest, MovedRunsLeaveNoMappingsBehind) {
+  constexpr uint32_t kObjects = 20;
+  trim();
+  const size_t before = mappings();
+  std::vector<void*> walls;
+  std::vector<void*> objects;
+  for (uint32_t i = 0; i < kObjects; ++i) {
+    void* object = allocate_large(root_tenant, kMiB, 1, Fill::kAny);
+    for (size_t size = kMiB; size <= 3 * kMiB; size += kMiB / 4) {
+      walls.push_back(allocate_large(root_tenant, kGranuleSize, 1, Fill::kAny));
+      if (void* const resized = resize_large(number_of(object), size)) object = resized;
+      static_cast<char*>(object)[size - 1] = 1;
+    }
+    objects.push_back(object);
+  }
+  for (void* const object : objects) {
+    EXPECT_EQ(resize_large(number_of(object), kMiB), object);
+    __builtin_memset(object, 1, kMiB);
+  }
+  EXPECT_LE(moved_runs.live.load(), kObjects);
+  for (void* const object : objects) release(object);
+  for (void* const wall : walls) release(wall);
+  trim();
+  EXPECT_EQ(moved_runs.live.load(), 0u);
+  EXPECT_LE(mappings(), before + kObjects);
 }
 
 TEST_F(LargeTest, ImpossibleResizesChangeNothing) {

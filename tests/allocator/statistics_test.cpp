@@ -6,6 +6,7 @@
 #include <string>
 
 #include "allocator/drain.h"
+#include "allocator/front_space.h"
 #include "tests/allocator/heap_support.h"
 
 namespace tenure {
@@ -89,12 +90,81 @@ TEST_F(StatisticsTest, LargeObjectsAreCountedByRun) {
   EXPECT_EQ(now().dirty_bytes, 0u);
 }
 
-TEST_F(StatisticsTest, MetadataIsAShareOfTheHeap) {
-  void* const object = allocate(64 * kMiB);
+// 1.5 % of what is in use, at every size.
+class MetadataTest : public StatisticsTest, public testing::WithParamInterface<size_t> {};
+
+TEST_P(MetadataTest, IsASmallShareOfTheHeap) {
+  constexpr size_t kLive = 64 * kMiB;
+  trim();
+  // Where other tests ran before: the descriptors that their classes keep on their stacks.
+  const uint64_t kept = (arena.descriptors.end() - 1) * sizeof(RunDescriptor);
+  std::vector<void*> held(kLive / GetParam());
+  for (void*& object : held) object = allocate(GetParam());
   const HeapStatistics statistics = now();
-  EXPECT_GT(statistics.meta_bytes, 0u);
-  EXPECT_LT(statistics.meta_bytes, statistics.committed_bytes / 16);
+  const uint64_t used = statistics.slab_bytes + statistics.large_bytes;
+  EXPECT_GE(used, kLive - GetParam());
+  EXPECT_GT(statistics.meta_bytes, kept);
+  EXPECT_LE((statistics.meta_bytes - kept) * 1000, used * 15);
+  for (void* const object : held) deallocate(object);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, MetadataTest,
+                         testing::Values(size_t{16}, size_t{64}, size_t{256}, size_t{1000},
+                                         size_t{4096}, size_t{32768}, size_t{100000}, kMiB,
+                                         64 * kMiB),
+                         testing::PrintToStringParamName());
+
+// Pages of the fronts count once they were written to, marks as long as there is something to mark.
+TEST_F(StatisticsTest, MetadataHasTheFrontsAndTheMarks) {
+  deallocate(allocate(16));
+  trim();
+  EXPECT_GE(front_space.written_bytes(), kPageSize);
+  EXPECT_LE(front_space.written_bytes(), (arena.cpus + arena.shared_areas) * kCpuAreaSize);
+  const size_t size = 64 * kMiB;
+  const HeapStatistics before = now();
+  EXPECT_GE(before.meta_bytes, front_space.written_bytes());
+  void* const object = allocate(size);
+  const size_t marks = arena.hardened ? size / kMinAlignment / 8 : 0;
+  EXPECT_GE(now().meta_bytes, before.meta_bytes + marks);
+  EXPECT_LE(now().meta_bytes, before.meta_bytes + marks + size / 1000 + 64 * kKiB);
   deallocate(object);
+}
+
+// What is held is one thing or another, and goes when it was given back.
+TEST_F(StatisticsTest, WhatIsHeldAddsUp) {
+  trim();
+  const HeapStatistics before = now();
+  std::vector<void*> held;
+  for (int i = 0; i < 2000; ++i) held.push_back(allocate(3000));
+  held.push_back(allocate(50 * kMiB));
+  const HeapStatistics during = now();
+  EXPECT_EQ(during.held_bytes(), during.small_bytes() + during.free_bytes() + during.large_bytes);
+  EXPECT_GE(during.held_bytes(), before.held_bytes() + 56 * kMiB);
+  EXPECT_GE(during.free_bytes(), during.cached_bytes + during.dirty_bytes);
+  EXPECT_GE(during.held_most, during.held_bytes());
+  EXPECT_LE(during.held_bytes(), during.committed_bytes);
+  EXPECT_EQ(arena.page_heap.resident_bytes(), during.held_bytes());
+  for (void* object : held) deallocate(object);
+  trim();
+  const HeapStatistics after = now();
+  EXPECT_EQ(after.held_bytes(), before.held_bytes());
+  EXPECT_GE(after.held_most, during.held_bytes());
+  EXPECT_EQ(after.committed_bytes, during.committed_bytes);
+}
+
+TEST_F(StatisticsTest, WasteIsWhatSlabsHaveBesideObjects) {
+  ClassStatistics c = {};
+  EXPECT_EQ(c.waste_permille(64), 0u);
+  c.slabs = 1;
+  c.slab_bytes = 32768;
+  EXPECT_EQ(c.waste_permille(64), 1000u);
+  c.carved = 256;
+  EXPECT_EQ(c.waste_permille(64), 500u);
+  c.in_slabs = 128;
+  EXPECT_EQ(c.waste_permille(64), 750u);
+  c = {
+      .slabs = 1, .carved = 600, .in_slabs = 0, .in_depot = 0, .in_fronts = 0, .slab_bytes = 32768};
+  EXPECT_EQ(c.waste_permille(64), 0u);
 }
 
 TEST_F(StatisticsTest, TextNamesEveryTotal) {
@@ -144,6 +214,7 @@ TEST_F(StatisticsTest, JsonIsOneWellFormedLine) {
     }
   }
   EXPECT_TRUE(open.empty());
+  EXPECT_NE(text.find(",\"waste\":"), std::string::npos);
   const size_t at = text.find("\"allocated\":");
   ASSERT_NE(at, std::string::npos);
   EXPECT_EQ(strtoull(text.c_str() + at + 12, nullptr, 10), now().allocated_bytes);

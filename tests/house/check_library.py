@@ -8,7 +8,9 @@ import elf
 
 MALLOC = """malloc free calloc realloc reallocarray aligned_alloc posix_memalign memalign valloc pvalloc
     malloc_usable_size malloc_trim mallinfo mallinfo2 mallopt malloc_stats malloc_info free_sized
-    free_aligned_sized cfree""".split()
+    free_aligned_sized cfree
+    __libc_malloc __libc_free __libc_calloc __libc_realloc __libc_memalign __libc_valloc __libc_pvalloc
+    __posix_memalign""".split()
 PROCESS = ["vfork"]
 
 # Wrapped, so that threads can start inside a tenant.

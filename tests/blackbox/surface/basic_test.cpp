@@ -156,5 +156,28 @@ TEST(Basic, NewObjectsDoNotOverlapLiveOnes) {
   for (const Object& object : live) free(object.start);
 }
 
+// What comes from glibc's other names goes to free, and the other way round.
+TEST(Basic, LibcsOtherNamesAreTheSameFunctions) {
+  for (size_t size : {size_t(1), size_t(100), size_t(5000), size_t(40000), size_t(3) << 20}) {
+    void* objects[] = {
+        __libc_malloc(size),       __libc_calloc(1, size), __libc_realloc(malloc(1), size),
+        __libc_memalign(64, size), __libc_valloc(size),    __libc_pvalloc(size)};
+    for (void* object : objects) {
+      ASSERT_NE(object, nullptr);
+      EXPECT_GE(malloc_usable_size(object), size);
+      memset(object, 1, size);
+      free(object);
+    }
+    __libc_free(memset(malloc(size), 1, size));
+    free(realloc(__libc_malloc(size), 2 * size));
+    if (void* object = nullptr; __posix_memalign) {
+      ASSERT_EQ(__posix_memalign(&object, 4096, size), 0);
+      EXPECT_EQ(uintptr_t(object) % 4096, 0u);
+      free(object);
+    }
+  }
+  __libc_free(nullptr);
+}
+
 }  // namespace
 }  // namespace blackbox

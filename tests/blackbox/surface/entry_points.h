@@ -7,6 +7,18 @@
 extern "C" {
 void free_sized(void* object, size_t size) __attribute__((weak));
 void free_aligned_sized(void* object, size_t alignment, size_t size) __attribute__((weak));
+
+// glibc's other names, which no header declares.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
+void* __libc_malloc(size_t size);
+void __libc_free(void* object);
+void* __libc_calloc(size_t count, size_t size);
+void* __libc_realloc(void* object, size_t size);
+void* __libc_memalign(size_t alignment, size_t size);
+void* __libc_valloc(size_t size);
+void* __libc_pvalloc(size_t size);
+int __posix_memalign(void** object, size_t alignment, size_t size) __attribute__((weak));
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 }
 
 namespace blackbox {

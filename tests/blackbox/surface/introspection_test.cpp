@@ -14,25 +14,56 @@
 namespace blackbox {
 namespace {
 
-TEST(Introspection, Mallinfo2FollowsTheHeap) {
-  struct mallinfo2 before = mallinfo2();
-  std::vector<void*> objects;
-  for (int i = 0; i < 32; ++i) objects.push_back(malloc(1 << 20));
-  for (int i = 0; i < 32768; ++i) objects.push_back(malloc(1000));
-  struct mallinfo2 during = mallinfo2();
-  // glibc counts mapped objects in hblkhd, the rest in uordblks.
-  EXPECT_GE(during.uordblks + during.hblkhd, before.uordblks + before.hblkhd + (60u << 20));
+// No other thread runs and nothing else is allocated between two looks, so sums are exact.
+TEST(Introspection, Mallinfo2AddsUp) {
+  constexpr size_t kLarge = 1 << 20, kSmall = 1024, kCount = 32;
+  malloc_trim(0);
+  void* objects[2 * kCount];
+  const struct mallinfo2 before = mallinfo2();
+  for (size_t i = 0; i < kCount; ++i) {
+    objects[i] = malloc(kLarge);
+    objects[kCount + i] = malloc(kSmall);
+  }
+  const struct mallinfo2 during = mallinfo2();
+  // Mapped objects are in hblkhd alone, the rest in uordblks.
+  EXPECT_EQ(during.hblks, before.hblks + kCount);
+  EXPECT_EQ(during.hblkhd, before.hblkhd + kCount * kLarge);
+  EXPECT_EQ(during.uordblks, before.uordblks + kCount * malloc_usable_size(objects[kCount]));
   for (void* object : objects) free(object);
-  struct mallinfo2 after = mallinfo2();
-  EXPECT_LE(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + (4u << 20));
+  const struct mallinfo2 after = mallinfo2();
+  EXPECT_EQ(after.uordblks, before.uordblks);
+  EXPECT_EQ(after.hblkhd, before.hblkhd);
+  malloc_trim(0);
+  const struct mallinfo2 trimmed = mallinfo2();
+  EXPECT_EQ(trimmed.uordblks, before.uordblks);
+  EXPECT_EQ(trimmed.keepcost, 0u);
+  EXPECT_EQ(trimmed.fsmblks, 0u);
+  // What was taken for them is not the arena's any more.
+  EXPECT_LE(trimmed.arena, before.arena);
+  for (const struct mallinfo2& info : {before, during, after, trimmed}) {
+    EXPECT_EQ(info.arena, info.uordblks + info.fordblks);
+    EXPECT_GE(info.fordblks, info.fsmblks);
+    EXPECT_GE(info.fordblks, info.keepcost);
+    EXPECT_EQ(info.usmblks, 0u);
+  }
 }
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-TEST(Introspection, MallinfoFollowsTheHeap) {
+TEST(Introspection, MallinfoIsMallinfo2InInts) {
   void* object = malloc(10 << 20);
-  struct mallinfo during = mallinfo();
-  EXPECT_GE(during.uordblks + during.hblkhd, 10 << 20);
+  const struct mallinfo2 wide = mallinfo2();
+  const struct mallinfo narrow = mallinfo();
+  EXPECT_EQ(narrow.arena, int(wide.arena));
+  EXPECT_EQ(narrow.ordblks, int(wide.ordblks));
+  EXPECT_EQ(narrow.smblks, int(wide.smblks));
+  EXPECT_EQ(narrow.hblks, int(wide.hblks));
+  EXPECT_EQ(narrow.hblkhd, int(wide.hblkhd));
+  EXPECT_EQ(narrow.usmblks, int(wide.usmblks));
+  EXPECT_EQ(narrow.fsmblks, int(wide.fsmblks));
+  EXPECT_EQ(narrow.uordblks, int(wide.uordblks));
+  EXPECT_EQ(narrow.fordblks, int(wide.fordblks));
+  EXPECT_EQ(narrow.keepcost, int(wide.keepcost));
   free(object);
 }
 #pragma GCC diagnostic pop
@@ -102,6 +133,48 @@ TEST(Introspection, MallocInfoWritesOneDocument) {
     ASSERT_GE(depth, 0);
   }
   EXPECT_EQ(depth, 0) << document;
+}
+
+// The number in the element that begins with `element`.
+size_t number_in(const std::string& document, const std::string& element, const char* name) {
+  const size_t at = document.find(element);
+  const size_t value = document.find(std::string(" ") + name + "=\"", at);
+  if (at == std::string::npos || value == std::string::npos) return ~size_t(0);
+  return strtoull(document.c_str() + document.find('"', value) + 1, nullptr, 10);
+}
+
+std::string malloc_info_text() {
+  char buffer[16384];
+  FILE* stream = fmemopen(buffer, sizeof buffer, "w");
+  EXPECT_EQ(malloc_info(0, stream), 0);
+  const long length = ftell(stream);
+  fclose(stream);
+  return {buffer, size_t(length)};
+}
+
+TEST(Introspection, MallocInfoSaysWhatIsHeld) {
+  constexpr size_t kSize = 50 << 20;
+  malloc_trim(0);
+  const std::string document = malloc_info_text();
+  const size_t before = number_in(document, "<system type=\"current\"", "size");
+  const size_t large = number_in(document, "<total type=\"large\"", "size");
+  void* object = malloc(kSize);
+  const std::string during = malloc_info_text();
+  free(object);
+  malloc_trim(0);
+  const std::string after = malloc_info_text();
+  EXPECT_GE(number_in(during, "<system type=\"current\"", "size"), before + kSize);
+  EXPECT_EQ(number_in(during, "<total type=\"large\"", "size"), large + kSize);
+  EXPECT_EQ(number_in(during, "<total type=\"large\"", "count"),
+            number_in(document, "<total type=\"large\"", "count") + 1);
+  EXPECT_LE(number_in(after, "<system type=\"current\"", "size"), before + (1 << 20));
+  EXPECT_EQ(number_in(after, "<total type=\"large\"", "size"), large);
+  EXPECT_GE(number_in(after, "<system type=\"max\"", "size"), before + kSize);
+  EXPECT_GE(number_in(after, "<aspace type=\"total\"", "size"),
+            number_in(after, "<aspace type=\"mprotect\"", "size"));
+  EXPECT_GE(number_in(after, "<aspace type=\"mprotect\"", "size"),
+            number_in(after, "<system type=\"max\"", "size"));
+  EXPECT_LE(number_in(during, "<class", "waste"), 100u) << during;
 }
 
 TEST(Introspection, MallocInfoRefusesOptions) {
