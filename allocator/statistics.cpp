@@ -135,7 +135,8 @@ void collect_statistics(HeapStatistics& statistics) {
   statistics.pressure_returned = process_pressure.returned.load(std::memory_order_relaxed);
   const uint64_t granules = pages.chunk_bytes / kGranuleSize;
   statistics.meta_bytes = granules * sizeof(GranuleEntry) + pages.chunk_bytes / kChunkSize * 33 +
-                          arena.descriptors.end() * sizeof(RunDescriptor) + meta_arena.in_use();
+                          arena.descriptors.end() * sizeof(RunDescriptor) + meta_arena.in_use() +
+                          sizeof root_caches + sizeof pool_caches;
 }
 
 void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {
