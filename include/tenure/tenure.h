@@ -74,7 +74,9 @@ struct tenure_tenant;
 /* Flags of tenure_tenant_create(). */
 #define TENURE_DURABLE \
   1u /* Threads that pthread_create() makes inside the tenant start inside it. */
-#define TENURE_ISOLATED 2u /* Shares no page with others; memory is cleared before others get it. */
+/* Shares no page with others; its memory is cleared before others get it. What tenants without this flag leave is not: others can
+ * read it, also isolated ones. */
+#define TENURE_ISOLATED 2u
 
 /* Makes a child of `parent`. The name has 1 to 63 bytes, no '/', is not "." or "..", and is unique among the parent's
  * online children. *tenant is a handle that the caller closes. 0, -EINVAL (name, flags, tenant NULL), -EEXIST,
@@ -114,7 +116,7 @@ TENURE_API struct tenure_tenant* tenure_tenant_parent(struct tenure_tenant* tena
  * value than 0, which is then returned. The handle passed is good during the call only (tenure_tenant_ref keeps it).
  * visit must not block for long, as memory of departed tenants is not reused meanwhile, and must not call the functions that
  * wait for that: tenure_reap, tenure_cache_destroy, tenure_lru_destroy, tenure_lru_set_shrinker, tenure_shrinker_unregister.
- * Others it may call, tenure_tenant_offline too. Shrinkers do not run in it, whatever it calls. */
+ * Others it may call. Shrinkers do not run in it. */
 TENURE_API int tenure_tenant_for_each(struct tenure_tenant* top,
                                       int (*visit)(struct tenure_tenant* tenant, void* argument),
                                       void* argument);
@@ -164,15 +166,14 @@ struct tenure_tenant_stats {
   size_t usage;       /* Charged now: runs that hold its objects and those below */
   size_t peak;        /* The highest usage so far, or since tenure_tenant_reset_peak() */
   size_t
-      allocated; /* Its own objects, by class size; large ones by run. What was reparented to it is not in here. */
-  size_t cached;                /* Its own free objects in CPU fronts, depots and slabs */
-  size_t meta;                  /* The allocator's structures for it */
+      allocated; /* Its own objects, by class size, large ones by run; not what departed left it */
+  size_t cached; /* Its own free objects in CPU fronts, depots and slabs */
+  size_t meta;   /* The allocator's structures for it */
   size_t failures;              /* Requests refused because of its max */
   size_t events[TENURE_EVENTS]; /* Counts, by enum tenure_event */
   size_t children;              /* Online */
   size_t stalled_us; /* Microseconds in which a thread of the tenant or below waited for reclaim */
-  size_t pressure10,
-      pressure60; /* Share of such time, over 10 and 60 s, in hundredths of a percent */
+  size_t pressure10, pressure60; /* Share of it over 10 and 60 s, in hundredths of a percent */
 };
 /* Fills in as many bytes as struct_size says. 0 or -EINVAL. */
 TENURE_API int tenure_tenant_stats(struct tenure_tenant* tenant, struct tenure_tenant_stats* stats);
