@@ -15,6 +15,7 @@ namespace {
 struct Payer {
   Tenant* tenant;
   AccountingContext* context;
+  AccountingContext* from;  // Whose charge of the same bytes ends when this one holds, or nullptr.
 };
 
 struct Attempt {
@@ -60,6 +61,15 @@ AccountingContext* hold_context(const Payer& payer, uint64_t bytes) {
   return nullptr;  // Not even the root's: 256 TiB are held.
 }
 
+// The lowest tenant at or above both.
+Tenant* common_ancestor(Tenant* a, Tenant* b) {
+  while (a != b) {
+    Tenant*& lower = a->depth < b->depth ? b : a;
+    lower = lower->parent();
+  }
+  return a;
+}
+
 // One read section: the context, its tenant and all ancestors stay while they are charged
 // (accounting_context.h, I3).
 Attempt attempt(const Payer& payer, uint64_t bytes, Allowance allowance) {
@@ -70,12 +80,22 @@ Attempt attempt(const Payer& payer, uint64_t bytes, Allowance allowance) {
   // the counter of the tenant that went, which nobody reads any more; from its parent up it is
   // right (I2).
   Tenant* owner = context->tenant();
-  const ChargeOutcome outcome = owner->counter.try_charge(bytes, allowance);
+  // A charge that moves stays where it is from the common ancestor up: there nothing is added and
+  // nothing taken. Both owners are read once. Either may be reparented meanwhile: as with a charge
+  // and with an uncharge, what is then missed is the counter of a tenant that went.
+  Tenant* const before = payer.from ? payer.from->tenant() : nullptr;
+  const PageCounter* const end = before ? &common_ancestor(owner, before)->counter : nullptr;
+  const ChargeOutcome outcome = owner->counter.try_charge(bytes, allowance, end);
   if (outcome.failed_at) {
     context->drop(bytes);
     Tenant& failed = Tenant::of(*outcome.failed_at);
     // Fails only for a tenant that is being freed, whose limit does not matter any more.
     return {nullptr, failed.pin() ? &failed : nullptr};
+  }
+  if (before) {
+    before->counter.uncharge(bytes, end);
+    payer.from->drop(bytes);
+    count_uncharged(bytes);
   }
   Attempt done{context};
   if (TENURE_UNLIKELY((outcome.crossed_high | outcome.above_max) != 0)) {
@@ -174,19 +194,20 @@ AccountingContext* charge_payer(const Payer& payer, uint64_t bytes, RequestKind 
 
 }  // namespace
 
-AccountingContext* charge(Tenant& tenant, uint64_t bytes, RequestKind kind) {
-  return charge_payer({&tenant, nullptr}, bytes, kind);
+AccountingContext* charge(Tenant& tenant, uint64_t bytes, RequestKind kind,
+                          AccountingContext* from) {
+  return charge_payer({&tenant, nullptr, from}, bytes, kind);
 }
 
-AccountingContext* charge_if_it_fits(Tenant& tenant, uint64_t bytes) {
-  const Attempt only = attempt({&tenant, nullptr}, bytes, nullptr);
+AccountingContext* charge_if_it_fits(Tenant& tenant, uint64_t bytes, AccountingContext* from) {
+  const Attempt only = attempt({&tenant, nullptr, from}, bytes, nullptr);
   if (only.failed_at) only.failed_at->unpin();
   if (TENURE_UNLIKELY(only.above_high != nullptr)) reclaim_above_high(*only.above_high);
   return only.context;
 }
 
 bool charge_more(AccountingContext& context, uint64_t bytes, RequestKind kind) {
-  return charge_payer({nullptr, &context}, bytes, kind) != nullptr;
+  return charge_payer({nullptr, &context, nullptr}, bytes, kind) != nullptr;
 }
 
 void uncharge(AccountingContext& context, uint64_t bytes) {

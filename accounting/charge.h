@@ -16,10 +16,16 @@ namespace tenure {
 // exactly one uncharge() on that context, in any portions. The tenant is pinned (or the root). Not
 // in a read section, holding no lock: hooks run here. Lock-free as far as the hooks are;
 // async-signal-safe likewise; keeps errno.
-AccountingContext* charge(Tenant& tenant, uint64_t bytes, RequestKind kind);
+//
+// With `from`, a context through which the caller's memory is charged with as many bytes, its charge
+// moves: it ends when the new one holds, and the levels above both, which pay before and after, are
+// left alone. Refused, it stays as it was.
+AccountingContext* charge(Tenant& tenant, uint64_t bytes, RequestKind kind,
+                          AccountingContext* from = nullptr);
 
 // The same, where the caller can do with less: what does not fit is refused at once, and not counted as a failure.
-AccountingContext* charge_if_it_fits(Tenant& tenant, uint64_t bytes);
+AccountingContext* charge_if_it_fits(Tenant& tenant, uint64_t bytes,
+                                     AccountingContext* from = nullptr);
 
 // Charges more to whoever pays through this context now, for growth in place. The caller's memory
 // is charged to the context, which keeps it alive. False: refused, nothing changed.

@@ -258,18 +258,18 @@ public:
     return item;
   }
 
-  // What the verdict asks for. False if somebody wanted the item meanwhile: it is to be shown again.
-  bool settle(const Lru& lru, LruItem& item, HomeWord home, LruVerdict verdict) {
+  // What the verdict asks for. False if somebody wanted the item meanwhile and it may be `shown_again`: then it is to be.
+  bool settle(const Lru& lru, LruItem& item, HomeWord home, LruVerdict verdict, bool shown_again) {
     grace::ReadSection section;
     LruList& root = lock_root(*home_);
     if (verdict != LruVerdict::kRemoved) {
       const HomeWord now = item.home_word();
-      if (now.wanted()) {
+      if (now.wanted() && shown_again) {
         item.set_home(home.with(HomeWord::kHeld));
         root.lock.unlock();
         return false;
       }
-      if (now.word == home.with(HomeWord::kHeld).word) {
+      if (now.without(HomeWord::kWanted).word == home.with(HomeWord::kHeld).word) {
         LruLinks& before = verdict == LruVerdict::kRotate  ? root.head
                            : verdict == LruVerdict::kRetry ? *node_.next
                                                            : node_;
@@ -305,9 +305,12 @@ size_t lru_walk(Lru& lru, Tenant& tenant, LruCallback callback, void* argument, 
     HomeWord home;
     LruItem* const item = cursor.take(&home);
     if (item == nullptr) break;
-    do {
+    verdict = call_verdict(callback, item, argument);
+    if (!cursor.settle(lru, *item, home, verdict, true)) {
+      // The last time: who wants it again and again does not keep the walk.
       verdict = call_verdict(callback, item, argument);
-    } while (!cursor.settle(lru, *item, home, verdict));
+      cursor.settle(lru, *item, home, verdict, false);
+    }
     removed += verdict == LruVerdict::kRemoved;
   }
   cursor.leave();

@@ -12,7 +12,9 @@
 //   - lru_remove() returning 1: the caller. No walk will show it any more.
 //   - a walk: from before the callback until its verdict is carried out. Who calls lru_remove()
 //     meanwhile gets -EBUSY and leaves the item to the callback, which is called once more if its
-//     verdict is not kRemoved.
+//     verdict is not kRemoved. Only once, so that a walk ends however often somebody asks: during
+//     the second call lru_remove() returns -EBUSY to no effect, and the item goes where the verdict
+//     says. Whoever wanted it has said so in the object, for a later walk, or tries again.
 // The memory of an item must stay valid during every call that names it; what finds items (the
 // service's table and its lock) sees to that, in callbacks as elsewhere.
 //
@@ -62,8 +64,8 @@ int lru_remove(LruItem& item);
 int lru_isolate(LruItem& item);
 // Items on the tenant's list; those being shown to a callback are not on it. One load.
 size_t lru_count(Lru& lru, Tenant& tenant);
-// Shows items of the tenant, coldest first, to the callback, with no lock held: up to `most` times,
-// and no more than there were items at the start. If the tenant goes meanwhile, the walk goes on at
+// Shows items of the tenant, coldest first, to the callback, with no lock held: up to `most`
+// items, and no more than there were at the start; each once, or twice if it was wanted meanwhile. If the tenant goes meanwhile, the walk goes on at
 // its parent's list. Returns how many were removed. The callback may use every function here but must not leave by longjmp or
 // end its thread.
 size_t lru_walk(Lru& lru, Tenant& tenant, LruCallback callback, void* argument, size_t most);

@@ -38,11 +38,11 @@ void PageCounter::leave(uint64_t bytes) {
   }
 }
 
-ChargeOutcome PageCounter::try_charge(uint64_t bytes, Allowance allowance) {
+ChargeOutcome PageCounter::try_charge(uint64_t bytes, Allowance allowance, const PageCounter* end) {
   ChargeOutcome outcome;
   uint64_t extra[kDeepest] = {};
   unsigned levels = 0;
-  for (PageCounter* counter = this; counter != nullptr; counter = counter->parent_, ++levels) {
+  for (PageCounter* counter = this; counter != end; counter = counter->parent_, ++levels) {
     TENURE_ASSERT(levels < kDeepest);
     extra[levels] = allowance ? allowance(*counter) : 0;
     if (!UsageWord::unpack(counter->word_.load()).admits(bytes, extra[levels]) &&
@@ -54,7 +54,7 @@ ChargeOutcome PageCounter::try_charge(uint64_t bytes, Allowance allowance) {
 
   uint64_t before[kDeepest];
   unsigned level = 0;
-  for (PageCounter* counter = this; counter != nullptr; counter = counter->parent_, ++level) {
+  for (PageCounter* counter = this; counter != end; counter = counter->parent_, ++level) {
     if (counter->enter(bytes, extra[level], &before[level])) continue;
     for (PageCounter* taken = this; taken != counter; taken = taken->parent_) taken->leave(bytes);
     outcome.failed_at = counter;
@@ -62,7 +62,7 @@ ChargeOutcome PageCounter::try_charge(uint64_t bytes, Allowance allowance) {
   }
 
   level = 0;
-  for (PageCounter* counter = this; counter != nullptr; counter = counter->parent_, ++level) {
+  for (PageCounter* counter = this; counter != end; counter = counter->parent_, ++level) {
     const uint64_t after = before[level] + bytes;
     if (after > counter->peak_.load(std::memory_order_relaxed)) atomic_raise(counter->peak_, after);
     const uint64_t high = counter->high();
@@ -72,8 +72,8 @@ ChargeOutcome PageCounter::try_charge(uint64_t bytes, Allowance allowance) {
   return outcome;
 }
 
-void PageCounter::uncharge(uint64_t bytes) {
-  for (PageCounter* counter = this; counter != nullptr; counter = counter->parent_)
+void PageCounter::uncharge(uint64_t bytes, const PageCounter* end) {
+  for (PageCounter* counter = this; counter != end; counter = counter->parent_)
     counter->leave(bytes);
 }
 

@@ -62,7 +62,7 @@ public:
   void set_parent(PageCounter* parent) { parent_ = parent; }
   PageCounter* parent() const { return parent_; }
 
-  // Charges `bytes` here and at every ancestor, or nowhere.
+  // Charges `bytes` here and at every ancestor below `end` (nullptr: all), or nowhere.
   //
   // At no instant does any counter on the way read above its max (plus `allowance`, if given). A
   // refused charge leaves no trace: levels are looked at before any is changed, so that usually
@@ -73,12 +73,13 @@ public:
   // Races with set_max(): both are one compare-and-swap of {usage, max}, so they are ordered: a
   // charge is checked against the limit that stands at the instant it enters. Lock-free,
   // async-signal-safe.
-  ChargeOutcome try_charge(uint64_t bytes, Allowance allowance = nullptr);
+  ChargeOutcome try_charge(uint64_t bytes, Allowance allowance = nullptr,
+                           const PageCounter* end = nullptr);
 
   // Takes `bytes` charged here, or charged at a descendant from which they came to be held here,
-  // from this counter and every ancestor. Lock-free, async-signal-safe. A counter that would fall
+  // from this counter and every ancestor below `end`. Lock-free, async-signal-safe. A counter that would fall
   // below zero is corruption: aborts.
-  void uncharge(uint64_t bytes);
+  void uncharge(uint64_t bytes, const PageCounter* end = nullptr);
 
   // From when this returns, no charge passes that leads above the new limit; what is already
   // charged stays. Returns the usage at that instant: above `max`, the caller reclaims. Partner:

@@ -32,13 +32,17 @@ void describe(RunDescriptor& run, uint32_t granule, uint32_t granules) {
   run.large_bytes = size_t{granules} * kGranuleSize;
 }
 
-// False: refused. The root pays nothing: no context.
-bool charge_for(Tenant& tenant, size_t bytes, AccountingContext** context) {
-  if (&tenant == &root_tenant) return true;
-  *context = charge_if_it_fits(tenant, bytes);
+// False: refused. The root pays nothing: no context. Who pays through `from` so far pays no more.
+bool charge_for(Tenant& tenant, size_t bytes, AccountingContext** context,
+                AccountingContext* from = nullptr) {
+  if (&tenant == &root_tenant) {
+    if (from) uncharge(*from, bytes);
+    return true;
+  }
+  *context = charge_if_it_fits(tenant, bytes, from);
   if (*context == nullptr) {
     make_room_of_stocks(tenant, bytes);
-    *context = charge(tenant, bytes, RequestKind::kLarge);
+    *context = charge(tenant, bytes, RequestKind::kLarge, from);
   }
   return *context != nullptr;
 }
@@ -244,11 +248,9 @@ void* resize_large(uint32_t number, size_t size) {
 bool transfer_large(uint32_t number, Tenant& tenant) {
   RunDescriptor& run = arena.descriptors.at(number);
   AccountingContext* context = nullptr;
-  if (!charge_for(tenant, run.large_bytes, &context)) return false;
-  AccountingContext* const before = run.context;
+  if (!charge_for(tenant, run.large_bytes, &context, run.context)) return false;
   run.context = context;
   run.isolated |= is_isolated(tenant);
-  if (before) uncharge(*before, run.large_bytes);
   return true;
 }
 

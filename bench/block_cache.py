@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Runs the block cache example and draws the usage of its tenants over time.
 
-block_cache.py [--program build/release/bin/example_block_cache] [--svg block_cache.svg]
+block_cache.py [--program build/release/bin/example_block_cache] [--svg docs/block-cache.svg] [--check]
 Three tenants share 48 MiB. Gold has 16 MiB protected (low), uses 20 MiB in the first and the last third and
 rests in between; silver and bronze read blocks they never read again.
 """
 import argparse
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 MIB = 1 << 20
 LIMIT, LOW = 48, 16
@@ -61,14 +62,30 @@ def draw(rows):
     return "\n".join(parts) + "\n"
 
 
+def check(path, rows):
+    """That the picture is well-formed and has a line of all samples for each series."""
+    root = xml.etree.ElementTree.parse(path).getroot()
+    if root.tag != "{http://www.w3.org/2000/svg}svg":
+        sys.exit(f"{path}: not an SVG: {root.tag}")
+    lines = [[[float(number) for number in point.split(",")] for point in line.get("points").split()]
+             for line in root.iter("{http://www.w3.org/2000/svg}polyline")]
+    if [len(line) for line in lines] != [len(rows)] * len(SERIES):
+        sys.exit(f"{path}: lines of {[len(line) for line in lines]} points")
+    if any(not (0 <= x <= WIDTH and 0 <= y <= HEIGHT) for line in lines for x, y in line):
+        sys.exit(f"{path}: a point lies outside")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", default="build/release/bin/example_block_cache")
-    parser.add_argument("--svg", default="block_cache.svg")
+    parser.add_argument("--svg", default="docs/block-cache.svg")
+    parser.add_argument("--check", action="store_true", help="read the picture back")
     arguments = parser.parse_args()
     rows = sample(arguments.program)
     with open(arguments.svg, "w", encoding="utf-8") as file:
         file.write(draw(rows))
+    if arguments.check:
+        check(arguments.svg, rows)
     thirds = [rows[len(rows) * k // 3:len(rows) * (k + 1) // 3][-1] for k in range(3)]
     for label, row in zip(["first", "second", "last"], thirds):
         print(f"end of the {label} third: " +

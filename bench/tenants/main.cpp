@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "tenants/many.h"
 #include "tenants/rows.h"
 
 namespace bench {
@@ -30,6 +31,8 @@ bool run(const std::string& row, std::size_t number, double seconds) {
     storm_row<Backend>(seconds, static_cast<unsigned>(number));
   } else if (row == "cycles") {
     cycles_row<Backend>(number);
+  } else if (row == "many") {
+    many_row<Backend>(number);
   } else if (row == "isolation") {
     if constexpr (kTenure) isolation_row<Backend>(seconds);
   } else {

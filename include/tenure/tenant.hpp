@@ -107,17 +107,20 @@ public:
 
   // A new child of `parent`, by default of the root. `flags`: TENURE_DURABLE, TENURE_ISOLATED.
   // Throws std::system_error: EINVAL, EEXIST, ENODEV, EMLINK, ENOSPC, ENOMEM as
-  // tenure_tenant_create().
+  // tenure_tenant_create(); EINVAL, too, for a name with a 0 in it.
   static Tenant create(const std::string& name, unsigned flags = 0,
                        const Tenant& parent = Tenant()) {
     struct tenure_tenant* handle = nullptr;
-    detail::check(tenure_tenant_create(parent.handle_, name.c_str(), flags, &handle),
+    const bool whole = name.find('\0') == std::string::npos;  // C would see what comes before.
+    detail::check(whole ? tenure_tenant_create(parent.handle_, name.c_str(), flags, &handle)
+                        : -EINVAL,
                   "tenure_tenant_create");
     return Tenant(handle);
   }
   // The online tenant at an absolute path ("/shop/acme"), if there is one.
   static std::optional<Tenant> find(const std::string& path) {
     if (path == "/") return Tenant();
+    if (path.find('\0') != std::string::npos) return std::nullopt;
     struct tenure_tenant* const handle = tenure_tenant_find(path.c_str());
     if (!handle) return std::nullopt;
     return Tenant(handle);

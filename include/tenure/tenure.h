@@ -72,8 +72,11 @@ TENURE_API int tenure_validate(void);
 struct tenure_tenant;
 
 /* Flags of tenure_tenant_create(). */
-#define TENURE_DURABLE 1u  /* Threads created inside the tenant start inside it. */
-#define TENURE_ISOLATED 2u /* Shares no page with others; memory is cleared before others get it. */
+#define TENURE_DURABLE \
+  1u /* Threads that pthread_create() makes inside the tenant start inside it. */
+/* Shares no page with others; its memory is cleared before others get it. What tenants without this flag leave is not: others can
+ * read it, also isolated ones. */
+#define TENURE_ISOLATED 2u
 
 /* Makes a child of `parent`. The name has 1 to 63 bytes, no '/', is not "." or "..", and is unique among the parent's
  * online children. *tenant is a handle that the caller closes. 0, -EINVAL (name, flags, tenant NULL), -EEXIST,
@@ -111,8 +114,9 @@ TENURE_API struct tenure_tenant* tenure_tenant_parent(struct tenure_tenant* tena
 
 /* Calls visit(tenant, argument) for `top` and all online tenants below it, parents first, until it returns another
  * value than 0, which is then returned. The handle passed is good during the call only (tenure_tenant_ref keeps it).
- * visit must not block for long, as memory of departed tenants is not reused meanwhile, and must not call control functions that
- * wait for that: tenure_reap, tenure_cache_destroy. */
+ * visit must not block for long, as memory of departed tenants is not reused meanwhile, and must not call the functions that
+ * wait for that: tenure_reap, tenure_cache_destroy, tenure_lru_destroy, tenure_lru_set_shrinker, tenure_shrinker_unregister.
+ * Others it may call. Shrinkers do not run in it. */
 TENURE_API int tenure_tenant_for_each(struct tenure_tenant* top,
                                       int (*visit)(struct tenure_tenant* tenant, void* argument),
                                       void* argument);
@@ -162,15 +166,14 @@ struct tenure_tenant_stats {
   size_t usage;       /* Charged now: runs that hold its objects and those below */
   size_t peak;        /* The highest usage so far, or since tenure_tenant_reset_peak() */
   size_t
-      allocated; /* Its own objects, by class size; large ones by run. What was reparented to it is not in here. */
-  size_t cached;                /* Its own free objects in CPU fronts, depots and slabs */
-  size_t meta;                  /* The allocator's structures for it */
+      allocated; /* Its own objects, by class size, large ones by run; not what departed left it */
+  size_t cached; /* Its own free objects in CPU fronts, depots and slabs */
+  size_t meta;   /* The allocator's structures for it */
   size_t failures;              /* Requests refused because of its max */
   size_t events[TENURE_EVENTS]; /* Counts, by enum tenure_event */
   size_t children;              /* Online */
   size_t stalled_us; /* Microseconds in which a thread of the tenant or below waited for reclaim */
-  size_t pressure10,
-      pressure60; /* Share of such time, over 10 and 60 s, in hundredths of a percent */
+  size_t pressure10, pressure60; /* Share of it over 10 and 60 s, in hundredths of a percent */
 };
 /* Fills in as many bytes as struct_size says. 0 or -EINVAL. */
 TENURE_API int tenure_tenant_stats(struct tenure_tenant* tenant, struct tenure_tenant_stats* stats);
@@ -196,14 +199,15 @@ TENURE_API int tenure_tenant_set_handler(struct tenure_tenant* tenant, enum tenu
  * many handlers ran. Not in a signal handler. */
 TENURE_API int tenure_checkpoint(void);
 
-/* Gives back up to `bytes` of what the tenant and those below it cache or can drop. Returns the bytes uncharged. Not in
- * a signal handler. */
+/* Gives back `bytes` of what the tenant and those below it cache or, by shrinkers, can drop, as far as there is as much. It may
+ * be more: slabs go as a whole, and caches and shrinkers work in batches. Returns the bytes uncharged. Not in a signal
+ * handler. */
 TENURE_API size_t tenure_reclaim(struct tenure_tenant* tenant, size_t bytes);
 
 /* What departed tenants left behind and somebody has not freed yet. */
 struct tenure_dead {
   size_t struct_size;
-  const char* name; /* Of the departed tenant, perhaps cut to 15 bytes; valid during the call */
+  const char* name; /* Of the departed tenant, perhaps cut to 23 bytes; valid during the call */
   uint32_t id;      /* It had then */
   struct tenure_tenant* payer; /* Who is charged now; good during the call */
   size_t bytes;                /* Still charged */
@@ -250,7 +254,8 @@ TENURE_API void* tenure_malloc(struct tenure_tenant* tenant, size_t size);
 TENURE_API void* tenure_calloc(struct tenure_tenant* tenant, size_t count, size_t size);
 TENURE_API void* tenure_aligned_alloc(struct tenure_tenant* tenant, size_t alignment, size_t size);
 /* `block` is malloc's, or an object of a cache without constructor. Moves its charge to the tenant. Returns its new place, which may be the old one, or NULL with errno ENOMEM:
- * then nothing changed. (realloc keeps the owner.) */
+ * then nothing changed. (realloc keeps the owner.) A large block stays where it is, and needs no room at tenants that are above
+ * both its owner and the new one; a small one is copied and then freed. */
 TENURE_API void* tenure_transfer(struct tenure_tenant* tenant, void* block);
 /* A handle, to be closed, on the tenant that is charged for the block, or the object of any cache, now; NULL for the root. */
 TENURE_API struct tenure_tenant* tenure_owner(const void* block);
@@ -306,7 +311,7 @@ TENURE_API int tenure_cache_stats(struct tenure_cache* cache, struct tenure_cach
  * it; the lock of the table in which the service finds it sees to that, in callbacks as elsewhere.
  */
 struct tenure_lru;
-/* To be embedded in the service's objects. Zero before its first use, and again when it is on no list. */
+/* To be embedded in the service's objects. Zero before its first use; `list` is zero again when it is on no list. */
 struct tenure_lru_item {
   void* opaque[2];
   uintptr_t list;
@@ -325,7 +330,8 @@ TENURE_API int tenure_lru_add_for(struct tenure_lru* lru, struct tenure_tenant* 
 /* The item was used: it goes to the warm end of its list. 1; 0 if it is on no list, or being shown to a callback. */
 TENURE_API int tenure_lru_touch(struct tenure_lru_item* item);
 /* Takes the item off its list: 1, it is the caller's; 0, it was on none; -EBUSY, a walk is showing it to its callback,
- * to which it must be left: unless that says TENURE_LRU_REMOVED it is called once more. */
+ * to which it must be left: unless that says TENURE_LRU_REMOVED it is called once more, and no more than once: who comes
+ * during that call gets -EBUSY too, and after it the item is where the verdict puts it. */
 TENURE_API int tenure_lru_remove(struct tenure_lru_item* item);
 /* In a walk's callback, for the item shown: takes it out of the walk's hands, so that it may be put on another list or
  * kept. The verdict must then be TENURE_LRU_REMOVED. 0 or -EINVAL. */
@@ -343,8 +349,8 @@ enum tenure_lru_verdict {
 };
 typedef enum tenure_lru_verdict (*tenure_lru_callback)(struct tenure_lru_item* item,
                                                        void* argument);
-/* Shows items of the tenant to the callback, coldest first: `most` times at most, and no more than there were items at
- * the start. Returns how many were removed. No lock of the library is held during callbacks, which may use all
+/* Shows items of the tenant to the callback, coldest first: `most` of them at most, and no more than there were at the
+ * start; each once, or twice if it was asked for meanwhile (tenure_lru_remove). Returns how many were removed. No lock of the library is held during callbacks, which may use all
  * functions here. A callback must not be left by longjmp, pthread_exit() or cancellation; one that throws says SKIP. */
 TENURE_API size_t tenure_lru_walk(struct tenure_lru* lru, struct tenure_tenant* tenant,
                                   tenure_lru_callback callback, void* argument, size_t most);

@@ -45,6 +45,53 @@ TEST_F(ChargeTest, HeldByOneContextAndEveryAncestor) {
   EXPECT_TRUE(validate_tenants());
 }
 
+TEST_F(ChargeTest, AMovedChargeLeavesCommonAncestorsAlone) {
+  Tenant& top = make(root_tenant, "top");
+  Tenant& a = make(top, "a");
+  Tenant& b = make(top, "b");
+  Tenant& below = make(b, "below");
+  top.set_max(1000);
+  b.set_max(900);
+  ASSERT_TRUE(take(a, 800));
+  AccountingContext*& context = held_[0].first;
+  const auto move = [&](Tenant& to) {
+    AccountingContext* const moved = charge(to, 800, RequestKind::kLarge, context);
+    if (moved) context = moved;
+    return moved != nullptr;
+  };
+  const auto usages = [&] {
+    return std::vector<uint64_t>{top.counter.usage(), a.counter.usage(), b.counter.usage(),
+                                 below.counter.usage()};
+  };
+  using Usages = std::vector<uint64_t>;
+  EXPECT_TRUE(move(below));
+  EXPECT_EQ(usages(), (Usages{800, 0, 800, 800}));
+  EXPECT_EQ(a.context.load()->held(), 0u);
+  EXPECT_EQ(below.context.load()->held(), 800u);
+  EXPECT_TRUE(move(b));
+  EXPECT_EQ(usages(), (Usages{800, 0, 800, 0}));
+  EXPECT_TRUE(move(b));
+  EXPECT_TRUE(move(top));
+  EXPECT_EQ(usages(), (Usages{800, 0, 0, 0}));
+  EXPECT_EQ(top.counter.peak(), 800u);
+  EXPECT_EQ(top.event_count(EventKind::kMax), 0u);
+  b.set_max(700);
+  EXPECT_FALSE(move(below));
+  EXPECT_EQ(usages(), (Usages{800, 0, 0, 0}));
+  EXPECT_EQ(top.context.load()->held(), 800u);
+  EXPECT_TRUE(move(a));
+  // Its owner has gone: the parent pays, who has it in common with everybody.
+  EXPECT_EQ(offline_tenant(a, 0), 0);
+  b.set_max(900);
+  EXPECT_TRUE(move(below));
+  EXPECT_EQ(usages()[0], 800u);
+  EXPECT_EQ(usages()[3], 800u);
+  EXPECT_TRUE(move(root_tenant));
+  EXPECT_EQ(usages()[0], 0u);
+  EXPECT_EQ(root_tenant.counter.usage(), 800u);
+  EXPECT_TRUE(validate_tenants());
+}
+
 TEST_F(ChargeTest, FailLargeRefusesLargeAndReservesForSmall) {
   Tenant& a = make(root_tenant, "a");
   a.set_max(1000);

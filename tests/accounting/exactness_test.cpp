@@ -42,7 +42,7 @@ TEST_F(ExactnessTest, Stress) {
     if (i == 1) teams.back()->set_policy(Policy::kFailAll);
   }
   std::atomic<bool> stop{false};
-  std::atomic<long> above{0}, refused{0}, looks{0};
+  std::atomic<long> above{0}, refused{0}, moved{0}, looks{0};
   std::thread watcher([&] {
     do {
       for_each_in_subtree(root_tenant, [&](Tenant& tenant) {
@@ -78,6 +78,15 @@ TEST_F(ExactnessTest, Stress) {
         } else if (dice < 50 && !pieces.empty()) {
           Piece& piece = pieces[random() % pieces.size()];
           if (charge_more(*piece.context, 10, RequestKind::kSmall)) piece.bytes += 10;
+        } else if (dice < 65 && !pieces.empty()) {
+          // To another tenant, while either may be going offline.
+          Piece& piece = pieces[random() % pieces.size()];
+          Tenant& payer = own && random() % 2 ? *own : *teams[random() % teams.size()];
+          if (AccountingContext* context =
+                  charge(payer, piece.bytes, RequestKind::kLarge, piece.context)) {
+            piece.context = context;
+            moved.fetch_add(1, std::memory_order_relaxed);
+          }
         } else if (dice < 95 && !pieces.empty()) {
           const size_t at = random() % pieces.size();
           uncharge(*pieces[at].context, pieces[at].bytes);
@@ -112,6 +121,7 @@ TEST_F(ExactnessTest, Stress) {
   watcher.join();
   EXPECT_EQ(above.load(), 0);
   EXPECT_GT(refused.load(), 0);
+  EXPECT_GT(moved.load(), 0);
   EXPECT_GT(looks.load(), 0);
   EXPECT_EQ(top.counter.usage(), 0u);
   for (Tenant* team : teams) EXPECT_EQ(team->counter.usage(), 0u);

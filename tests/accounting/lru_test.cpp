@@ -206,6 +206,34 @@ TEST_F(LruTest, WhoRemovesAnItemBeingShownIsTold) {
   empty(a);
 }
 
+// However often it is asked for: a walk ends.
+TEST_F(LruTest, AnItemIsShownOnceMoreAtMost) {
+  Tenant& a = make(root_tenant, "a");
+  add_range(a, 0, 2);
+  for (const LruVerdict verdict : {LruVerdict::kSkip, LruVerdict::kRotate, LruVerdict::kRetry}) {
+    int calls = 0;
+    const auto ask_again = [&](Object& object) {
+      if (++calls > 100) return LruVerdict::kStop;
+      EXPECT_EQ(lru_remove(object.item), -EBUSY);
+      return verdict;
+    };
+    EXPECT_EQ(walk(*lru, a, ask_again), 0u);
+    EXPECT_EQ(calls, 4) << "shown two times, and once more each";
+    EXPECT_EQ(count(a), 2u);
+    EXPECT_TRUE(validate_lru(*lru));
+  }
+  EXPECT_EQ(values(a), (Values{0, 1}));
+  // Nobody wants them any more: the next walk shows each once, and they can be taken off.
+  int calls = 0;
+  walk(*lru, a, [&](Object&) {
+    ++calls;
+    return LruVerdict::kSkip;
+  });
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(lru_remove(objects[0]->item), 1);
+  empty(a);
+}
+
 TEST_F(LruTest, ThrowingLeavesTheItemWhereItWas) {
   Tenant& a = make(root_tenant, "a");
   add_range(a, 0, 3);

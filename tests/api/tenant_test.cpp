@@ -49,6 +49,7 @@ TEST_F(TenantHandle, IsFoundByPath) {
   EXPECT_EQ(Tenant::find("/IsFoundByPath/acme"), acme);
   EXPECT_EQ(Tenant::find("/IsFoundByPath/acm"), std::nullopt);
   EXPECT_EQ(Tenant::find("IsFoundByPath"), std::nullopt);
+  EXPECT_EQ(Tenant::find(std::string("/IsFoundByPath/acme\0x", 21)), std::nullopt);
 }
 
 TEST_F(TenantHandle, IsNotMadeInVain) {
@@ -57,6 +58,7 @@ TEST_F(TenantHandle, IsNotMadeInVain) {
   EXPECT_EQ(error_of([&] { child(""); }), EINVAL);
   EXPECT_EQ(error_of([&] { child("a/b"); }), EINVAL);
   EXPECT_EQ(error_of([&] { child(std::string(64, 'x')); }), EINVAL);
+  EXPECT_EQ(error_of([&] { child(std::string("x\0y", 3)); }), EINVAL) << "not /x";
   EXPECT_EQ(error_of([&] { child("acme2", 1u << 31); }), EINVAL);
   own.offline_recursively();
   EXPECT_EQ(error_of([&] { child("late"); }), ENODEV);

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """check_man.py [<build directory>]: the man pages say what tenure.h says, and are set without warnings.
 
-Every function of the header has one page, whose NAME has its name and whose SYNOPSIS has its prototype; other pages
-are referred to by names that exist. With a build directory, the names installed besides are looked at, too."""
+Every function of the header has one page, whose NAME has its name and whose SYNOPSIS has its prototype; every structure
+whose members the header shows is in a SYNOPSIS, as it is there; other pages are referred to by names that exist. With a
+build directory, the names installed besides are looked at, too."""
 import glob
 import os
 import re
@@ -23,12 +24,21 @@ def squeeze(text):
     return re.sub(r"\s", "", text)
 
 
+def header():
+    """tenure.h without comments and directives."""
+    with open(os.path.join(ROOT, "include", "tenure", "tenure.h"), encoding="utf-8") as file:
+        return re.sub(r"/\*.*?\*/|^\s*#.*?$", " ", file.read(), flags=re.DOTALL | re.MULTILINE)
+
+
+def structures(squeezed):
+    """Name and definition, without blanks, of each structure whose members are shown."""
+    return {f"struct {name}": whole for whole, name in re.findall(r"(struct(tenure_\w+)\{[^}]*\};)", squeezed)}
+
+
 def prototypes():
     """Name and declaration, without blanks, of each function in tenure.h."""
-    with open(os.path.join(ROOT, "include", "tenure", "tenure.h"), encoding="utf-8") as file:
-        text = re.sub(r"/\*.*?\*/|^\s*#.*?$", " ", file.read(), flags=re.DOTALL | re.MULTILINE)
     found = {}
-    for declaration in re.findall(r"(?:TENURE_API|static inline)\s+([^;{]+?)\s*[;{]", text):
+    for declaration in re.findall(r"(?:TENURE_API|static inline)\s+([^;{]+?)\s*[;{]", header()):
         name = re.search(r"\b(tenure_\w+)\s*\(", declaration).group(1)
         found[name] = squeeze(declaration) + ";"
     return found
@@ -37,7 +47,8 @@ def prototypes():
 def synopsis(text):
     """What the macros print, without blanks."""
     lines = section(text, "SYNOPSIS").splitlines()
-    return squeeze("".join(re.sub(r"^\.(BI|BR|IR|B|I) ", "", line).replace('"', "") for line in lines))
+    text = "".join(re.sub(r"^\.(BI|BR|IR|B|I) ", "", line).replace('"', "") for line in lines)
+    return squeeze(re.sub(r"/\*.*?\*/", "", text))
 
 
 def read_pages():
@@ -72,6 +83,18 @@ def check_names(pages):
             if f"{name}({number})" not in ours:
                 problems.append(f"{page}: refers to {name}({number}), which is not there")
     return problems
+
+
+def check_structures(pages):
+    problems, ours = [], structures(squeeze(header()))
+    shown = {page: structures(synopsis(text)) for page, text in pages.items()}
+    for name, whole in ours.items():
+        theirs = {page: found[name] for page, found in shown.items() if name in found}
+        if not theirs:
+            problems.append(f"{name}: in no SYNOPSIS")
+        problems += [f"{page}: {name} is not as in tenure.h" for page, it in theirs.items() if it != whole]
+    return problems + [f"{page}: {name}: not in tenure.h" for page, found in shown.items()
+                       for name in found if name not in ours]
 
 
 def check_setting(pages):
@@ -111,7 +134,7 @@ def check_links(pages, build):
 
 def main():
     pages = read_pages()
-    problems = check_names(pages) + check_setting(pages)
+    problems = check_names(pages) + check_structures(pages) + check_setting(pages)
     if len(sys.argv) > 1:
         problems += check_links(pages, sys.argv[1])
     print("\n".join(problems) or f"{len(pages)} pages, as tenure.h has it")

@@ -257,6 +257,41 @@ TEST_F(OwnerTest, TransferRefusedChangesNothing) {
   EXPECT_EQ(acme.settled(), 0u);
 }
 
+TEST_F(OwnerTest, TransferOfALargeBlockNeedsNoRoomAbove) {
+  Tenant parent("parent"), acme("acme", parent), shop("shop", parent), till("till", shop);
+  parent.policy(TENURE_FAIL_ALL);
+  parent.limit(TENURE_MAX, 10 * kMiB);
+  parent.limit(TENURE_HIGH, 7 * kMiB);
+  void* block = tenure_malloc(acme, 6 * kMiB);
+  const size_t used = parent.usage();
+  for (tenure_tenant* to : {static_cast<tenure_tenant*>(shop), static_cast<tenure_tenant*>(till),
+                            static_cast<tenure_tenant*>(parent), static_cast<tenure_tenant*>(till),
+                            static_cast<tenure_tenant*>(acme), static_cast<tenure_tenant*>(acme)}) {
+    ASSERT_EQ(tenure_transfer(to, block), block);
+    EXPECT_EQ(owner_id(block), tenure_tenant_id(to));
+    EXPECT_EQ(usage_of(to), used);
+    EXPECT_EQ(parent.usage(), used);
+  }
+  EXPECT_EQ(shop.usage(), 0u);
+  EXPECT_EQ(till.stats().peak, used);
+  EXPECT_EQ(parent.stats().peak, used) << "nothing came to it and nothing went";
+  EXPECT_EQ(parent.events(TENURE_EVENT_HIGH) + parent.events(TENURE_EVENT_MAX), 0u);
+  // Limits below the common ancestor hold.
+  shop.policy(TENURE_FAIL_ALL);
+  shop.limit(TENURE_MAX, 5 * kMiB);
+  EXPECT_EQ(tenure_transfer(till, block), nullptr);
+  EXPECT_EQ(acme.usage(), used);
+  EXPECT_EQ(till.usage(), 0u);
+  EXPECT_EQ(shop.stats().failures, 1u);
+  // What a departed tenant left is the parent's already.
+  acme.offline();
+  shop.limit(TENURE_MAX, TENURE_UNLIMITED);
+  ASSERT_EQ(tenure_transfer(till, block), block);
+  EXPECT_EQ(parent.usage(), used);
+  free(block);
+  EXPECT_EQ(parent.settled(), 0u);
+}
+
 TEST_F(OwnerTest, TransferOfWhatADepartedTenantLeft) {
   Tenant acme("acme"), other("other");
   Blocks blocks;

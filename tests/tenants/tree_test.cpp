@@ -33,6 +33,15 @@ TEST_F(TreeTest, RootIsThere) {
   tenure_tenant_close(root);
 }
 
+TEST_F(TreeTest, TheRootsMetadataIsPartOfTheHeaps) {
+  free(malloc(100));
+  struct tenure_stats heap = {};
+  heap.struct_size = sizeof heap;
+  ASSERT_EQ(tenure_stats(&heap), 0);
+  EXPECT_GT(stats_of(nullptr).meta, 0u);
+  EXPECT_LE(stats_of(nullptr).meta, heap.meta);
+}
+
 TEST_F(TreeTest, NewTenantIsEmptyAndUnlimited) {
   Tenant tenant("new");
   EXPECT_EQ(tenure_tenant_online(tenant), 1);

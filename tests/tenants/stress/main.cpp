@@ -16,7 +16,7 @@ int main(int count, char** arguments) {
   else if (name == "exactness_in_child")
     run_exactness_in_child(scaled(kSeconds));
   else if (name == "offline_rounds")
-    run_offline_rounds(int(scaled(1000)), int(scaled(10000)), scaled(kSeconds / 2));
+    run_offline_rounds(10000, int(scaled(10000)), scaled(kSeconds / 2));
   else if (name == "service")
     run_service(scaled(kSeconds / 2));
   else if (name == "service_in_child")
