@@ -42,7 +42,6 @@ void tenants_after_fork_child() {
     mark_children(*tenant);
     return true;
   });
-  ContextList::forget_dead();
   clear_names();
   reset_links(root_tenant);
   tenants_by_id.for_each([](uint32_t, Tenant* tenant) {
@@ -66,6 +65,8 @@ void tenants_after_fork_child() {
     if (dying == nullptr) break;
     complete_offline(*dying);
   }
+  // Only now: the contexts of tenants that were empty have just died, and are in the lists as well.
+  ContextList::forget_dead();
   for_each_in_subtree(root_tenant, [](Tenant& tenant) {
     tenant.contexts.repair(&tenant);
     return true;
