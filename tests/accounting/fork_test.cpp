@@ -17,9 +17,9 @@ namespace {
 using ForkTest = TreeTest;
 
 void after_fork_child() {
-  grace::after_fork_child();
+  const bool sections_cut_off = grace::after_fork_child();
   deferred::after_fork_child();
-  tenants_after_fork_child();
+  tenants_after_fork_child(sections_cut_off);
 }
 
 int status_of(pid_t child) {
@@ -47,7 +47,7 @@ TEST_F(ForkTest, ChildHasItsOwnCounters) {
 int use_tree_in_child(Tenant& a) {
   alarm(120);
   after_fork_child();
-  if (!validate_tenants(false)) return 1;
+  if (!validate_tenants()) return 1;
   Tenant *made = nullptr, *inner = nullptr;
   if (create_tenant(a, "of the child", &made) != 0) return 2;
   if (create_tenant(*made, "inner", &inner) != 0) return 3;
@@ -61,7 +61,7 @@ int use_tree_in_child(Tenant& a) {
   uncharge(*context, 123);
   flush_tenants();
   if (tenants_online() != 0) return 8;
-  if (!validate_tenants(false)) return 9;
+  if (!validate_tenants()) return 9;
   if (deferred::pending() != 0) return 10;
   return 0;
 }
