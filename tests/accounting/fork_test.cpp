@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "accounting/tenant_ids.h"
-#include "tests/accounting/every_instruction.h"
 #include "tests/accounting/tree_fixture.h"
+#include "tests/blackbox/support/every_instruction.h"
 
 namespace tenure {
 namespace {
