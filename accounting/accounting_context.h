@@ -109,8 +109,8 @@ public:
   // Contexts that died: unlinks them from their tenants' lists and frees them after a grace period.
   // Under tenants_mutex. Returns how many.
   static size_t reap();
-  // In a fork child, before repair(): forgets the dead stack; repair() finds its members in the
-  // lists.
+  // In a fork child, right before every list is repaired: forgets the dead stack. repair() frees its
+  // members, which it finds in the lists; none may be in two hands.
   static void forget_dead();
 
 private:

@@ -85,6 +85,13 @@ uint64_t PageCounter::set_max(uint64_t max) {
   }
 }
 
+void PageCounter::mend(uint64_t usage) {
+  const UsageWord seen = UsageWord::unpack(word_.load());
+  // Most are right, and their pages stay the parent's.
+  if (seen.usage != usage)
+    word_.compare_exchange(seen.pack(), UsageWord{usage, seen.complement}.pack());
+}
+
 UsageWord PageCounter::snapshot() {
   for (;;) {
     const UsageWord seen = UsageWord::unpack(word_.load());

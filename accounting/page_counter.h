@@ -86,6 +86,9 @@ public:
   // try_charge(). Callers need no lock.
   uint64_t set_max(uint64_t max);
 
+  // In a fork child with one thread: what threads that are gone had done by halves is set right.
+  void mend(uint64_t usage);
+
   // Plain loads of values that change under the reader's eyes.
   uint64_t usage() const { return word_.load().value; }
   uint64_t max() const { return ~word_.load().tag; }

@@ -1,6 +1,7 @@
 #include "accounting/reclaim_state.h"
 
 #include "accounting/tenant.h"
+#include "accounting/tenant_ids.h"
 #include "base/attributes.h"
 #include "base/check.h"
 #include "base/fence.h"
@@ -16,8 +17,8 @@ constinit ReclaimState root_state{&root_tenant};
 // list, seen some time later.
 constinit std::atomic<bool> marks_lost{false};
 
-void retire(Tenant& tenant, ReclaimState* state) {
-  if (!states.clear_if(index_of(tenant.id()), state)) return;
+void retire(uint32_t id, ReclaimState* state) {
+  if (!states.clear_if(id, state)) return;
   // Who still finds it is in a read section; what it counts there is lost with the tenant.
   deferred::defer(state->item, [](DeferredItem* item) {
     auto* bytes = reinterpret_cast<char*>(item) - __builtin_offsetof(ReclaimState, item);
@@ -51,14 +52,21 @@ ReclaimState* make_reclaim_state(Tenant& tenant) {
   // As for the lists of an LRU: either offline sees what we published, or we see the offline.
   full_fence();
   if (TENURE_LIKELY(tenant.online())) return fresh;
-  retire(tenant, fresh);
+  retire(index_of(tenant.id()), fresh);
   return nullptr;
 }
 
 void drop_reclaim_state(Tenant& tenant) {
   full_fence();  // make_reclaim_state()
   grace::ReadSection section;
-  if (ReclaimState* state = find_reclaim_state(tenant)) retire(tenant, state);
+  if (ReclaimState* state = find_reclaim_state(tenant)) retire(index_of(tenant.id()), state);
+}
+
+void drop_forgotten_reclaim_states() {
+  states.for_each([](uint32_t id, ReclaimState* state) {
+    if (tenants_by_id.load(id) != state->owner) retire(id, state);
+    return true;
+  });
 }
 
 void mark_shrinker(Tenant& tenant, uint32_t shrinker) {

@@ -37,6 +37,10 @@ ReclaimState* make_reclaim_state(Tenant& tenant);
 // At offline, under tenants_mutex, after everything it says has been said of the parent.
 void drop_reclaim_state(Tenant& tenant);
 
+// In a fork child: takes away what a thread that is gone had published for a tenant that went, and
+// would have taken away itself.
+void drop_forgotten_reclaim_states();
+
 // The shrinker may have something of the tenant. In a read section.
 void mark_shrinker(Tenant& tenant, uint32_t shrinker);
 // Whether that is so; true without a mark where one could not be stored for want of metadata.

@@ -3,6 +3,7 @@
 // rebuilt from it. And validate(), which checks the same relations.
 #include <errno.h>
 
+#include "accounting/reclaim_state.h"
 #include "accounting/tenant_ids.h"
 #include "accounting/tenant_links.h"
 #include "accounting/tenant_names.h"
@@ -25,14 +26,21 @@ void mark_children(Tenant& parent) {
   }
 }
 
-}  // namespace
-
-void tenants_after_fork_child() {
-  if (tenants_mutex.try_lock()) {  // No operation was under way.
-    tenants_mutex.unlock();
-    return;
+// Contexts' words are the truth: one is raised before its charge enters the counters and lowered after
+// the charge has left them, so whoever was cut off had taken nothing out that is still to be taken.
+uint64_t mend_counters(Tenant& tenant) {
+  uint64_t usage = 0;
+  for (const AccountingContext* c = tenant.contexts.first(); c != nullptr; c = c->next())
+    usage += c->held();
+  for (Tenant* child = tenant.first_child.load(std::memory_order_relaxed); child != nullptr;
+       child = child->next_sibling.load(std::memory_order_relaxed)) {
+    usage += mend_counters(*child);
   }
-  tenants_mutex.reset_after_fork();
+  tenant.counter.mend(usage);
+  return usage;
+}
+
+void rebuild_tree() {
   tenants_by_id.for_each([](uint32_t, Tenant* tenant) {
     tenant->item.cookie = 0;
     return true;
@@ -42,7 +50,6 @@ void tenants_after_fork_child() {
     mark_children(*tenant);
     return true;
   });
-  ContextList::forget_dead();
   clear_names();
   reset_links(root_tenant);
   tenants_by_id.for_each([](uint32_t, Tenant* tenant) {
@@ -57,6 +64,10 @@ void tenants_after_fork_child() {
     add_name(*tenant);  // There was room for each before it came into the table.
     return true;
   });
+}
+
+void complete_control_operation() {
+  rebuild_tree();
   for (;;) {
     Tenant* dying = nullptr;  // Children of a dying tenant went before it, so any order does.
     tenants_by_id.for_each([&dying](uint32_t, Tenant* tenant) {
@@ -66,48 +77,97 @@ void tenants_after_fork_child() {
     if (dying == nullptr) break;
     complete_offline(*dying);
   }
+  // Only now: the contexts of tenants that were empty have just died, and are in the lists as well.
+  ContextList::forget_dead();
   for_each_in_subtree(root_tenant, [](Tenant& tenant) {
     tenant.contexts.repair(&tenant);
     return true;
   });
 }
 
-bool validate_tenants(bool quiet) {
+}  // namespace
+
+void tenants_after_fork_child(bool sections_cut_off) {
+  if (tenants_mutex.try_lock()) {  // No operation was under way.
+    tenants_mutex.unlock();
+  } else {
+    tenants_mutex.reset_after_fork();
+    complete_control_operation();
+  }
+  if (!sections_cut_off) return;
+  drop_forgotten_reclaim_states();
+  mend_counters(root_tenant);
+}
+
+namespace {
+
+struct Listed {
+  const char* wrong;  // nullptr: nothing.
+  uint64_t bytes;
+};
+
+Listed check_children(const Tenant& tenant) {
+  uint32_t children = 0;
+  uint64_t usage = 0;
+  const Tenant* previous = nullptr;
+  for (const Tenant* child = tenant.first_child.load(std::memory_order_relaxed); child != nullptr;
+       child = child->next_sibling.load(std::memory_order_relaxed)) {
+    if (child->parent() != &tenant || child->previous_sibling != previous)
+      return {"the tenants' tree is wrong", 0};
+    usage += child->counter.usage();
+    previous = child;
+    ++children;
+  }
+  if (children != tenant.children.load(std::memory_order_relaxed))
+    return {"a tenant's count of children is wrong", 0};
+  return {nullptr, usage};
+}
+
+Listed check_contexts(const Tenant& tenant) {
+  uint64_t held = 0;
+  for (const AccountingContext* c = tenant.contexts.first(); c != nullptr; c = c->next()) {
+    if (c->tenant() != &tenant) return {"a context is in another tenant's list", 0};
+    held += c->held();
+  }
+  // At least its own; the root's comes with the first tenant.
+  if (tenant.contexts.first() == nullptr && &tenant != &root_tenant)
+    return {"a tenant has no context", 0};
+  return {nullptr, held};
+}
+
+const char* check_tenant(const Tenant& tenant, bool quiet) {
+  const Listed below = check_children(tenant);
+  if (below.wrong) return below.wrong;
+  const Listed held = check_contexts(tenant);
+  if (held.wrong) return held.wrong;
+  // Every byte of usage is held by one context, here or below.
+  const uint64_t usage = tenant.counter.usage();
+  if (quiet && usage < below.bytes + held.bytes)
+    return "a tenant's usage is less than what is held";
+  if (quiet && usage > below.bytes + held.bytes)
+    return "a tenant's usage is more than what is held";
+  if (&tenant == &root_tenant) return nullptr;
+  if (tenant_by_id(tenant.id()) != &tenant) return "a tenant is not in the table of ids";
+  if (find_child(*tenant.parent(), tenant.name(), tenant.name_length) != &tenant)
+    return "a tenant is not found by its name";
+  return nullptr;
+}
+
+}  // namespace
+
+const char* check_tenants(bool quiet) {
   MutexGuard guard(tenants_mutex);
-  if (!tenants_by_id.validate()) return false;
+  if (!tenants_by_id.validate()) return "the tenants' table of ids is wrong";
   uint32_t listed = 0, tabled = 0;
-  bool good = true;
+  const char* wrong = nullptr;
   for_each_in_subtree(root_tenant, [&](Tenant& tenant) {
     ++listed;
-    uint32_t children = 0;
-    uint64_t below = 0, held = 0;
-    const Tenant* previous = nullptr;
-    for (const Tenant* child = tenant.first_child.load(std::memory_order_relaxed); child != nullptr;
-         child = child->next_sibling.load(std::memory_order_relaxed)) {
-      good &= child->parent() == &tenant && child->previous_sibling == previous;
-      below += child->counter.usage();
-      previous = child;
-      ++children;
-    }
-    const AccountingContext* previous_context = nullptr;
-    for (const AccountingContext* c = tenant.contexts.first(); c != nullptr; c = c->next()) {
-      good &= c->tenant() == &tenant;
-      held += c->held();
-      previous_context = c;
-    }
-    // At least its own; the root's comes with the first tenant.
-    good &= previous_context != nullptr || &tenant == &root_tenant;
-    good &= children == tenant.children.load(std::memory_order_relaxed);
-    // Every byte of usage is held by one context, here or below.
-    good &= !quiet || tenant.counter.usage() == below + held;
-    if (&tenant != &root_tenant) {
-      good &= tenant_by_id(tenant.id()) == &tenant;
-      good &= find_child(*tenant.parent(), tenant.name(), tenant.name_length) == &tenant;
-    }
-    return true;
+    wrong = check_tenant(tenant, quiet);
+    return wrong == nullptr;
   });
+  if (wrong) return wrong;
   tenants_by_id.for_each([&tabled](uint32_t, Tenant*) { return ++tabled != 0; });
-  return good && listed == tabled + 1;
+  return listed == tabled + 1 ? nullptr : "a tenant is in the table of ids and not in the tree";
 }
 
 }  // namespace tenure

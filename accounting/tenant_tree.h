@@ -67,14 +67,16 @@ uint32_t tenants_online();
 
 // In a fork child, after grace:: and deferred::after_fork_child(): makes tenants_mutex anew and
 // mends what another thread's control operation left half done: a creation is undone or done, an
-// offline is completed.
-void tenants_after_fork_child();
+// offline is completed. `sections_cut_off`, what grace::after_fork_child() has said: then counters
+// are also mended, as a charge may have been entered at some levels only, and what was published for
+// a tenant that went is taken away. What contexts hold is the truth; what a vanished thread had held
+// for itself stays held.
+void tenants_after_fork_child(bool sections_cut_off);
 
-// Whether lists, counts, table and contexts agree. Takes tenants_mutex. `quiet`: no charge is under
-// way, so every byte of usage must also be held by exactly one context. In a fork child what other
-// threads were charging at the fork stays as it was: each may have left one charge at some levels
-// only, which nobody will take back.
-bool validate_tenants(bool quiet = true);
+// What is wrong with lists, counts, table and contexts, or nullptr. Takes tenants_mutex. `quiet`: no
+// charge is under way, so every byte of usage must also be held by exactly one context.
+const char* check_tenants(bool quiet = true);
+inline bool validate_tenants(bool quiet = true) { return check_tenants(quiet) == nullptr; }
 
 // The tenant after `at` in a walk of `top` and all below it, parents first; nullptr at the end. In
 // a read section.

@@ -137,6 +137,7 @@ TENURE_SLOW uint32_t take_from_page_heap(uint32_t granules, uint32_t alignment, 
   RunDescriptor& descriptor = arena.descriptors.at(number);
   describe(descriptor, run.granule, granules);
   descriptor.moved = false;
+  descriptor.context = nullptr;
   arena.page_map.set(run.granule, 1, 0, number);
   return number;
 }

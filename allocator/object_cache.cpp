@@ -131,7 +131,9 @@ int destroy_object_cache(CacheFamily& family, size_t* live) {
   grace::synchronize();
   while (Cache* child = children) {
     children = child->next;
+    Tenant* const owner = child->owner;
     free_cache(*child);
+    owner->unpin();
   }
   free_cache(*family.root);
   family.children.destroy();

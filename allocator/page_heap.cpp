@@ -356,6 +356,11 @@ size_t PageHeap::purge_free(size_t most) {
   return purged;
 }
 
+void PageHeap::repair_hints() {
+  const uint32_t frontier = frontier_.load(std::memory_order_acquire);
+  for (uint32_t index = 0; index < frontier; ++index) update_hints(index);
+}
+
 PageHeapStats PageHeap::stats() const {
   PageHeapStats stats{};
   const uint32_t frontier = frontier_.load(std::memory_order_acquire);

@@ -62,6 +62,9 @@ public:
   // Returns free pages to the system, about `most` bytes; from the end, which is to become empty.
   size_t purge_free(size_t most);
 
+  // In a fork child: hints that a thread which is gone has left behind are brought in line.
+  void repair_hints();
+
   PageHeapStats stats() const;
   // Memory that may be resident, used or free. One load.
   size_t resident_bytes() const {

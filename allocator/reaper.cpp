@@ -1,6 +1,7 @@
 #include "allocator/reaper.h"
 
 #include "accounting/reclaim.h"
+#include "accounting/tenant_ids.h"
 #include "allocator/arena.h"
 #include "allocator/charge_stock.h"
 #include "allocator/depots.h"
@@ -55,7 +56,7 @@ void destroy_cache(Cache& cache) {
     if (gone->class_id == kNamedClass && slot != 0) front_space.release_pair(slot);
     Tenant* const owner = gone->owner;
     meta_arena.destroy(gone);
-    owner->unpin();  // Taken by reap_heap().
+    owner->unpin();  // Taken when the cache was made.
   });
 }
 
@@ -78,8 +79,11 @@ bool reap_heap(TenantHeap& heap, bool& any_destroyed) {
     cache->next = heap.dead;
     heap.dead = cache;
   }
-  // One pin is the heap's. With another, somebody may still allocate by an older look, or a cache is on its way out.
-  const bool unreachable = heap.tenant->pins.load(std::memory_order_acquire) == 1;
+  uint32_t pins = 1;  // The heap's, and one of each cache here.
+  for (const Cache* cache = heap.dead; cache != nullptr; cache = cache->next) ++pins;
+  // With another, somebody may still allocate by an older look, or a cache is on its way out; or, in a fork child, lost between two lists
+  // with a thread that is gone: then its slabs still name the front, which must not become another tenant's.
+  const bool unreachable = heap.tenant->pins.load(std::memory_order_acquire) == pins;
   bool on_their_way = false;
   for (Cache** link = &heap.dead; Cache* cache = *link;) {
     seal(*cache);
@@ -87,7 +91,6 @@ bool reap_heap(TenantHeap& heap, bool& any_destroyed) {
     if (unreachable && cache->slabs.load(std::memory_order_acquire) == 0 &&
         chains_in_depots(*cache) == 0) {
       *link = cache->next;
-      heap.tenant->pin();
       destroy_cache(*cache);
       on_their_way = true;
     } else {
@@ -156,9 +159,11 @@ Reaped reap_heaps(size_t most) {
   Reaped reaped;
   for (size_t left = most < dead_count ? most : dead_count; left > 0; --left) {
     TenantHeap& heap = *dead_first;
+    const bool gone = reap_heap(heap, reaped.destroyed);
+    // Only now, so that a fork child finds it.
     dead_first = heap.next;
     --dead_count;
-    if (reap_heap(heap, reaped.destroyed)) {
+    if (gone) {
       destroy_heap(heap);
     } else {
       enqueue(heap);
@@ -166,6 +171,17 @@ Reaped reap_heaps(size_t most) {
     }
   }
   return reaped;
+}
+
+void drop_forgotten_caches() {
+  grace::ReadSection section;
+  for_each_family([](CacheFamily& family) {
+    family.children.for_each([&family](uint32_t id, Cache* cache) {
+      if (tenants_by_id.load(id) != cache->owner && family.children.clear_if(id, cache))
+        retire_late(*heap_of(*cache->owner), *cache);
+      return true;
+    });
+  });
 }
 
 void repair_reaper_after_fork() {

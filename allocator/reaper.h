@@ -28,6 +28,9 @@ size_t reap_some(Tenant& top, size_t bytes);
 
 // In a fork child: finds the end of the queue anew. What a vanished thread had in hand is lost to the child.
 void repair_reaper_after_fork();
+// In a fork child in which read sections were cut off, after the tenants' tree was mended: retires the caches that a thread has published
+// for a tenant that went, and would have taken back itself. Under the id's next owner, nobody could.
+void drop_forgotten_caches();
 
 // Gives back the descriptors of slabs that died while they were on the list. No slab is alive.
 void forget_dead_slabs(Cache& cache);

@@ -209,6 +209,11 @@ void empty_stashes_before_growth() {
 void repair_stashes_after_fork() {
   if (!emptying.load(std::memory_order_relaxed)) return;
   release_taken();
+  // What was taken from a word between two steps is lost; the word is not.
+  for_each_word([](std::atomic<ChainWord>& word, std::atomic<ChainWord>&) {
+    if (word.load(std::memory_order_relaxed) == kStoppedWord)
+      word.store(kClosedWord, std::memory_order_relaxed);
+  });
   emptying.store(false, std::memory_order_relaxed);
 }
 

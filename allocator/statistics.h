@@ -78,7 +78,8 @@ void collect_family_statistics(const CacheFamily& family, FamilyStatistics& stat
 // Text or JSON to a file descriptor.
 void print_statistics(int fd, bool json);
 
-// Checks every structure of the heap, while no other thread is in the allocator. nullptr, or what is wrong.
-const char* validate_heap();
+// Checks every structure of the heap, while no other thread is in the allocator. nullptr, or what is wrong. *only_lost: nothing but that
+// memory or charges are nobody's any more, as may be in a fork child: what other threads had in their hands.
+const char* validate_heap(bool* only_lost = nullptr);
 
 }  // namespace tenure

@@ -56,6 +56,7 @@ Cache* publish_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, Cach
   *error = found == nullptr && tenant.online();
   if (found != mine) {
     meta_arena.destroy(mine);
+    tenant.unpin();
     return found && found->owner == &tenant ? found : nullptr;
   }
   full_fence();
@@ -77,6 +78,7 @@ TENURE_SLOW Cache* make_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& fam
     return nullptr;
   }
   cache->init_child(*family.root, tenant);
+  tenant.pin();  // The caller has a pin. Given back by who destroys the cache.
   if (cache->class_id != kNamedClass) {
     // Release: who sees the cache sees the bit. publish_cache() has the rest of the argument.
     heap.classes.fetch_or(uint64_t{1} << index_of(cache->class_id), std::memory_order_release);

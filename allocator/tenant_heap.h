@@ -17,8 +17,8 @@ constexpr uint16_t steps_to_cache(const Cache& pool) {
   return pool.capacity | kFewest;
 }
 
-// Exists from the tenant's first allocation, with a pin on the tenant, until the reaper finds that
-// nothing is left. Tenant::allocator_data points to it.
+// Exists from the tenant's first allocation, with a pin on the tenant (and another of each cache), until the reaper
+// finds that nothing is left. Tenant::allocator_data points to it.
 struct alignas(64) TenantHeap {
   explicit TenantHeap(Tenant* owner)
       : tenant(owner), classes(is_isolated(*owner) ? (uint64_t{1} << kClassCount) - 1 : 0) {}

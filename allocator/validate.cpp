@@ -93,34 +93,88 @@ const char* check_cache(const Cache& cache) {
   return listed == cache.partial.size() ? nullptr : "the partial list's count is wrong";
 }
 
-}  // namespace
+// Whether nothing leads to the run: it was in the hands of a thread that is gone. Who makes a run sets its entries last, who frees one
+// clears them first; a slab's memory is nobody else's meanwhile, that of an object that was being moved may be.
+bool is_lost(const RunDescriptor& run, uint32_t number) {
+  const auto entry = [&run](uint32_t i) {
+    return arena.page_map.at(run.granule + i).descriptor.load(std::memory_order_relaxed);
+  };
+  if (run.kind != RunKind::kSlab) return entry(0) != number;
+  bool missing = false;
+  for (uint32_t i = 0; i < run.granules; ++i) {
+    if (entry(i) != 0 && entry(i) != number) return false;
+    missing |= entry(i) == 0;
+  }
+  return missing;
+}
 
-const char* validate_heap() {
-  if (!bootstrapped()) return nullptr;
-  if (!arena.page_heap.validate()) return "the page heap's hints are wrong";
-  uint64_t used = 0, charged = stocked_below(root_tenant);
+// Only a large object's first granule has an entry.
+const char* check_large(const RunDescriptor& run) {
+  for (uint32_t i = 0; i < run.granules; ++i) {
+    if (!arena.page_heap.is_used(run.granule + i)) return "a large object's granule is free";
+    const GranuleEntry& entry = arena.page_map.at(run.granule + i);
+    if (i > 0 && entry.descriptor.load(std::memory_order_relaxed) != 0)
+      return "a granule is used twice";
+  }
+  return nullptr;
+}
+
+struct Found {
+  const char* wrong = nullptr;
+  const char* lost = nullptr;
+  uint64_t used = 0,
+           charged = 0;  // Bytes of runs, and what is charged for them and for pooled objects.
+};
+
+Found check_runs() {
+  Found found;
   for (uint32_t number = 1; number < arena.descriptors.end(); ++number) {
     const RunDescriptor& run = arena.descriptors.at(number);
-    if (run.kind == RunKind::kNone) continue;
-    if (run.kind == RunKind::kSlab) {
-      if (const char* wrong = check_slab(run, number)) return wrong;
-      if (run.state.load(std::memory_order_relaxed).dead()) continue;
+    const bool slab = run.kind == RunKind::kSlab;
+    if (run.kind == RunKind::kNone || (slab && run.state.load(std::memory_order_acquire).dead()))
+      continue;
+    if (is_lost(run, number)) {
+      found.lost = "a run is lost";
+      continue;
     }
-    used += size_t{run.granules} * kGranuleSize;
-    if (run.kind == RunKind::kSlab) charged += tagged_bytes(run);
-    if (run.context) charged += size_t{run.granules} * kGranuleSize;
+    if (const char* wrong = slab ? check_slab(run, number) : check_large(run)) {
+      found.wrong = wrong;
+      return found;
+    }
+    const size_t bytes = size_t{run.granules} * kGranuleSize;
+    found.used += bytes;
+    if (slab) found.charged += tagged_bytes(run);
+    if (run.context) found.charged += bytes;
   }
-  if (used != arena.page_heap.stats().used_bytes) return "granules are lost or used twice";
+  return found;
+}
+
+}  // namespace
+
+const char* validate_heap(bool* only_lost) {
+  if (only_lost) *only_lost = false;
+  if (!bootstrapped()) return nullptr;
+  if (!arena.page_heap.validate()) return "the page heap's hints are wrong";
+  const Found found = check_runs();
+  if (found.wrong) return found.wrong;
+  const char* lost = found.lost;
+  const uint64_t used = arena.page_heap.stats().used_bytes;
+  if (used < found.used) return "granules are used twice";
+  if (used > found.used) lost = "granules are lost";
   if (const char* wrong = validate_stashes()) return wrong;
   const char* wrong = nullptr;
   for_each_cache([&wrong](const Cache& cache) {
     if (wrong == nullptr) wrong = check_cache(cache);
   });
   if (wrong) return wrong;
-  if (!validate_tenants()) return "the tenants' tree or their charges are wrong";
+  if (const char* tenants = check_tenants()) return tenants;
+  const uint64_t charged = found.charged + stocked_below(root_tenant);
   uint64_t held = 0;
   for_each_context([&held](const AccountingContext& context) { held += context.held(); });
-  return held == charged ? nullptr : "charges and charged memory differ";
+  if (held < charged) return "memory is charged to nobody";
+  if (held > charged) lost = "charges are lost: their memory is not there";
+  if (lost && only_lost) *only_lost = true;
+  return lost;
 }
 
 }  // namespace tenure

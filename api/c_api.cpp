@@ -5,6 +5,7 @@
 #include "allocator/bootstrap.h"
 #include "allocator/helper.h"
 #include "allocator/statistics.h"
+#include "api/lifecycle.h"
 #include "base/log.h"
 #include "tenure/tenure.h"
 
@@ -43,8 +44,9 @@ TENURE_EXPORT void tenure_stats_print(int fd, int json) { tenure::print_statisti
 
 TENURE_EXPORT int tenure_validate(void) {
   const tenure::HelperPause helper_waits;
-  const char* const wrong = tenure::validate_heap();
+  bool only_lost = false;
+  const char* const wrong = tenure::validate_heap(&only_lost);
   if (wrong == nullptr) return 0;
   tenure::log_line(wrong);
-  return -EIO;
+  return only_lost && tenure::threads_lost_in_fork() ? -EOWNERDEAD : -EIO;
 }

@@ -2,6 +2,7 @@
 //
 // malloc needs none of this to have run: it sets itself up at its first call, whenever that is.
 #include <pthread.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include "accounting/lru.h"
@@ -15,20 +16,27 @@
 #include "allocator/reaper.h"
 #include "allocator/statistics.h"
 #include "api/helper_thread.h"
+#include "api/lifecycle.h"
 
 namespace {
+
+// Set in a fork child, which has one thread then.
+constinit bool lost_threads = false;
 
 // No prepare handler: every state another thread can be stopped in is valid, so there is nothing to wait for. (glibc takes its
 // stdio locks after an interposer's prepare handler; taking locks there is how other allocators hang in a fork.)
 void in_child() {
-  tenure::grace::after_fork_child();
+  lost_threads = lost_threads || !__libc_single_threaded;
+  const bool sections_cut_off = tenure::grace::after_fork_child();
   tenure::deferred::after_fork_child();
   tenure::shrinkers_after_fork_child();
   tenure::lrus_after_fork_child();
   tenure::repair_reaper_after_fork();
-  tenure::tenants_after_fork_child();
+  tenure::tenants_after_fork_child(sections_cut_off);
+  if (sections_cut_off) tenure::drop_forgotten_caches();
   tenure::repair_stocks_after_fork();
   tenure::repair_fronts_after_fork();
+  if (lost_threads) tenure::arena.page_heap.repair_hints();
   tenure::repair_helper_after_fork();
   tenure::forget_helper_after_fork();
 }
@@ -45,3 +53,5 @@ __attribute__((destructor(101))) void finish() {
 }
 
 }  // namespace
+
+bool tenure::threads_lost_in_fork() { return lost_threads; }

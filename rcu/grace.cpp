@@ -132,8 +132,9 @@ void synchronize() {
   }
 }
 
-void after_fork_child() {
+bool after_fork_child() {
   uint32_t next = current_set.load(std::memory_order_relaxed);
+  bool cut_off = false;
   if (in_read_section()) {
     // Which of our sections had been counted at the instant of the signal cannot be told, so they
     // stay in the set they are in, which is left alone, and grace periods wait until this thread is
@@ -143,8 +144,9 @@ void after_fork_child() {
     next ^= 1;
   } else {
     inherited_by.store(nullptr, std::memory_order_relaxed);
+    cut_off = !bank_is_empty(0) || !bank_is_empty(1);
   }
-  if (frozen) return;
+  if (frozen) return false;
   for (Slot& slot : sets[next].slots) {
     for (unsigned bank = 0; bank < 2; ++bank) {
       slot.entered[bank].store(0, std::memory_order_relaxed);
@@ -152,6 +154,7 @@ void after_fork_child() {
     }
   }
   current_set.store(next, std::memory_order_relaxed);
+  return cut_off;
 }
 
 }  // namespace tenure::grace

@@ -69,10 +69,11 @@ bool passed(Cookie cookie);
 void synchronize();
 
 // In a fork child, before any other thread exists: the sections of the parent's other threads are
-// gone. Nothing is needed before fork or in the parent. May be called with a section of this thread
+// gone. True if there were any: what they were doing was cut off in the middle (and nothing of this
+// thread's was). Nothing is needed before fork or in the parent. May be called with a section of this thread
 // open (fork in a signal handler): grace periods then start to pass when it ends; after a second
 // such fork inside the same section they never do (memory is then not reused, and synchronize()
 // must not be called).
-void after_fork_child();
+bool after_fork_child();
 
 }  // namespace tenure::grace

@@ -185,7 +185,6 @@ bool RcuArrayCore::validate() const {
   if (directory == nullptr) return true;
   for (uint32_t i = 0; i < directory->leaves; ++i) {
     const LeafEntry entry = directory->entry(i);
-    if (entry.frozen()) return false;
     const auto* leaf = static_cast<const Leaf*>(entry.leaf());
     uint32_t taken = 0;
     for (uint32_t slot = 0; leaf != nullptr && slot < kLeafSlots; ++slot) {

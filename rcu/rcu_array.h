@@ -105,7 +105,8 @@ public:
 
   // Metadata the array holds at some moment.
   size_t bytes() const { return core_.bytes(); }
-  // Whether counts and slots agree. No operation may be under way.
+  // Whether counts and slots agree. No operation may be under way; one that a fork has cut off may have
+  // left frozen entries, which the next change thaws.
   bool validate() const { return core_.validate(); }
   // Frees leaves and directory at once: nobody can reach the array any more (after a grace period).
   void destroy() { core_.destroy(); }

@@ -54,7 +54,8 @@ TENURE_API int tenure_stats(struct tenure_stats* stats);
 TENURE_API void tenure_stats_print(int fd, int json);
 
 /* Checks every structure of the heap. 0, or -EIO with a line on stderr that says what is wrong. Must be called while no other thread
- * is in an allocation function. */
+ * is in an allocation function. In the child of a fork: -EOWNERDEAD, with a line, if all is well but for memory or charges that are
+ * lost, as other threads had them in their hands at the fork. */
 TENURE_API int tenure_validate(void);
 
 /* ---- Tenants -------------------------------------------------------------------------------------------------------

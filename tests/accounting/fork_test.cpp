@@ -9,6 +9,7 @@
 
 #include "accounting/tenant_ids.h"
 #include "tests/accounting/tree_fixture.h"
+#include "tests/blackbox/support/every_instruction.h"
 
 namespace tenure {
 namespace {
@@ -16,9 +17,9 @@ namespace {
 using ForkTest = TreeTest;
 
 void after_fork_child() {
-  grace::after_fork_child();
+  const bool sections_cut_off = grace::after_fork_child();
   deferred::after_fork_child();
-  tenants_after_fork_child();
+  tenants_after_fork_child(sections_cut_off);
 }
 
 int status_of(pid_t child) {
@@ -46,7 +47,7 @@ TEST_F(ForkTest, ChildHasItsOwnCounters) {
 int use_tree_in_child(Tenant& a) {
   alarm(120);
   after_fork_child();
-  if (!validate_tenants(false)) return 1;
+  if (!validate_tenants()) return 1;
   Tenant *made = nullptr, *inner = nullptr;
   if (create_tenant(a, "of the child", &made) != 0) return 2;
   if (create_tenant(*made, "inner", &inner) != 0) return 3;
@@ -60,7 +61,7 @@ int use_tree_in_child(Tenant& a) {
   uncharge(*context, 123);
   flush_tenants();
   if (tenants_online() != 0) return 8;
-  if (!validate_tenants(false)) return 9;
+  if (!validate_tenants()) return 9;
   if (deferred::pending() != 0) return 10;
   return 0;
 }
@@ -97,14 +98,13 @@ TEST_F(ForkTest, AtAnyMomentOfAControlOperation) {
   for (auto& thread : threads) thread.join();
 }
 
-// The same without chance: each hook of offline forks while the operation stands still there.
-TEST_F(ForkTest, InEveryHookOfOffline) {
+// The same without chance: each hook of offline forks while the operation stands still there. `bytes`: what is still held.
+void fork_in_every_hook(Tenant& a, Tenant& b, uint64_t bytes) {
   static std::vector<int> results;
   static Tenant* top;
   results.clear();
-  top = &make(root_tenant, "a");
-  Tenant& b = make(*top, "b");
-  AccountingContext* context = charge(b, 5, RequestKind::kSmall);
+  top = &a;
+  AccountingContext* context = bytes == 0 ? nullptr : charge(b, bytes, RequestKind::kSmall);
   constexpr auto fork_here = [](Tenant&) {
     // From another thread, as the operation's own does not fork.
     std::thread([] {
@@ -120,8 +120,63 @@ TEST_F(ForkTest, InEveryHookOfOffline) {
   EXPECT_EQ(offline_tenant(b, 0), 0);
   register_offline_hooks({});
   EXPECT_EQ(results, (std::vector<int>{0, 0, 0, 0}));
-  uncharge(*context, 5);
+  if (context) uncharge(*context, bytes);
 }
+
+TEST_F(ForkTest, InEveryHookOfOffline) {
+  Tenant& a = make(root_tenant, "a");
+  fork_in_every_hook(a, make(a, "b"), 5);
+}
+
+// Then it is the child that takes the tenant's context to zero.
+TEST_F(ForkTest, InEveryHookOfOfflineOfAnEmptyTenant) {
+  Tenant& a = make(root_tenant, "a");
+  fork_in_every_hook(a, make(a, "b"), 0);
+}
+
+#if defined(__x86_64__)
+// A fork after each single instruction of body().
+template <typename Body>
+void fork_at_every_instruction(Tenant& a, Body body) {
+  EveryInstruction::run(1, 1, body, [&a](uint64_t number) {
+    const pid_t child = fork();
+    if (child == 0) _exit(use_tree_in_child(a));
+    const int status = status_of(child);
+    EXPECT_EQ(status, 0) << "instruction " << number;
+    return status == 0;
+  });
+}
+
+TEST_F(ForkTest, AtEveryInstructionOfCreate) {
+  Tenant& a = make(root_tenant, "a");
+  Tenant* made = nullptr;
+  fork_at_every_instruction(a, [&] { create_tenant(a, "made", &made); });
+  handles_.push_back(made);
+}
+
+TEST_F(ForkTest, AtEveryInstructionOfOfflineOfAnEmptyTenant) {
+  Tenant& a = make(root_tenant, "a");
+  Tenant& b = make(a, "b");
+  make(b, "c");
+  fork_at_every_instruction(a, [&] { offline_tenant(b, kOfflineRecursive); });
+}
+
+TEST_F(ForkTest, AtEveryInstructionOfOfflineAndUncharge) {
+  Tenant& a = make(root_tenant, "a");
+  Tenant& b = make(a, "b");
+  Tenant& beside = make(a, "beside");
+  AccountingContext* context = charge(b, 10, RequestKind::kSmall);
+  AccountingContext* other = charge(beside, 10, RequestKind::kSmall);
+  fork_at_every_instruction(a, [&] {
+    offline_tenant(b, 0);
+    uncharge(*context, 10);
+    context = charge(beside, 10, RequestKind::kSmall);
+    reap_tenants();
+  });
+  uncharge(*context, 10);
+  uncharge(*other, 10);
+}
+#endif
 #endif
 
 }  // namespace

@@ -270,11 +270,11 @@ TEST_F(ShrinkerTest, AForkChildOfAThreadedProcessHasNone) {
   const pid_t child = fork();
   if (child == 0) {
     alarm(20);
-    grace::after_fork_child();
+    const bool sections_cut_off = grace::after_fork_child();
     deferred::after_fork_child();
     shrinkers_after_fork_child();
     lrus_after_fork_child();
-    tenants_after_fork_child();
+    tenants_after_fork_child(sections_cut_off);
     if (fits(a, 1)) _exit(1);  // Nobody lets anything go.
     // A call of a thread that is gone is not waited for, and the LRU works.
     if (unregister_shrinker(slow) != 0) _exit(2);

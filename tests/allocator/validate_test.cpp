@@ -1,6 +1,8 @@
 // Each promise that validate_heap() checks, broken on purpose and mended again.
 #include <string>
 
+#include "accounting/charge.h"
+#include "accounting/tenant_tree.h"
 #include "allocator/drain.h"
 #include "allocator/front.h"
 #include "tests/allocator/heap_support.h"
@@ -115,10 +117,50 @@ TEST_F(ValidateTest, DepotChains) {
 TEST_F(ValidateTest, LostGranules) {
   const tenure::Run run = arena.page_heap.allocate(1, 1, Fill::kAny, Growth::kOpen);
   ASSERT_TRUE(run);
-  const char* const wrong = validate_heap();
+  bool only_lost = false;
+  const char* const wrong = validate_heap(&only_lost);
   ASSERT_NE(wrong, nullptr);
-  EXPECT_EQ(std::string(wrong), "granules are lost or used twice");
+  EXPECT_EQ(std::string(wrong), "granules are lost");
+  EXPECT_TRUE(only_lost);
   arena.page_heap.release(run.granule, 1);
+}
+
+TEST_F(ValidateTest, GranulesUsedTwice) {
+  void* const large = allocate(3 * kGranuleSize);
+  const uint32_t first = granule_of(large);
+  const uint32_t number = arena.page_map.at(first).descriptor.load();
+  EXPECT_EQ(with(arena.page_map.at(first + 1).descriptor, number_), "a granule is used twice");
+  // Nothing leads to it.
+  EXPECT_EQ(with(arena.page_map.at(first).descriptor, uint32_t{0}), "granules are lost");
+  EXPECT_EQ(arena.page_map.at(first).descriptor.load(), number);
+  deallocate(large);
+}
+
+TEST_F(ValidateTest, Charges) {
+  Tenant* tenant = nullptr;
+  ASSERT_EQ(create_tenant(root_tenant, "validated", &tenant), 0);
+  AccountingContext* const context = tenant->context.load();
+  {
+    AccountingContext* const lost = charge(*tenant, 100, RequestKind::kSmall);
+    bool only_lost = false;
+    EXPECT_EQ(std::string(validate_heap(&only_lost)),
+              "charges are lost: their memory is not there");
+    EXPECT_TRUE(only_lost);
+    uncharge(*lost, 100);
+  }
+  slab_->context = context;
+  EXPECT_EQ(std::string(validate_heap()), "memory is charged to nobody");
+  slab_->context = nullptr;
+  tenant->counter.mend(1);  // More than the root's.
+  EXPECT_EQ(std::string(validate_heap()), "a tenant's usage is less than what is held");
+  tenant->counter.mend(0);
+  root_tenant.counter.mend(root_tenant.counter.usage() + 1);
+  EXPECT_EQ(std::string(validate_heap()), "a tenant's usage is more than what is held");
+  root_tenant.counter.mend(root_tenant.counter.usage() - 1);
+  EXPECT_EQ(validate_heap(), nullptr);
+  offline_tenant(*tenant, 0);
+  tenant->unpin();
+  flush_tenants();
 }
 
 TEST_F(ValidateTest, FreedGranules) {

@@ -1,0 +1,8 @@
+#pragma once
+
+namespace tenure {
+
+// Whether this process is the fork child of one that had other threads, or that one's child: what they had in their hands is lost to it.
+bool threads_lost_in_fork();
+
+}  // namespace tenure
