@@ -61,7 +61,7 @@ int main(int count, char** arguments) {
     return 1;
   }
   std::string row = arguments[1];
-  std::size_t number = 0;
+  std::size_t number = 64;  // The bytes, for rows of a size.
   if (const std::size_t slash = row.find('/'); slash != std::string::npos) {
     number = std::strtoul(row.c_str() + slash + 1, nullptr, 10);
     row.resize(slash);

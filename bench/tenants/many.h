@@ -21,7 +21,9 @@ void many_row(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) names[i] = "tenant" + std::to_string(i);
   const double each = 1.0 / static_cast<double>(count);
   const std::size_t before = resident_bytes();
-  const auto grown = [before] { return static_cast<double>(resident_bytes()) - before; };
+  const auto grown = [before] {
+    return static_cast<double>(resident_bytes()) - static_cast<double>(before);
+  };
 
   double begin = seconds_now();
   for (std::size_t i = 0; i < count; ++i) tenants[i] = Backend::create({}, names[i].c_str());

@@ -73,8 +73,7 @@ TENURE_API int tenure_validate(void);
 struct tenure_tenant;
 
 /* Flags of tenure_tenant_create(). */
-#define TENURE_DURABLE \
-  1u /* Threads that pthread_create() makes inside the tenant start inside it. */
+#define TENURE_DURABLE 1u /* Threads that pthread_create() makes inside it start inside it. */
 /* Shares no page with others; its memory is cleared before others get it. What tenants without this flag leave is not: others can
  * read it, also isolated ones. */
 #define TENURE_ISOLATED 2u
@@ -166,11 +165,10 @@ struct tenure_tenant_stats {
   size_t struct_size; /* Set by the caller to sizeof(struct tenure_tenant_stats) */
   size_t usage;       /* Charged now: runs that hold its objects and those below */
   size_t peak;        /* The highest usage so far, or since tenure_tenant_reset_peak() */
-  size_t
-      allocated; /* Its own objects, by class size, large ones by run; not what departed left it */
-  size_t cached; /* Its own free objects in CPU fronts, depots and slabs */
-  size_t meta;   /* The allocator's structures for it */
-  size_t failures;              /* Requests refused because of its max */
+  size_t allocated;   /* Its own objects, by class size, large ones by run; not what others left */
+  size_t cached;      /* Its own free objects in CPU fronts, depots and slabs */
+  size_t meta;        /* The allocator's structures for it */
+  size_t failures;    /* Requests refused because of its max */
   size_t events[TENURE_EVENTS]; /* Counts, by enum tenure_event */
   size_t children;              /* Online */
   size_t stalled_us; /* Microseconds in which a thread of the tenant or below waited for reclaim */

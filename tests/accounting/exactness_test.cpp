@@ -128,5 +128,66 @@ TEST_F(ExactnessTest, Stress) {
   EXPECT_TRUE(validate_tenants());
 }
 
+// The parent is full of charges that wander between its children, and these come and go.
+TEST_F(ExactnessTest, ChargesMoveWhileTheirTenantsGo) {
+  constexpr int kMovers = 3, kSlots = 3;
+  constexpr uint64_t kBytes = 1000;
+  Tenant& parent = make(root_tenant, "parent");
+  parent.set_policy(Policy::kFailAll);
+  parent.set_max(kMovers * kBytes);
+  const auto make_child = [&parent](int number) {
+    Tenant* child = nullptr;
+    EXPECT_EQ(create_tenant(parent, std::to_string(number).c_str(), &child), 0);
+    return child;
+  };
+  std::atomic<Tenant*> slots[kSlots];
+  int number = 0;
+  for (auto& slot : slots) slot = make_child(number++);
+  std::atomic<int> busy{kMovers};
+  std::atomic<long> refused{0}, seen{0};
+  AccountingContext* contexts[kMovers];
+  for (auto& context : contexts) context = charge(*slots[0].load(), kBytes, RequestKind::kLarge);
+  std::vector<std::thread> movers;
+  for (int t = 0; t < kMovers; ++t) {
+    movers.emplace_back([&, t] {
+      std::mt19937 random(static_cast<unsigned>(t) + 1);
+      for (int i = 0; i < kOperations; ++i) {
+        Tenant* to;
+        {
+          grace::ReadSection section;  // The tree's pin ends a grace period after the slot's.
+          to = slots[random() % kSlots].load();
+          to->pin();
+        }
+        if (AccountingContext* moved = charge(*to, kBytes, RequestKind::kLarge, contexts[t])) {
+          contexts[t] = moved;
+        } else {
+          ++refused;
+        }
+        if (parent.counter.usage() != kMovers * kBytes) ++seen;
+        to->unpin();
+      }
+      --busy;
+    });
+  }
+  while (busy != 0) {
+    Tenant* const old = slots[number % kSlots].exchange(make_child(number));
+    ++number;
+    EXPECT_EQ(offline_tenant(*old, 0), 0);
+    old->unpin();
+    std::this_thread::yield();
+  }
+  for (auto& mover : movers) mover.join();
+  EXPECT_EQ(refused.load(), 0) << "the parent has them already";
+  EXPECT_EQ(seen.load(), 0) << "nothing comes to it and nothing goes";
+  for (AccountingContext* context : contexts) uncharge(*context, kBytes);
+  EXPECT_EQ(parent.counter.usage(), 0u);
+  EXPECT_EQ(parent.counter.peak(), kMovers * kBytes);
+  for (auto& slot : slots) {
+    EXPECT_EQ(slot.load()->counter.usage(), 0u);
+    EXPECT_EQ(offline_tenant(*slot, 0), 0);
+    slot.load()->unpin();
+  }
+}
+
 }  // namespace
 }  // namespace tenure
