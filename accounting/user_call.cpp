@@ -1,5 +1,8 @@
 #include "accounting/user_call.h"
 
+#include <errno.h>
+#include <pthread.h>
+
 #include "accounting/tenant.h"
 #include "rcu/rseq_ops.h"
 
@@ -19,6 +22,7 @@ public:
   RootScope& operator=(const RootScope&) = delete;
 
 private:
+  const CancellationPause pause_;
   const CurrentScope outer_;
 };
 
@@ -45,6 +49,35 @@ size_t call_scan(const Shrinker& shrinker, Tenant& tenant, size_t most) {
     return 0;
   }
 }
+
+void call_handler(EventHandler handler, Tenant& tenant, EventKind kind, void* argument) {
+  const RootScope as_root;
+  try {
+    handler(tenant, kind, argument);
+  } catch (...) {
+  }
+}
+
+int call_visit(Visit visit, void* shown, void* argument) {
+  const CancellationPause pause;
+  try {
+    return visit(shown, argument);
+  } catch (...) {
+    return -ECANCELED;
+  }
+}
+
+bool call_constructor(void (*constructor)(void*), void* object) {
+  try {
+    constructor(object);
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+CancellationPause::CancellationPause() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+CancellationPause::~CancellationPause() { pthread_setcancelstate(before_, nullptr); }
 
 LruVerdict call_verdict(LruCallback callback, LruItem* item, void* argument) {
   try {
