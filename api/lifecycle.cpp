@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "accounting/events.h"
 #include "accounting/lru.h"
+#include "accounting/pressure.h"
 #include "accounting/shrinker.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
@@ -27,6 +29,8 @@ void in_child() {
   tenure::lrus_after_fork_child();
   tenure::repair_reaper_after_fork();
   tenure::tenants_after_fork_child();
+  tenure::pressure_after_fork_child();
+  tenure::events_after_fork_child();
   tenure::repair_stocks_after_fork();
   tenure::repair_fronts_after_fork();
   tenure::repair_helper_after_fork();
