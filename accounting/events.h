@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "rcu/grace.h"
+
 namespace tenure {
 
 struct Tenant;
@@ -26,20 +28,32 @@ constexpr uint32_t bit_of(EventKind kind) { return 1u << static_cast<unsigned>(k
 
 using EventHandler = void (*)(Tenant& tenant, EventKind kind, void* argument);
 
+// One kind's handler. It and its argument are written by whoever has set the bit "being changed" in
+// `calls`, while no call is under way, and read by who has counted a call.
+struct Listener {
+  std::atomic<EventHandler> handler{nullptr};
+  std::atomic<void*> argument{nullptr};
+  // {generation of the process : 32, being changed : 1, calls under way : 31}. What an earlier
+  // generation counted were threads of the fork's parent. Changed by compare-and-swap.
+  std::atomic<uint64_t> calls{0};
+};
+
 // What a tenant has only once someone listens. Lives as long as the tenant.
 struct Notifier {
   explicit Notifier(Tenant* owner) : tenant(owner) {}
 
   Tenant* const tenant;
-  std::atomic<int> eventfd{-1};             // The listener's; -1 none.
-  std::atomic<uint32_t> eventfd_mask{0};    // Which kinds it is told of.
-  std::atomic<uint32_t> unread{0};          // Kinds told and not yet read: they are not told again.
-  std::atomic<uint32_t> handled{0};         // Kinds with a handler.
-  std::atomic<uint32_t> pending{0};         // Kinds whose handler is to run.
-  std::atomic<bool> queued{false};          // In the queue of run_event_handlers().
-  Notifier* next = nullptr;                 // The queue's.
-  EventHandler handlers[kEventKinds] = {};  // Under tenants_mutex.
-  void* arguments[kEventKinds] = {};        // Under tenants_mutex.
+  std::atomic<int> eventfd{-1};           // The listener's; -1 none.
+  std::atomic<uint32_t> eventfd_mask{0};  // Which kinds it is told of.
+  std::atomic<uint32_t> unread{0};        // Kinds told and not yet read: they are not told again.
+  std::atomic<uint32_t> handled{0};       // Kinds with a handler.
+  std::atomic<uint32_t> pending{0};       // Kinds whose handler is to run.
+  grace::Cookie replaced =
+      0;  // When it has passed nobody writes to an earlier eventfd. Under tenants_mutex.
+  // In the queue of run_event_handlers(), or on its way there: the number of the attempt. 0: not.
+  std::atomic<uint64_t> queued{0};
+  Notifier* next = nullptr;  // The queue's.
+  Listener listeners[kEventKinds];
 };
 
 // Counts the event and tells listeners. In a read section or with a pin on the tenant. Lock-free,
@@ -47,21 +61,31 @@ struct Notifier {
 void record_event(Tenant& tenant, EventKind kind);
 
 // From now on the kinds of `mask` (bit_of) make `eventfd` readable; -1: none. The descriptor stays
-// the caller's; the tenant's last eventfd must not be closed before it has been replaced. Told once
-// until read_events(). 0 or -ENOMEM.
+// the caller's (a duplicate of our own would count against its limit, and be closed under us by who
+// closes all descriptors); afterwards nobody writes to the tenant's last one any more, so that it may
+// be closed: where there was one, this waits for a grace period. Told once until read_events(). 0,
+// -ENOMEM, or -EDEADLK where it would wait and is in a read section: then nothing has changed. Takes
+// tenants_mutex.
 int set_eventfd(Tenant& tenant, int eventfd, uint32_t mask);
 // Which kinds have happened since the last call (among those an eventfd is told of); they are told
 // again from now on.
 uint32_t read_events(Tenant& tenant);
 
-// Runs `handler` for every burst of the event; nullptr: no more. A call that has begun may outlast
-// the change. 0 or -ENOMEM. Takes tenants_mutex.
+// Runs `handler` for every burst of the event; nullptr: no more. Waits for calls of the one before;
+// nothing that they wait for may be held. 0, -ENOMEM, or -EDEADLK where there are such calls and this
+// one is from inside a handler or a shrinker, or in a read section: then nothing has changed. Takes
+// tenants_mutex.
 int set_event_handler(Tenant& tenant, EventKind kind, EventHandler handler, void* argument);
-// Runs the handlers of what has happened; returns how many. Called by checkpoints and at the end of
-// control operations, never by malloc or free. No lock held, not in a read section. What handlers
-// allocate is the caller's to charge (to the root).
+// Runs the handlers of what has happened, with the root as the current tenant; returns how many.
+// Called by checkpoints and at the end of control operations, never by malloc or free. Leaves it to
+// the next of these where the thread holds a lock of the library, is in a read section or in reclaim:
+// the operation was called by a callback, or in a signal handler. Takes no lock.
 size_t run_event_handlers();
 // Whether there is something to run: one load.
 bool events_pending();
+
+// In a fork child, after tenants_after_fork_child(): what other threads had taken from the queue to
+// run it comes back there, and their calls are forgotten.
+void events_after_fork_child();
 
 }  // namespace tenure

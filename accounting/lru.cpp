@@ -300,6 +300,7 @@ size_t lru_walk(Lru& lru, Tenant& tenant, LruCallback callback, void* argument, 
   if (items == 0) return 0;
   if (most > items) most = items;
   size_t removed = 0;
+  const CancellationPause pause;
   LruVerdict verdict = LruVerdict::kSkip;
   for (size_t shown = 0; shown < most && verdict != LruVerdict::kStop; ++shown) {
     HomeWord home;

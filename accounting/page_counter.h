@@ -96,7 +96,8 @@ public:
   UsageWord snapshot();
   // The highest usage a successful charge has seen since creation or reset.
   uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
-  void reset_peak() { peak_.store(usage(), std::memory_order_relaxed); }
+  void reset_peak() { reset_peak(usage()); }
+  void reset_peak(uint64_t bytes) { peak_.store(bytes, std::memory_order_relaxed); }
   // Requests refused because of this counter's max.
   uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
   void count_failure() { failures_.fetch_add(1, std::memory_order_relaxed); }

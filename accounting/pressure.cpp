@@ -29,6 +29,13 @@ PressureAverages unpack(uint64_t word) {
   return {static_cast<uint32_t>(word), static_cast<uint32_t>(word >> 32)};
 }
 
+void begin_stall(Tenant& tenant, uint64_t now_us) {
+  grace::ReadSection section;
+  for (Tenant* t = &tenant.nearest_online(); t != nullptr; t = t->parent()) {
+    if (ReclaimState* state = make_reclaim_state(*t)) state->pressure.begin(now_us);
+  }
+}
+
 }  // namespace
 
 uint64_t monotonic_us() {
@@ -96,23 +103,34 @@ void Pressure::advance(uint64_t now_us) {
   averaged_at_.store(now_us << 1, std::memory_order_release);
 }
 
-StallScope::StallScope(Tenant& tenant) : tenant_(tenant) {
+void Pressure::forget_threads(uint64_t now_us) {
+  total_us_.store(total_us(now_us), std::memory_order_relaxed);
+  stalled_.store(0, std::memory_order_relaxed);
+  averaged_at_.fetch_and(~uint64_t{1}, std::memory_order_relaxed);
+}
+
+// Under way only while it is counted everywhere: a fork in between loses a stall rather than keep one for ever.
+StallScope::StallScope(Tenant& tenant) : UnderWay(kKind), tenant_(tenant) {
   tenant_.pin();
-  const uint64_t now = monotonic_us();
-  grace::ReadSection section;
-  for (Tenant* t = &tenant.nearest_online(); t != nullptr; t = t->parent()) {
-    if (ReclaimState* state = make_reclaim_state(*t)) state->pressure.begin(now);
-  }
+  begin_stall(tenant, monotonic_us());
+  begin();
 }
 
 // A tenant that went meanwhile has no state any more; one that came has none that began.
 StallScope::~StallScope() {
+  end();
   const uint64_t now = monotonic_us();
   grace::ReadSection section;
   for (Tenant* t = &tenant_.nearest_online(); t != nullptr; t = t->parent()) {
     if (ReclaimState* state = find_reclaim_state(*t)) state->pressure.end(now);
   }
   tenant_.unpin();
+}
+
+void pressure_after_fork_child() {
+  const uint64_t now = monotonic_us();
+  forget_stalled_threads(now);
+  for_each_under_way<StallScope>([now](StallScope& own) { begin_stall(own.tenant(), now); });
 }
 
 PressureReport pressure_of(Tenant& tenant) {

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "accounting/under_way.h"
+
 namespace tenure {
 
 struct Tenant;
@@ -35,6 +37,9 @@ public:
   uint64_t total_us(uint64_t now_us) const;
   PressureAverages averages(uint64_t now_us);
 
+  // In a fork child: nobody is stalled, nobody averages.
+  void forget_threads(uint64_t now_us);
+
 private:
   static constexpr unsigned kSinceBits = 48;
   static constexpr uint64_t kOneThread = 1ULL << kSinceBits;
@@ -54,16 +59,22 @@ uint64_t monotonic_us();
 
 // This thread is stalled, for the length of the object, on behalf of the tenant and all above it.
 // The tenant is pinned by the caller, and here for as long. Not in a read section.
-class StallScope {
+class StallScope : public UnderWay {
 public:
+  static constexpr Kind kKind = Kind::kStall;
   explicit StallScope(Tenant& tenant);
   ~StallScope();
   StallScope(const StallScope&) = delete;
   StallScope& operator=(const StallScope&) = delete;
 
+  Tenant& tenant() const { return tenant_; }
+
 private:
   Tenant& tenant_;
 };
+
+// In a fork child: the threads that were stalled are gone, but for this one.
+void pressure_after_fork_child();
 
 struct PressureReport {
   uint64_t total_us;

@@ -2,6 +2,7 @@
 
 #include "accounting/pressure.h"
 #include "accounting/tenant.h"
+#include "accounting/under_way.h"
 #include "base/check.h"
 
 namespace tenure {
@@ -9,17 +10,28 @@ namespace {
 
 constinit ReclaimHooks registered;  // Constant after bootstrap.
 
-struct ThisThread {
+// Packed, so that other thread-locals find room behind the bytes: there is little.
+struct __attribute__((packed)) ThisThread {
   uint64_t uncharged;  // Wraps around, as the next.
   uint64_t released;
+  UnderWay* innermost;
   bool reclaiming;   // In a hook.
   bool quiet;        // QuietScope
   uint8_t charging;  // In how many charges: more than one in a signal handler.
 };
 // A signal handler leaves it as it found it, but for `uncharged` and `released`, which need not be exact.
-thread_local constinit ThisThread self __attribute__((tls_model("initial-exec"))) = {};
+alignas(8) thread_local constinit ThisThread self __attribute__((tls_model("initial-exec"))) = {};
 
-bool may_run_user_code() {
+// What a stage needs beside memory.
+bool may_run(ReclaimStage stage) {
+  switch (stage) {
+  case ReclaimStage::kPurge:
+    return true;
+  case ReclaimStage::kReap:
+    return !holds_lock();
+  case ReclaimStage::kShrink:
+    break;
+  }
   return self.charging <= 1 && !holds_lock() && !grace::in_read_section();
 }
 
@@ -41,8 +53,7 @@ void register_reclaim_hooks(const ReclaimHooks& hooks) { registered = hooks; }
 
 size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage) {
   const auto hook = hook_of(stage);
-  if (hook == nullptr || self.reclaiming) return 0;
-  if (stage == ReclaimStage::kShrink && !may_run_user_code()) return 0;
+  if (hook == nullptr || self.reclaiming || !may_run(stage)) return 0;
   self.reclaiming = true;
   const size_t freed = hook(top, bytes);
   self.reclaiming = false;
@@ -64,8 +75,23 @@ QuietScope::QuietScope(bool on) : outer_(self.quiet) { self.quiet = outer_ || on
 QuietScope::~QuietScope() { self.quiet = outer_; }
 bool refuses_quietly() { return self.quiet; }
 
+// The fences are for signal handlers, and for fork in the midst of what the frame stands for.
+void UnderWay::begin() {
+  outer = self.innermost;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  self.innermost = this;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+void UnderWay::end() {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  self.innermost = outer;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+UnderWay* innermost_under_way() { return self.innermost; }
+
 size_t reclaim_to(Tenant& top, size_t target) {
-  if (top.counter.usage() <= target) return 0;
+  // What was charged to a tenant that has gone is its parent's; its counter stands still.
+  if (!top.online() || top.counter.usage() <= target) return 0;
   const StallScope stalled(top);
   size_t total = 0;
   for (ReclaimStage stage : kReclaimStages) {

@@ -16,8 +16,8 @@ struct ReclaimHooks {
   // Has the LRUs of the subtree drop objects, respecting protection: accounting/shrink. Runs user
   // code.
   size_t (*shrink)(Tenant& top, size_t bytes) = nullptr;
-  // Gives back what departed tenants have left in caches. Takes tenants_mutex, so it is not for
-  // malloc.
+  // Gives back what departed tenants have left in caches. Under tenants_mutex, for which it does not
+  // wait: where that is held, whoever holds it reaps at its end. Not for malloc.
   size_t (*reap)(Tenant& top, size_t bytes) = nullptr;
 };
 
@@ -31,6 +31,9 @@ constexpr ReclaimStage kReclaimStages[] = {ReclaimStage::kPurge, ReclaimStage::k
 // Runs one stage for the subtree of `top`, which is pinned. Not in a read section. Does nothing
 // when this thread is in reclaim already (what a shrinker allocates must not shrink again). Returns
 // what the hook does.
+//
+// kReap is left out where the thread holds a lock of the library: in a visit of dead contexts, or a
+// signal handler in a control operation.
 //
 // kShrink runs user code, so it is also left out where the thread holds a lock of the library, is
 // in a read section, or charges already: all of these mean a signal handler that has interrupted

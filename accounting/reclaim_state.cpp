@@ -109,6 +109,14 @@ void clear_shrinker_mark(Tenant& tenant, uint32_t shrinker) {
   }
 }
 
+void forget_stalled_threads(uint64_t now_us) {
+  root_state.pressure.forget_threads(now_us);
+  states.for_each([now_us](uint32_t, ReclaimState* state) {
+    state->pressure.forget_threads(now_us);
+    return true;
+  });
+}
+
 size_t reclaim_states_bytes() {
   size_t bytes = states.bytes();
   states.for_each(

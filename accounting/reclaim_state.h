@@ -49,6 +49,9 @@ bool shrinker_marked(Tenant& tenant, uint32_t shrinker);
 bool any_shrinker_marked(Tenant& tenant);
 void clear_shrinker_mark(Tenant& tenant, uint32_t shrinker);
 
+// Pressure::forget_threads() of all.
+void forget_stalled_threads(uint64_t now_us);
+
 // Bytes of metadata of all.
 size_t reclaim_states_bytes();
 

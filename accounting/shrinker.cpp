@@ -1,7 +1,6 @@
 #include "accounting/shrinker.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/single_threaded.h>
 
 #include "accounting/lru.h"
@@ -11,7 +10,7 @@
 #include "accounting/user_call.h"
 #include "base/atomic_update.h"
 #include "base/meta_arena.h"
-#include "base/system_calls.h"
+#include "base/wait.h"
 
 namespace tenure {
 namespace {
@@ -74,17 +73,9 @@ bool wants(uint32_t index, Tenant& tenant) {
          (!shrinker->tied.load(std::memory_order_relaxed) || shrinker_marked(tenant, index));
 }
 
-// Calls last as long as the program likes, so there is nothing better than to look now and then.
 void wait_for_calls(const Shrinker& shrinker) {
-  for (unsigned looks = 0; shrinker.calls.load(std::memory_order_acquire) != kUnregistering;
-       ++looks) {
-    constexpr timespec kPause{0, 200'000};
-    if (looks < 16) {
-      sched_yield();
-    } else {
-      sys::sleep(kPause);
-    }
-  }
+  for (unsigned looks = 0; shrinker.calls.load(std::memory_order_acquire) != kUnregistering;)
+    wait_before_look(looks++);
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "accounting/user_call.h"
 
+#include <errno.h>
+#include <pthread.h>
+
 #include "accounting/catch_all.h"
 #include "accounting/root_scope.h"
 #include "accounting/tenant.h"
@@ -7,13 +10,18 @@
 namespace tenure {
 namespace {
 
+struct CallAsRoot {
+  const CancellationPause pause;
+  const RootScope root;
+};
+
 // The root has no handle.
 Tenant* handle_of(Tenant& tenant) { return &tenant == &root_tenant ? nullptr : &tenant; }
 
 }  // namespace
 
 size_t call_count(const Shrinker& shrinker, Tenant& tenant) {
-  const RootScope as_root;
+  const CallAsRoot call;
   size_t count = 0;
   const bool returned =
       returns([&] { count = shrinker.count(handle_of(tenant), shrinker.argument); });
@@ -21,13 +29,32 @@ size_t call_count(const Shrinker& shrinker, Tenant& tenant) {
 }
 
 size_t call_scan(const Shrinker& shrinker, Tenant& tenant, size_t most) {
-  const RootScope as_root;
+  const CallAsRoot call;
   size_t freed = 0;
   const bool returned =
       returns([&] { freed = shrinker.scan(handle_of(tenant), most, shrinker.argument); });
   if (!returned) return 0;
   return freed < most ? freed : most;  // Not believed beyond what was asked for.
 }
+
+void call_handler(EventHandler handler, Tenant& tenant, EventKind kind, void* argument) {
+  const CallAsRoot call;
+  returns([&] { handler(tenant, kind, argument); });
+}
+
+int call_visit(Visit visit, void* shown, void* argument) {
+  const CancellationPause pause;
+  int result = 0;
+  const bool returned = returns([&] { result = visit(shown, argument); });
+  return returned ? result : -ECANCELED;
+}
+
+bool call_constructor(void (*constructor)(void*), void* object) {
+  return returns([&] { constructor(object); });
+}
+
+CancellationPause::CancellationPause() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+CancellationPause::~CancellationPause() { pthread_setcancelstate(before_, nullptr); }
 
 LruVerdict call_verdict(LruCallback callback, LruItem* item, void* argument) {
   LruVerdict verdict = LruVerdict::kSkip;

@@ -16,13 +16,6 @@ namespace {
 // Bounds the work of one control operation, and is more than one brings.
 constexpr size_t kHeapsLookedAt = 4;
 
-// What handlers allocate is the root's.
-size_t run_handlers() {
-  if (!events_pending()) return 0;
-  const ScopedTenant as_root(root_tenant);
-  return run_event_handlers();
-}
-
 // The pause grows with the excess: a tenant a tenth above its high gets the whole of it.
 void pause_for_excess(uint64_t usage, uint64_t high) {
   constexpr uint64_t kLongestMs = 10;
@@ -41,7 +34,7 @@ void after_control_operation() {
     reap_heaps(kHeapsLookedAt);
   }
   deferred::drain();
-  run_handlers();
+  run_event_handlers();
   look_at_pressure(Occasion::kControl);
 }
 
@@ -58,7 +51,7 @@ size_t reap_all() {
     flush_tenants();
     if (reaped.stay == 0 || (!reaped.destroyed && round >= kRounds)) break;
   }
-  run_handlers();
+  run_event_handlers();
   // Large objects have no heap that waits for them: the contexts know them, too.
   size_t left_behind = 0;
   for_each_dead_context([&](const DeadContext& dead) { left_behind += dead.bytes != 0; });
@@ -76,10 +69,11 @@ size_t reclaim_bytes(Tenant& top, size_t bytes) {
 
 int checkpoint() {
   const int saved = errno;
-  const size_t handled = run_handlers();
+  const size_t handled = run_event_handlers();
   look_at_pressure(Occasion::kCheckpoint);
-  // The thread's own handle keeps the tenant and its ancestors.
-  for (Tenant* tenant = &current_tenant(); tenant != &root_tenant; tenant = tenant->parent()) {
+  // The thread's own handle keeps the tenant and its ancestors. What is charged to one that has gone stands still.
+  for (Tenant* tenant = &current_tenant().nearest_online(); tenant != &root_tenant;
+       tenant = tenant->parent()) {
     const uint64_t high = tenant->counter.high();
     if (tenant->counter.usage() <= high) continue;
     reclaim_to(*tenant, high);

@@ -24,6 +24,11 @@ void link_family(CacheFamily& family) {
   named_families.store(&family, std::memory_order_release);
 }
 
+void set_dying(CacheFamily& family, bool dying) {
+  MutexGuard guard(tenants_mutex);
+  family.dying.store(dying, std::memory_order_release);
+}
+
 // The family keeps its own `next`, so that a reader standing on it finds its way.
 void unlink_family(CacheFamily& family) {
   CacheFamily* const first = named_families.load(std::memory_order_relaxed);
@@ -101,7 +106,7 @@ int create_object_cache(const char* name, size_t size, size_t alignment, void (*
 // every slab was seen to be gone, and then only after another grace period. The flag could be set right after somebody has
 // looked: that is what the grace period is for.
 int destroy_object_cache(CacheFamily& family, size_t* live) {
-  family.dying.store(true, std::memory_order_release);
+  set_dying(family, true);
   grace::synchronize();
   {
     grace::ReadSection section;
@@ -118,7 +123,7 @@ int destroy_object_cache(CacheFamily& family, size_t* live) {
   collect_family_statistics(family, statistics);
   if (statistics.slabs != 0) {
     if (live) *live = statistics.live;
-    family.dying.store(false, std::memory_order_release);
+    set_dying(family, false);
     return -EBUSY;
   }
   if (live) *live = 0;

@@ -23,7 +23,7 @@ struct Reaped {
   bool destroyed = false;  // Something was: a grace period later there may be more.
 };
 Reaped reap_heaps(size_t most);
-// The same for reclaim: takes tenants_mutex. Returns the bytes uncharged.
+// The same for reclaim: nothing where somebody holds tenants_mutex. Returns the bytes uncharged.
 size_t reap_some(Tenant& top, size_t bytes);
 
 // In a fork child: finds the end of the queue anew. What a vanished thread had in hand is lost to the child.

@@ -1,6 +1,7 @@
 #include "allocator/slab.h"
 
 #include "accounting/charge.h"
+#include "accounting/user_call.h"
 #include "allocator/arena.h"
 #include "allocator/charge_stock.h"
 #include "allocator/family.h"
@@ -47,16 +48,8 @@ void prefault(const Cache& cache, char* base, uint32_t from, uint32_t count) {
 }
 
 // Chains the objects [from, from + count), lowest first.
-ChainWord thread_objects(const Cache& cache, char* base, uint32_t from, uint32_t count,
-                         bool fresh) {
-  if (fresh) prefault(cache, base, from, count);
+ChainWord thread_objects(const Cache& cache, char* base, uint32_t from, uint32_t count) {
   ChainWord chain = empty_word(cache.limit);
-  const CacheFamily* const family = cache.family;
-  if (family && family->constructor) {
-    for (uint32_t i = from; i < from + count; ++i) {
-      family->constructor(base + size_t{i} * cache.object_size + family->prefix);
-    }
-  }
   for (uint32_t i = from + count; i-- > from;) {
     chain = chain_push(base + size_t{i} * cache.object_size, chain);
   }
@@ -93,15 +86,30 @@ struct Batch {
 
 size_t tag_bytes(const Cache& cache) { return cache.capacity * sizeof(uint32_t); }
 
+// What a slab leaves when it dies. Copied before the exchange: afterwards its descriptor may be recycled by others at once.
+struct Remains {
+  const uint32_t granule, granules;
+  AccountingContext* const context;
+  std::atomic<uint32_t>* const tags;
+
+  explicit Remains(const RunDescriptor& slab)
+      : granule(slab.granule), granules(slab.granules), context(slab.context), tags(slab.tags) {}
+
+  void release(Cache& cache) const {
+    arena.page_map.set(granule, granules, 0, 0);
+    release_run(granule, granules, cache.isolated);
+    if (context) uncharge(*context, granules * kGranuleSize);
+    if (tags) meta_arena.release(tags, tag_bytes(cache));
+    // Release: who sees that none is left, and takes the descriptors, comes after all who had objects of them.
+    cache.slabs.fetch_sub(1, std::memory_order_release);
+  }
+};
+
 // Returns whether the slab's memory went back to the page heap.
 bool give_batch(Cache& cache, const Batch& batch) {
   RunDescriptor& slab = arena.descriptors.at(batch.number);
-  // Copied before the exchange: afterwards a dead slab's descriptor may be recycled by others at once.
+  const Remains remains(slab);
   char* const base = slab_base(slab);
-  const uint32_t granule = slab.granule;
-  const uint32_t granules = slab.granules;
-  AccountingContext* const context = slab.context;
-  std::atomic<uint32_t>* const tags = slab.tags;
   void* const first = batch.objects[batch.count - 1];
   const uint32_t index =
       object_index(slab, static_cast<uint64_t>(static_cast<char*>(first) - base)).index;
@@ -117,18 +125,65 @@ bool give_batch(Cache& cache, const Batch& batch) {
   });
   if (!updated) report_misuse(Misuse::kDoubleFree, first);  // More came back than ever left.
   if (updated->after.dead()) {
-    arena.page_map.set(granule, granules, 0, 0);
-    release_run(granule, granules, cache.isolated);
-    if (context) uncharge(*context, granules * kGranuleSize);
-    if (tags) meta_arena.release(tags, tag_bytes(cache));
-    // Release: who sees that none is left, and takes the descriptors, comes after all who had objects of them.
-    cache.slabs.fetch_sub(1, std::memory_order_release);
+    remains.release(cache);
     // On the list it is recycled when it comes up there.
     if (!updated->before.listed()) arena.descriptors.release(batch.number);
     return true;
   }
   if (!updated->before.listed()) cache.partial.push(batch.number);
   return false;
+}
+
+// Constructs the objects [from, from + count); returns how many there are before the first whose constructor threw.
+uint32_t construct(const CacheFamily& family, const Cache& cache, char* base, uint32_t from,
+                   uint32_t count) {
+  const CancellationPause pause;
+  for (uint32_t i = 0; i < count; ++i) {
+    void* const object = base + size_t{from + i} * cache.object_size + family.prefix;
+    if (!call_constructor(family.constructor, object)) return i;
+  }
+  return count;
+}
+
+// carved_objects() where there is a constructor. The place is kept until they are constructed: those that cannot be are put back to
+// be carved another time, and nobody must have carved beyond them. (Without the place they are the slab's last.) Closed word
+// where that is all of them.
+TENURE_SLOW ChainWord constructed_objects(Cache& cache, uint32_t number, uint32_t from,
+                                          uint32_t count, bool placed) {
+  RunDescriptor& slab = arena.descriptors.at(number);
+  char* const base = slab_base(slab);
+  const uint32_t good = construct(*cache.family, cache, base, from, count);
+  if (good == count) {
+    if (placed) cache.partial.push(number);
+    return thread_objects(cache, base, from, count);
+  }
+  const Remains remains(slab);
+  const auto updated = atomic_update(slab.state, [&](SlabState state) -> std::optional<SlabState> {
+    return uncarve(state, static_cast<uint16_t>(from + good));
+  });
+  const bool off_list = placed || !updated->before.listed();
+  if (updated->after.dead()) {
+    remains.release(cache);
+    if (off_list) arena.descriptors.release(number);
+    return kClosedWord;
+  }
+  if (off_list) cache.partial.push(number);
+  return good != 0 ? thread_objects(cache, base, from, good) : kClosedWord;
+}
+
+// The objects [from, from + count), carved just now and this thread's, for the first time. `placed`: it also holds the slab's place
+// on the partial list, or the slab is new and is to be put there.
+ChainWord carved_objects(Cache& cache, uint32_t number, uint32_t from, uint32_t count,
+                         bool placed) {
+  const RunDescriptor& slab = arena.descriptors.at(number);
+  // Its memory cannot go away: objects of it are in our hands.
+  char* const base = slab_base(slab);
+  if (cache.family && cache.family->constructor)
+    return constructed_objects(cache, number, from, count, placed);
+  const bool fresh = slab.fresh;
+  if (placed) cache.partial.push(number);
+  if (fresh) prefault(cache, base, from, count);
+  return thread_objects(cache, base, from, count);
 }
 
 }  // namespace
@@ -204,9 +259,7 @@ ChainWord create_slab(Cache& cache) {
   const uint32_t slot = pushed ? cache.front_slot.load(std::memory_order_relaxed) : 0;
   arena.page_map.set(run.granule, run.granules, slot, number);
   cache.slabs.fetch_add(1, std::memory_order_relaxed);
-  const ChainWord chain = thread_objects(cache, slab_base(slab), 0, count, run.fresh);
-  if (more) cache.partial.push(number);
-  return chain;
+  return carved_objects(cache, number, 0, count, more);
 }
 
 ChainWord take_from_partial(Cache& cache) {
@@ -221,14 +274,12 @@ ChainWord take_from_partial(Cache& cache) {
       continue;
     }
     // Its memory cannot go away: objects of it are in our hands.
+    const uint32_t carved = updated->after.carved - uint32_t{updated->before.carved};
+    const bool listed = updated->after.listed();
+    if (carved != 0) return carved_objects(cache, number, updated->before.carved, carved, listed);
     char* const base = slab_base(slab);
-    const bool fresh = slab.fresh;
-    if (updated->after.listed()) cache.partial.push(number);
-    if (updated->before.carved == updated->after.carved)
-      return free_chain(cache, base, updated->before);
-    return thread_objects(cache, base, updated->before.carved,
-                          static_cast<uint32_t>(updated->after.carved - updated->before.carved),
-                          fresh);
+    if (listed) cache.partial.push(number);
+    return free_chain(cache, base, updated->before);
   }
   return kClosedWord;
 }

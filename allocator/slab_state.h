@@ -66,4 +66,17 @@ constexpr std::optional<SlabState> carve(SlabState s, uint16_t count, uint16_t c
   return s;
 }
 
+// Objects from `carved` on, which only the caller holds, become such that were never used. When that leaves only free ones, the
+// slab dies.
+constexpr SlabState uncarve(SlabState s, uint16_t carved) {
+  s.carved = carved;
+  if (s.free == s.carved) {
+    s.head = 0;
+    s.flags |= SlabState::kDead;
+  } else {
+    s.flags |= SlabState::kListed;
+  }
+  return s;
+}
+
 }  // namespace tenure

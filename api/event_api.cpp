@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "accounting/events.h"
-#include "allocator/control.h"
+#include "api/control_end.h"
 #include "api/handles.h"
 #include "base/attributes.h"
 
@@ -16,7 +16,7 @@ static_assert(TENURE_EVENT_LOW == static_cast<int>(EventKind::kLow) &&
 
 TENURE_EXPORT int tenure_tenant_set_eventfd(tenure_tenant* tenant, int fd, uint32_t mask) {
   if (tenant == nullptr) return -EINVAL;
-  return set_eventfd(tenant_of(tenant), fd, mask);
+  return finish(set_eventfd(tenant_of(tenant), fd, mask));
 }
 
 TENURE_EXPORT uint32_t tenure_tenant_read_events(tenure_tenant* tenant) {
@@ -28,8 +28,8 @@ TENURE_EXPORT int tenure_tenant_set_handler(tenure_tenant* tenant, tenure_event 
   if (tenant == nullptr || static_cast<unsigned>(event) >= kEventKinds) return -EINVAL;
   // The same calling convention: a handle is the tenant's address, an event the kind's number.
   const auto plain = reinterpret_cast<void (*)()>(handler);
-  return set_event_handler(tenant_of(tenant), static_cast<EventKind>(event),
-                           reinterpret_cast<EventHandler>(plain), argument);
+  return finish(set_event_handler(tenant_of(tenant), static_cast<EventKind>(event),
+                                  reinterpret_cast<EventHandler>(plain), argument));
 }
 
 TENURE_EXPORT int tenure_checkpoint(void) { return checkpoint(); }

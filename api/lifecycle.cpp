@@ -5,7 +5,9 @@
 #include <sys/single_threaded.h>
 #include <unistd.h>
 
+#include "accounting/events.h"
 #include "accounting/lru.h"
+#include "accounting/pressure.h"
 #include "accounting/shrinker.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
@@ -34,6 +36,8 @@ void in_child() {
   tenure::repair_reaper_after_fork();
   tenure::tenants_after_fork_child(sections_cut_off);
   if (sections_cut_off) tenure::drop_forgotten_caches();
+  tenure::pressure_after_fork_child();
+  tenure::events_after_fork_child();
   tenure::repair_stocks_after_fork();
   tenure::repair_fronts_after_fork();
   if (lost_threads) tenure::arena.page_heap.repair_hints();

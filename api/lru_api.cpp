@@ -5,6 +5,7 @@
 #include "accounting/shrinker.h"
 #include "allocator/bootstrap.h"
 #include "allocator/current.h"
+#include "api/control_end.h"
 #include "api/handles.h"
 
 using namespace tenure;
@@ -31,12 +32,14 @@ To as(From function) {
 
 TENURE_EXPORT int tenure_lru_create(tenure_lru** lru) {
   if (lru == nullptr) return -EINVAL;
-  *lru = bootstrap() ? reinterpret_cast<tenure_lru*>(Lru::create()) : nullptr;
-  return *lru ? 0 : -ENOMEM;
+  *lru = nullptr;
+  if (!bootstrap()) return -ENOMEM;
+  *lru = reinterpret_cast<tenure_lru*>(Lru::create());
+  return finish(*lru ? 0 : -ENOMEM);
 }
 
 TENURE_EXPORT int tenure_lru_destroy(tenure_lru* lru) {
-  return lru ? Lru::destroy(&lru_of(lru)) : 0;
+  return lru ? finish(Lru::destroy(&lru_of(lru))) : 0;
 }
 
 TENURE_EXPORT int tenure_lru_add(tenure_lru* lru, tenure_lru_item* item) {
@@ -73,15 +76,15 @@ TENURE_EXPORT int tenure_shrinker_register(const char* name, tenure_shrink_count
   const int error = register_shrinker(name, as<CountCallback>(count), as<ScanCallback>(scan), cost,
                                       argument, &made);
   *shrinker = reinterpret_cast<tenure_shrinker*>(made);
-  return error;
+  return finish(error);
 }
 
 TENURE_EXPORT int tenure_lru_set_shrinker(tenure_lru* lru, tenure_shrinker* shrinker) {
   if (lru == nullptr) return -EINVAL;
   tie_lru(lru_of(lru), reinterpret_cast<Shrinker*>(shrinker));
-  return 0;
+  return finish(0);
 }
 
 TENURE_EXPORT int tenure_shrinker_unregister(tenure_shrinker* shrinker) {
-  return shrinker ? unregister_shrinker(reinterpret_cast<Shrinker*>(shrinker)) : 0;
+  return shrinker ? finish(unregister_shrinker(reinterpret_cast<Shrinker*>(shrinker))) : 0;
 }

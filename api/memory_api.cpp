@@ -5,6 +5,7 @@
 #include "allocator/heap.h"
 #include "allocator/object_cache.h"
 #include "allocator/statistics.h"
+#include "api/control_end.h"
 #include "api/handles.h"
 #include "base/bits.h"
 
@@ -87,7 +88,8 @@ TENURE_EXPORT int tenure_cache_create(const char* name, size_t size, size_t alig
   CacheFamily* family = nullptr;
   const int error = create_object_cache(name, size, alignment, constructor, &family);
   *cache = reinterpret_cast<tenure_cache*>(family);
-  return error;
+  // Without memory for it the heap may not have begun yet.
+  return error == 0 ? finish(error) : error;
 }
 
 TENURE_EXPORT void* tenure_cache_alloc(tenure_cache* cache) {
@@ -123,7 +125,9 @@ TENURE_EXPORT size_t tenure_cache_shrink(tenure_cache* cache) {
 }
 
 TENURE_EXPORT int tenure_cache_destroy(tenure_cache* cache, size_t* live) {
-  return destroy_object_cache(family_of(cache), live);
+  if (cache != nullptr) return finish(destroy_object_cache(family_of(cache), live));
+  if (live) *live = 0;
+  return 0;
 }
 
 TENURE_EXPORT int tenure_cache_stats(tenure_cache* cache, struct tenure_cache_stats* stats) {

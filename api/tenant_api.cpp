@@ -3,24 +3,23 @@
 
 #include "accounting/pressure.h"
 #include "accounting/tenant_tree.h"
+#include "accounting/user_call.h"
 #include "allocator/arena.h"
 #include "allocator/bootstrap.h"
-#include "allocator/control.h"
 #include "allocator/current.h"
 #include "allocator/statistics.h"
+#include "api/control_end.h"
 #include "api/handles.h"
-#include "api/helper_thread.h"
 #include "base/bits.h"
 
 using namespace tenure;
 
 namespace {
 
-// The end of a control operation, and its result.
-int finish(int error) {
-  after_control_operation();
-  if (error == 0) start_helper();
-  return error;
+// The same calling convention: pointers to what is shown.
+template <typename Shown>
+Visit as_visit(int (*visit)(Shown*, void*)) {
+  return reinterpret_cast<Visit>(reinterpret_cast<void (*)()>(visit));
 }
 
 }  // namespace
@@ -84,7 +83,7 @@ TENURE_EXPORT int tenure_tenant_for_each(tenure_tenant* top, int (*visit)(tenure
                                          void* argument) {
   int result = 0;
   for_each_in_subtree(tenant_of(top), [&](Tenant& tenant) {
-    result = visit(handle_of(tenant), argument);
+    result = call_visit(as_visit(visit), handle_of(tenant), argument);
     return result == 0;
   });
   return result;
@@ -153,8 +152,12 @@ TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenan
   TenantStatistics own;
   collect_tenant_statistics(tenant, own);
   struct tenure_tenant_stats full = {};
-  // The root's own runs are not charged: it has no limit.
-  full.usage = handle ? own.usage_bytes : arena.page_heap.stats().used_bytes;
+  // The root's own runs are not charged: it has no limit. What was charged to a tenant that has gone is its parent's.
+  if (handle == nullptr) {
+    full.usage = arena.page_heap.stats().used_bytes;
+  } else if (tenant.online()) {
+    full.usage = own.usage_bytes;
+  }
   full.peak = tenant.counter.peak();
   full.allocated = own.allocated_bytes;
   full.cached = own.cached_bytes;
@@ -172,7 +175,8 @@ TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenan
 }
 
 TENURE_EXPORT void tenure_tenant_reset_peak(tenure_tenant* tenant) {
-  tenant_of(tenant).counter.reset_peak();
+  PageCounter& counter = tenant_of(tenant).counter;
+  counter.reset_peak(tenant_of(tenant).online() ? counter.usage() : 0);
 }
 
 TENURE_EXPORT size_t tenure_reclaim(tenure_tenant* tenant, size_t bytes) {
@@ -189,8 +193,9 @@ TENURE_EXPORT int tenure_dead_for_each(int (*visit)(const tenure_dead*, void*), 
     dead.id = context.origin_id;
     dead.payer = handle_of(*context.payer);
     dead.bytes = context.bytes;
-    result = visit(&dead, argument);
+    result = call_visit(as_visit(visit), &dead, argument);
   });
+  after_control_operation();
   return result;
 }
 

@@ -14,10 +14,9 @@ namespace tenure {
 enum class LockRank : uint8_t {
   kSettings = 1,
   kTenants = 2,
-  kRootCaches = 3,
-  kDeferred = 4,
-  kLruList = 5,
-  kLruListAbove = 6,  // The list of an ancestor, taken while a list is held: lock_above().
+  kDeferred = 3,
+  kLruList = 4,
+  kLruListAbove = 5,  // The list of an ancestor, taken while a list is held: lock_above().
 };
 
 // Whether this thread holds any lock of the library. A signal handler may ask on behalf of what it

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +20,13 @@ inline ssize_t read(int fd, void* buffer, size_t bytes) {
 }
 inline ssize_t write(int fd, const void* buffer, size_t bytes) {
   return syscall(SYS_write, fd, buffer, bytes);
+}
+// Whether a write would neither block nor fail, as far as can be told.
+inline bool is_writable(int fd) {
+  pollfd it{fd, POLLOUT, 0};
+  constexpr timespec kNow{};
+  if (syscall(SYS_ppoll, &it, 1, &kNow, nullptr, 0) < 0) return true;
+  return (it.revents & (POLLOUT | POLLERR | POLLNVAL)) == POLLOUT;
 }
 inline void close(int fd) { syscall(SYS_close, fd); }
 // Or until a signal handler has run.

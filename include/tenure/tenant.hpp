@@ -200,13 +200,14 @@ public:
   std::size_t reclaim(std::size_t bytes) { return tenure_reclaim(handle_, bytes); }
 
   // The events of `mask` (TENURE_EVENT_BIT) make `fd` readable, each once until read_events(). -1:
-  // none. The descriptor stays the caller's and must stay open until it is replaced. Throws
-  // std::system_error: ENOMEM.
+  // none. The descriptor stays the caller's and must stay open until it has been replaced. Throws
+  // std::system_error: ENOMEM, EDEADLK as tenure_tenant_set_eventfd().
   void set_eventfd(int fd, std::uint32_t mask) {
     detail::check(tenure_tenant_set_eventfd(handle_, fd, mask), "tenure_tenant_set_eventfd");
   }
   std::uint32_t read_events() noexcept { return tenure_tenant_read_events(handle_); }
-  // Throws std::system_error: EINVAL, ENOMEM. The handler must not throw.
+  // Waits for calls of the handler before. What a handler throws is lost. Throws std::system_error:
+  // EINVAL, ENOMEM, EDEADLK as tenure_tenant_set_handler().
   void set_handler(enum tenure_event event, tenure_event_handler handler, void* argument) {
     detail::check(tenure_tenant_set_handler(handle_, event, handler, argument),
                   "tenure_tenant_set_handler");

@@ -26,9 +26,8 @@ extern "C" {
 /* The library's version, e.g. "0.1.0". A constant string. Thread- and signal-safe. */
 TENURE_API const char* tenure_version(void);
 
-/* "rseq" where the fast path uses restartable sequences, "fallback" where it uses atomic operations
- * (no rseq or membarrier, GLIBC_TUNABLES=glibc.pthread.rseq=0, or TENURE_CHECK=hardened). A constant string.
- * Thread- and signal-safe. */
+/* "rseq" where the fast path uses restartable sequences, "fallback" where it uses atomic operations (no rseq or membarrier,
+ * GLIBC_TUNABLES=glibc.pthread.rseq=0, or TENURE_CHECK=hardened). A constant string. Thread- and signal-safe. */
 TENURE_API const char* tenure_mode(void);
 
 /* Sizes in bytes. */
@@ -68,7 +67,8 @@ TENURE_API int tenure_validate(void);
  * A handle keeps the tenant's structure valid until tenure_tenant_close(), also after the tenant went offline. NULL as
  * a handle means the root, wherever a handle is expected. Functions that say "control" take the library's one lock for
  * control operations: they are thread-safe, but not for signal handlers, and they may wait for each other; no malloc or
- * free ever waits for them. All others are lock-free and async-signal-safe.
+ * free ever waits for them. All others are lock-free and, unless they say otherwise, async-signal-safe. What callbacks
+ * throw goes no further; cancellation is put off until they are back; longjmp and pthread_exit must not leave them.
  */
 struct tenure_tenant;
 
@@ -113,10 +113,10 @@ TENURE_API size_t tenure_tenant_path(struct tenure_tenant* tenant, char* buffer,
 TENURE_API struct tenure_tenant* tenure_tenant_parent(struct tenure_tenant* tenant);
 
 /* Calls visit(tenant, argument) for `top` and all online tenants below it, parents first, until it returns another
- * value than 0, which is then returned. The handle passed is good during the call only (tenure_tenant_ref keeps it).
- * visit must not block for long, as memory of departed tenants is not reused meanwhile, and must not call the functions that
- * wait for that: tenure_reap, tenure_cache_destroy, tenure_lru_destroy, tenure_lru_set_shrinker, tenure_shrinker_unregister.
- * Others it may call. Shrinkers do not run in it. */
+ * value than 0, which is then returned; -ECANCELED if it throws. The handle passed is good during the call only
+ * (tenure_tenant_ref keeps it). visit must not block for long, as memory of departed tenants is not reused meanwhile, and must
+ * not call the functions that wait for that: tenure_reap, tenure_cache_destroy, tenure_lru_destroy, tenure_lru_set_shrinker,
+ * tenure_shrinker_unregister. Others it may call. Shrinkers do not run in it. */
 TENURE_API int tenure_tenant_for_each(struct tenure_tenant* top,
                                       int (*visit)(struct tenure_tenant* tenant, void* argument),
                                       void* argument);
@@ -131,7 +131,8 @@ enum tenure_limit {
   TENURE_RESERVE, /* How far above max small requests may go with TENURE_FAIL_LARGE. Default 64 KiB. */
 };
 /* Sets one. Where usage is above a new max or high, caches are given up and shrinkers run before it returns; what is
- * left above max then fails new requests and is never taken away. 0 or -EINVAL. */
+ * left above max then fails new requests and is never taken away. No shrinkers run in a signal handler that interrupted
+ * the library. 0 or -EINVAL. */
 TENURE_API int tenure_tenant_set_limit(struct tenure_tenant* tenant, enum tenure_limit which,
                                        size_t bytes);
 /* The value; 0 for an unknown `which`. */
@@ -163,7 +164,7 @@ enum tenure_event {
  * Of the root, usage is the whole heap's, and peak counts only what is charged to tenants. */
 struct tenure_tenant_stats {
   size_t struct_size; /* Set by the caller to sizeof(struct tenure_tenant_stats) */
-  size_t usage;       /* Charged now: runs that hold its objects and those below */
+  size_t usage;       /* Charged now: runs that hold its objects and those below; 0 once offline */
   size_t peak;        /* The highest usage so far, or since tenure_tenant_reset_peak() */
   size_t allocated;   /* Its own objects, by class size, large ones by run; not what others left */
   size_t cached;      /* Its own free objects in CPU fronts, depots and slabs */
@@ -179,15 +180,17 @@ TENURE_API int tenure_tenant_stats(struct tenure_tenant* tenant, struct tenure_t
 /* peak begins anew at the present usage. */
 TENURE_API void tenure_tenant_reset_peak(struct tenure_tenant* tenant);
 
-/* From now on the events of `mask` (TENURE_EVENT_BIT) make the eventfd readable; each once until
- * tenure_tenant_read_events(). fd -1: none. The descriptor stays the caller's and must not be closed before it is
- * replaced. 0, -EINVAL for the root, -ENOMEM. Control. */
+/* From now on the events of `mask` (TENURE_EVENT_BIT) make the eventfd readable; each once until tenure_tenant_read_events().
+ * fd -1: none. The descriptor stays the caller's, who may close it once it has been replaced: for that it waits for a grace
+ * period. 0, -EINVAL for the root, -ENOMEM, -EDEADLK (a visit of tenants would wait; nothing happened). Control. */
 TENURE_API int tenure_tenant_set_eventfd(struct tenure_tenant* tenant, int fd, uint32_t mask);
 /* Which of those happened since the last call, as a mask. */
 TENURE_API uint32_t tenure_tenant_read_events(struct tenure_tenant* tenant);
 /* Calls handler(tenant, event, argument) after the event, once for each burst: from tenure_checkpoint() or the end of a
- * control operation, never from malloc or free, never with a lock held. What it allocates is charged to the root. NULL:
- * no more calls. 0, -EINVAL (the root, event), -ENOMEM. Control. */
+ * control operation, never inside another callback but a handler, with no lock held. What it allocates is the root's; what it
+ * throws is lost. NULL: no more calls. Returns when none of the handler before is under way or can follow; the caller must hold
+ * nothing it waits for. 0, -EINVAL (the root, event), -ENOMEM, -EDEADLK (from inside a callback, while the handler is being
+ * called; nothing happened). Control. */
 typedef void (*tenure_event_handler)(struct tenure_tenant* tenant, enum tenure_event event,
                                      void* argument);
 TENURE_API int tenure_tenant_set_handler(struct tenure_tenant* tenant, enum tenure_event event,
@@ -211,8 +214,8 @@ struct tenure_dead {
   struct tenure_tenant* payer; /* Who is charged now; good during the call */
   size_t bytes;                /* Still charged */
 };
-/* Calls visit(dead, argument) for each until it returns another value than 0, which is then returned. visit must not call
- * control functions. Control. */
+/* Calls visit(dead, argument) for each until it returns another value than 0, which is then returned; -ECANCELED if it throws.
+ * The lock is held: visit must not call control functions. Control. */
 TENURE_API int tenure_dead_for_each(int (*visit)(const struct tenure_dead* dead, void* argument),
                                     void* argument);
 /* Destroys what departed tenants left and nobody uses any more, waiting for grace periods. Returns how many departed
@@ -266,8 +269,8 @@ TENURE_API struct tenure_tenant* tenure_owner(const void* block);
 struct tenure_cache;
 
 /* `size` 1 to 32768 bytes. `alignment` a power of two up to 4096, 0 for 16. `constructor` (or NULL) runs once for each
- * object when its memory is first used, with nothing locked; a freed object must be in its constructed state. flags 0.
- * 0, -EINVAL, -ENOMEM. The name is copied (at most 31 bytes). Control. */
+ * object when its memory is first used, with nothing locked; a freed object must be in its constructed state. If it throws,
+ * there is no object, and perhaps none for the request (ENOMEM). flags 0. 0, -EINVAL, -ENOMEM. The name is copied (at most 31 bytes). Control. */
 TENURE_API int tenure_cache_create(const char* name, size_t size, size_t alignment, unsigned flags,
                                    void (*constructor)(void* object), struct tenure_cache** cache);
 /* An object for the current tenant; for a given one. NULL with errno ENOMEM. */
@@ -280,7 +283,7 @@ TENURE_API int tenure_cache_alloc_bulk(struct tenure_cache* cache, size_t count,
 TENURE_API void tenure_cache_free_bulk(struct tenure_cache* cache, size_t count, void** objects);
 /* Gives free objects of all tenants back to slabs and empty slabs back. Returns the slabs given back. */
 TENURE_API size_t tenure_cache_shrink(struct tenure_cache* cache);
-/* Ends the cache. Nobody may use it meanwhile. 0, or -EBUSY while objects live: their number is stored in *live (if not
+/* Ends the cache, if not NULL. Nobody may use it meanwhile. 0, or -EBUSY while objects live: their number is stored in *live (if not
  * NULL), and the cache goes on. Control. */
 TENURE_API int tenure_cache_destroy(struct tenure_cache* cache, size_t* live);
 

@@ -96,6 +96,16 @@ TEST_P(SlabStateTest, CountsAddUpInEveryTransition) {
       ASSERT_EQ(after->free, s.free);
       ASSERT_EQ(after->head, s.head);
       ASSERT_EQ(after->carved, std::min<int>(s.carved + count, capacity));
+      // Put back, what frees have done in between stays; the first objects may be kept.
+      const int kept = after->carved - s.carved;
+      for (int good = 0; good < kept; ++good) {
+        const SlabState back = uncarve(*after, static_cast<uint16_t>(s.carved + good));
+        ASSERT_EQ(back.carved, s.carved + good);
+        ASSERT_EQ(back.free, s.free);
+        ASSERT_EQ(back.dead(), back.free == back.carved);
+        ASSERT_TRUE(back.dead() || back.listed()) << "there is something to carve";
+        ASSERT_TRUE(back.dead() || back.head == s.head);
+      }
     }
   }
 }

@@ -216,5 +216,34 @@ TEST_F(DepartedTest, ComingAndGoingTakesNoMemory) {
   EXPECT_LE(churn(6000), before + 64 * kKiB);
 }
 
+// What it used last, which is its parent's now, is neither shown nor waited for.
+TEST_F(DepartedTest, UsesNothing) {
+  Tenant top("top"), tenant("tenant", top);
+  tenant.limit(TENURE_HIGH, kMiB);
+  Blocks blocks;
+  ASSERT_TRUE(blocks.add(tenant, 4 * kMiB));
+  ASSERT_TRUE(blocks.add(tenant, 100));
+  const size_t peak = tenant.stats().peak;
+  {
+    const Inside inside(tenant);
+    tenant.offline();
+    blocks.clear();
+    EXPECT_EQ(settled_usage(top), 0u);
+    const size_t stalled = top.stats().stalled_us;
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(tenure_checkpoint(), 0);
+    EXPECT_EQ(top.stats().stalled_us, stalled);
+    EXPECT_EQ(tenure_tenant_set_limit(tenant, TENURE_MAX, 1), 0);
+    EXPECT_EQ(top.stats().stalled_us, stalled);
+  }
+  const TenantStats stats = tenant.stats();
+  EXPECT_EQ(stats.usage, 0u);
+  EXPECT_EQ(stats.allocated, 0u);
+  EXPECT_EQ(stats.cached, 0u);
+  EXPECT_EQ(stats.children, 0u);
+  EXPECT_EQ(stats.peak, peak);
+  tenure_tenant_reset_peak(tenant);
+  EXPECT_EQ(tenant.stats().peak, 0u);
+}
+
 }  // namespace
 }  // namespace blackbox
