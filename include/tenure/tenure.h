@@ -59,10 +59,9 @@ TENURE_API int tenure_validate(void);
 
 /* ---- Tenants -------------------------------------------------------------------------------------------------------
  *
- * A tenant is a node of a tree that memory is charged to, as a memory cgroup is. Charged are the slabs and large runs
- * that hold its objects, and, while it has few of a size, the objects themselves (by size class), which then lie in slabs
- * that tenants share; to the tenant and to every ancestor. A tenant is named by its path, "/shop/acme"; "/" is the
- * root, which has no limit.
+ * A tenant is a node of a tree that memory is charged to, as a memory cgroup is. Charged are the slabs and large runs that hold
+ * its objects, and, while it has few of a size, the objects themselves (by size class), which then lie in slabs that tenants
+ * share; to the tenant and to every ancestor. A tenant is named by its path, "/shop/acme"; "/" is the root, without limit.
  *
  * A handle keeps the tenant's structure valid until tenure_tenant_close(), also after the tenant went offline. NULL as
  * a handle means the root, wherever a handle is expected. Functions that say "control" take the library's one lock for
@@ -224,9 +223,8 @@ TENURE_API size_t tenure_reap(void);
 
 /* ---- The current tenant --------------------------------------------------------------------------------------------
  *
- * Each thread is inside one tenant at a time, the root at first. malloc and its family, and operator new, charge that
- * tenant; free credits whoever holds the charge. A signal handler that enters and leaves is invisible to what it
- * interrupted.
+ * Each thread is inside one tenant at a time, the root at first. malloc and its family, and operator new, charge that tenant;
+ * free credits whoever holds the charge. A signal handler that enters and leaves is invisible to what it interrupted.
  */
 struct tenure_scope {
   uint64_t word; /* Opaque */
@@ -255,9 +253,9 @@ TENURE_API void tenure_release(struct tenure_captured captured);
 TENURE_API void* tenure_malloc(struct tenure_tenant* tenant, size_t size);
 TENURE_API void* tenure_calloc(struct tenure_tenant* tenant, size_t count, size_t size);
 TENURE_API void* tenure_aligned_alloc(struct tenure_tenant* tenant, size_t alignment, size_t size);
-/* `block` is malloc's, or an object of a cache without constructor. Moves its charge to the tenant. Returns its new place, which may be the old one, or NULL with errno ENOMEM:
- * then nothing changed. (realloc keeps the owner.) A large block stays where it is, and needs no room at tenants that are above
- * both its owner and the new one; a small one is copied and then freed. */
+/* `block` is malloc's, or an object of a cache without constructor. Moves its charge to the tenant. Returns its new place, which
+ * may be the old one, or NULL with errno ENOMEM: then nothing changed. (realloc keeps the owner.) A large block stays where it
+ * is, and needs no room at tenants above both its owner and the new one; a small one is copied and then freed. */
 TENURE_API void* tenure_transfer(struct tenure_tenant* tenant, void* block);
 /* A handle, to be closed, on the tenant that is charged for the block, or the object of any cache, now; NULL for the root. */
 TENURE_API struct tenure_tenant* tenure_owner(const void* block);
