@@ -107,6 +107,10 @@ const Option option_table[] = {
      "Milliseconds (10 at least) between the turns of a helper thread, which programs that use "
      "tenants then have: it cleans up after departed tenants and returns idle memory; 0: none.",
      &Settings::helper_ms, 0, 0, 3600 * 1000, nullptr},
+    {"deepbind",
+     "Let dlopen's RTLD_DEEPBIND take effect. Libraries opened so free by libc's free what libc "
+     "allocated by Tenure's malloc, and crash.",
+     &Settings::deepbind, 0, 0, 0, kSwitchChoices},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 

@@ -19,7 +19,7 @@ packages_of() {
                sqlite3=sqlite3 g++=g++ libjemalloc2 libmimalloc2.0 ;;
     apps) echo nginx=nginx apache2-utils=ab 'postgresql=/usr/lib/postgresql/*/bin/postgres' \
                mariadb-server=mariadbd memcached=memcached nodejs=node \
-               default-jdk-headless=javac perl=perl ruby=ruby lua5.4=lua5.4 clang=clang ;;
+               default-jdk-headless=javac perl=perl ruby=ruby lua5.4=lua5.4 php-cli=php clang=clang ;;
     *) echo "deps.sh: no group '$1' (build check aarch64 bench demo apps)" >&2; exit 2 ;;
   esac
 }

@@ -12,6 +12,8 @@ MALLOC = """malloc free calloc realloc reallocarray aligned_alloc posix_memalign
     __libc_malloc __libc_free __libc_calloc __libc_realloc __libc_memalign __libc_valloc __libc_pvalloc
     __posix_memalign""".split()
 PROCESS = ["vfork"]
+# Without RTLD_DEEPBIND.
+LOADER = ["dlopen"]
 
 # Wrapped, so that threads can start inside a tenant.
 THREADS = ["pthread_create"]
@@ -47,7 +49,7 @@ def check_exports(path, header):
     defined, undefined = elf.dynamic_symbols(path)
     problems = []
     versions = dict(name.split("@@") if "@@" in name else (name, "") for name in defined)
-    wanted = {name: "" for name in MALLOC + THREADS + PROCESS + OPERATORS}
+    wanted = {name: "" for name in MALLOC + THREADS + PROCESS + LOADER + OPERATORS}
     wanted |= {name: "TENURE_1.0" for name in api_of(header)}
     for name in sorted(wanted.keys() - versions.keys()):
         problems.append(f"not exported: {name}")
