@@ -97,6 +97,13 @@ bool enter(Listener& listener) {
 // Release: what the handler did comes before the end of the change that waits for it.
 void leave(Listener& listener) { listener.calls.fetch_sub(1, std::memory_order_release); }
 
+// Calls of the handler that this thread is in the middle of: it may change it from inside.
+uint64_t own_calls(const Listener& listener) {
+  uint64_t own = 0;
+  for_each_under_way<Running>([&](const Running& run) { own += run.called == &listener; });
+  return own;
+}
+
 // Another call of this thread's would be waited for, or might wait for this one.
 bool may_wait_for_handlers() {
   bool inside = false;
@@ -104,21 +111,22 @@ bool may_wait_for_handlers() {
   return !inside && !in_reclaim() && !grace::in_read_section();
 }
 
-// Afterwards the handler is this thread's to change: no call is under way, none begins. False where it
-// would have to wait and may not.
+// Afterwards the handler is this thread's to change: no call is under way but its own, none begins. False
+// where it would have to wait and may not.
 bool start_change(Listener& listener) {
   const bool may_wait = may_wait_for_handlers();
+  const uint64_t own = own_calls(listener);
   for (unsigned looks = 0;; wait_before_look(looks++)) {
     const auto started =
         atomic_update(listener.calls, [&](uint64_t word) -> std::optional<uint64_t> {
           word = of_this_process(word);
-          if ((word & kChanging) != 0 || (!may_wait && (word & kCalls) != 0)) return std::nullopt;
+          if ((word & kChanging) != 0 || (!may_wait && (word & kCalls) != own)) return std::nullopt;
           return word | kChanging;
         });
     if (started) break;
     if (!may_wait) return false;
   }
-  for (unsigned looks = 0; (listener.calls.load(std::memory_order_acquire) & kCalls) != 0;)
+  for (unsigned looks = 0; (listener.calls.load(std::memory_order_acquire) & kCalls) != own;)
     wait_before_look(looks++);
   return true;
 }

@@ -72,8 +72,9 @@ int set_eventfd(Tenant& tenant, int eventfd, uint32_t mask);
 uint32_t read_events(Tenant& tenant);
 
 // Runs `handler` for every burst of the event; nullptr: no more. Waits for calls of the one before;
-// nothing that they wait for may be held. 0, -ENOMEM, or -EDEADLK where there are such calls and this
-// one is from inside a handler or a shrinker, or in a read section: then nothing has changed. Takes
+// nothing that they wait for may be held. Its own it does not wait for: a handler may change itself. 0,
+// -ENOMEM, or -EDEADLK where others make such calls and this one is from inside a handler or a shrinker,
+// or in a read section: then nothing has changed. Takes
 // tenants_mutex.
 int set_event_handler(Tenant& tenant, EventKind kind, EventHandler handler, void* argument);
 // Runs the handlers of what has happened, with the root as the current tenant; returns how many.

@@ -188,8 +188,8 @@ TENURE_API uint32_t tenure_tenant_read_events(struct tenure_tenant* tenant);
 /* Calls handler(tenant, event, argument) after the event, once for each burst: from tenure_checkpoint() or the end of a
  * control operation, never inside another callback but a handler, with no lock held. What it allocates is the root's; what it
  * throws is lost. NULL: no more calls. Returns when none of the handler before is under way or can follow; the caller must hold
- * nothing it waits for. 0, -EINVAL (the root, event), -ENOMEM, -EDEADLK (from inside a callback, while the handler is being
- * called; nothing happened). Control. */
+ * nothing it waits for. 0, -EINVAL (the root, event), -ENOMEM, -EDEADLK (from inside a callback, while another thread
+ * is in the handler; nothing happened). A handler may take itself away. Control. */
 typedef void (*tenure_event_handler)(struct tenure_tenant* tenant, enum tenure_event event,
                                      void* argument);
 TENURE_API int tenure_tenant_set_handler(struct tenure_tenant* tenant, enum tenure_event event,
