@@ -1,39 +1,17 @@
-// Event handlers and eventfds at their edges: when they run, what ends them, threads that are gone.
+// Event handlers at their edges: when they run, what ends them, threads that are gone.
 
 #include <atomic>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
 #include "tests/blackbox/support/clock.h"
+#include "tests/tenants/support/bursting.h"
 #include "tests/tenants/support/ending.h"
 #include "tests/tenants/support/tenant_test.h"
 
 namespace blackbox {
 namespace {
-
-// A tenant each of whose meetings with its limit is a burst.
-class Bursting {
-public:
-  explicit Bursting(const char* name, tenure_event_handler handler = nullptr,
-                    void* argument = nullptr)
-      : tenant_(name) {
-    tenant_.limit(TENURE_MAX, kMiB);
-    if (handler == nullptr) return;
-    EXPECT_EQ(set(handler, argument), 0);
-  }
-  int set(tenure_event_handler handler, void* argument = nullptr) {
-    return tenure_tenant_set_handler(tenant_, TENURE_EVENT_MAX, handler, argument);
-  }
-  void burst() { EXPECT_EQ(tenure_malloc(tenant_, 100 * kMiB), nullptr); }
-  operator tenure_tenant*() const { return tenant_; }  // NOLINT(google-explicit-constructor)
-
-private:
-  Tenant tenant_;
-};
 
 void count(tenure_tenant*, tenure_event, void* argument) {
   ++*static_cast<std::atomic<int>*>(argument);
@@ -351,65 +329,6 @@ TEST_F(HandlersTest, MayFork) {
     gate.open = true;
     if (others == 1) runner.join();
   }
-}
-
-// While others meet the limit all the time. A descriptor that is closed once it has been replaced is
-// another file's number the next moment.
-TEST_F(HandlersTest, NothingIsWrittenToAnEventfdThatWasReplaced) {
-  Bursting bursting("bursting");
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 3; ++i) {
-    threads.emplace_back([&] {
-      while (!stop) {
-        bursting.burst();
-        tenure_tenant_read_events(bursting);
-      }
-    });
-  }
-  char name[] = "/tmp/tenure-events-XXXXXX";
-  const int file = mkstemp(name);
-  ASSERT_GE(file, 0);
-  close(file);
-  int rounds = 0;
-  off_t written = 0;
-  for (const Deadline end(scaled(1)); !end.passed() && written == 0; ++rounds) {
-    const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    EXPECT_EQ(tenure_tenant_set_eventfd(bursting, fd, ~0u), 0);
-    usleep(10);
-    EXPECT_EQ(tenure_tenant_set_eventfd(bursting, -1, 0), 0);
-    close(fd);
-    const int foreign = open(name, O_RDWR | O_CLOEXEC);
-    usleep(20);
-    struct stat now = {};
-    EXPECT_EQ(fstat(foreign, &now), 0);
-    written = now.st_size;
-    close(foreign);
-  }
-  stop = true;
-  for (auto& thread : threads) thread.join();
-  unlink(name);
-  EXPECT_EQ(written, 0) << "in round " << rounds;
-}
-
-// Whoever it belongs to, and whether it would block or not.
-TEST_F(HandlersTest, AFullDescriptorBlocksNobody) {
-  const Ending child = ending_of([] {
-    alarm(10);
-    Tenant tenant("tenant");
-    tenant.limit(TENURE_MAX, kMiB);
-    const int fd = eventfd(0, EFD_CLOEXEC);
-    const uint64_t most = UINT64_MAX - 1;
-    REQUIRE(write(fd, &most, sizeof most) == sizeof most, "write: %s", strerror(errno));
-    REQUIRE(tenure_tenant_set_eventfd(tenant, fd, ~0u) == 0, "set");
-    REQUIRE(tenure_malloc(tenant, 100 * kMiB) == nullptr, "granted");
-    uint64_t value = 0;
-    REQUIRE(read(fd, &value, sizeof value) == sizeof value && value == most, "%lu", value);
-    tenure_tenant_read_events(tenant);
-    REQUIRE(tenure_malloc(tenant, 100 * kMiB) == nullptr, "granted");
-    REQUIRE(read(fd, &value, sizeof value) == sizeof value && value == 1, "%lu", value);
-  });
-  EXPECT_EQ(child.status, 0) << child.err;
 }
 
 }  // namespace

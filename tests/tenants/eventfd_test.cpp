@@ -1,0 +1,81 @@
+// Eventfds at their edges: replaced while they are written to, and full.
+
+#include <atomic>
+#include <fcntl.h>
+#include <string>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include "tests/blackbox/support/clock.h"
+#include "tests/tenants/support/bursting.h"
+#include "tests/tenants/support/ending.h"
+
+namespace blackbox {
+namespace {
+
+using EventfdTest = TenantTest;
+
+// While others meet the limit all the time. A descriptor that is closed once it has been replaced is
+// another file's number the next moment.
+TEST_F(EventfdTest, NothingIsWrittenToAnEventfdThatWasReplaced) {
+  Bursting bursting("bursting");
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      while (!stop) {
+        bursting.burst();
+        tenure_tenant_read_events(bursting);
+      }
+    });
+  }
+  const std::string name = testing::TempDir() + "tenure-events-" + std::to_string(getpid());
+  const int file = open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  ASSERT_GE(file, 0);
+  close(file);
+  int rounds = 0;
+  off_t written = 0;
+  for (const Deadline end(scaled(1)); !end.passed() && written == 0; ++rounds) {
+    const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    EXPECT_EQ(tenure_tenant_set_eventfd(bursting, fd, ~0u), 0);
+    usleep(10);
+    EXPECT_EQ(tenure_tenant_set_eventfd(bursting, -1, 0), 0);
+    close(fd);
+    const int foreign = open(name.c_str(), O_RDWR | O_CLOEXEC);
+    usleep(20);
+    struct stat now = {};
+    EXPECT_EQ(fstat(foreign, &now), 0);
+    written = now.st_size;
+    close(foreign);
+  }
+  stop = true;
+  for (auto& thread : threads) thread.join();
+  unlink(name.c_str());
+  EXPECT_EQ(written, 0) << "in round " << rounds;
+}
+
+// Whoever it belongs to, and whether it would block or not.
+TEST_F(EventfdTest, AFullDescriptorBlocksNobody) {
+  const Ending child = ending_of([] {
+    alarm(10);
+    Tenant tenant("tenant");
+    tenant.limit(TENURE_MAX, kMiB);
+    const int fd = eventfd(0, EFD_CLOEXEC);
+    const uint64_t most = UINT64_MAX - 1;
+    REQUIRE(write(fd, &most, sizeof most) == sizeof most, "write: %s", strerror(errno));
+    REQUIRE(tenure_tenant_set_eventfd(tenant, fd, ~0u) == 0, "set");
+    REQUIRE(tenure_malloc(tenant, 100 * kMiB) == nullptr, "granted");
+    uint64_t value = 0;
+    REQUIRE(read(fd, &value, sizeof value) == sizeof value && value == most, "%lu", value);
+    tenure_tenant_read_events(tenant);
+    REQUIRE(tenure_malloc(tenant, 100 * kMiB) == nullptr, "granted");
+    REQUIRE(read(fd, &value, sizeof value) == sizeof value && value == 1, "%lu", value);
+  });
+  EXPECT_EQ(child.status, 0) << child.err;
+}
+
+}  // namespace
+}  // namespace blackbox
