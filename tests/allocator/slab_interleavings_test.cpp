@@ -22,7 +22,10 @@ enum class Pc : uint8_t {
   kTakeExchange,
   kTakeRecycle,  // Found it dead.
   kTakeRelist,
-  kTakeWalk,  // Reads the links of what it took.
+  kTakeWalk,   // Reads the links of what it took.
+  kConstruct,  // Holds what it carved, and the place if there is one.
+  kUncarveLoad,
+  kUncarveExchange,
   kGiveLoad,
   kGiveExchange,
   kGiveReleaseRun,
@@ -35,6 +38,8 @@ struct Thread {
   uint8_t actions = 0;  // Left to begin.
   uint8_t giving = 0;   // Bits of objects on their way back; also in `held`.
   uint8_t held = 0;     // Bits of objects that are this thread's.
+  uint8_t good = 0;     // Objects before the one whose constructor throws.
+  uint8_t placed = 0;   // It still holds the place.
   SlabState seen{};
   SlabState before{}, after{};  // Of its successful exchange.
 };
@@ -55,11 +60,12 @@ struct Model {
   uint16_t carve_step;
   int thread_count;
   uint8_t actions;
+  bool throwing = false;  // Objects have constructors, any of which may throw.
 };
 
 void PrintTo(const Model& m, std::ostream* out) {
   *out << m.capacity << " objects, " << m.carve_step << " carved at once, " << m.thread_count
-       << " threads";
+       << " threads" << (m.throwing ? ", throwing" : "");
 }
 
 class Checker {
@@ -115,6 +121,7 @@ private:
 
   // All a thread can do next.
   void step(const World& world, size_t id) {
+    if (world.threads[id].pc == Pc::kConstruct) return construct(world, id);
     if (world.threads[id].pc != Pc::kIdle) {
       World next = world;
       advance(next, next.threads[id]);
@@ -138,6 +145,20 @@ private:
     }
   }
 
+  // All are constructed, or those before any one.
+  void construct(const World& world, size_t id) {
+    const Thread& self = world.threads[id];
+    const int count = self.after.carved - self.before.carved;
+    for (int good = 0; good <= count; ++good) {
+      World next = world;
+      Thread& after = next.threads[id];
+      after.good = static_cast<uint8_t>(good);
+      after.placed = self.after.listed();
+      after.pc = good < count ? Pc::kUncarveLoad : after.placed ? Pc::kTakeRelist : Pc::kTakeWalk;
+      visit(next);
+    }
+  }
+
   static void begin(Thread& thread, Pc pc) {
     --thread.actions;
     thread.pc = pc;
@@ -146,7 +167,7 @@ private:
   void finish(Thread& thread) {
     thread.pc = Pc::kIdle;
     thread.seen = thread.before = thread.after = {};
-    thread.giving = 0;
+    thread.giving = thread.good = thread.placed = 0;
   }
 
   void advance(World& world, Thread& self) {
@@ -155,10 +176,17 @@ private:
       return;
     case Pc::kTakeLoad:
     case Pc::kGiveLoad:
+    case Pc::kUncarveLoad:
       expect(world.recycled == 0, "a recycled descriptor was read");
       self.seen = world.slab;
-      self.pc = self.pc == Pc::kTakeLoad ? Pc::kTakeExchange : Pc::kGiveExchange;
+      self.pc = self.pc == Pc::kTakeLoad   ? Pc::kTakeExchange
+                : self.pc == Pc::kGiveLoad ? Pc::kGiveExchange
+                                           : Pc::kUncarveExchange;
       return;
+    case Pc::kConstruct:
+      return;
+    case Pc::kUncarveExchange:
+      return uncarve_exchange(world, self);
     case Pc::kTakeExchange:
       return take_exchange(world, self);
     case Pc::kTakeWalk:
@@ -182,7 +210,7 @@ private:
       expect(world.released == 1, "the slab died twice");
       for (const Thread& thread : world.threads)
         expect(thread.held == 0, "an object of a dead slab is held");
-      if (self.before.listed()) return finish(self);
+      if (self.before.listed() && !self.placed) return finish(self);
       self.pc = Pc::kGiveRecycle;
       return;
     case Pc::kGiveList:
@@ -208,7 +236,26 @@ private:
     self.after = world.slab = *next;
     // Ownership changes hands here, though the links are read later.
     for (uint16_t i = self.before.carved; i < self.after.carved; ++i) hand_out(world, self, i);
-    self.pc = self.after.listed() ? Pc::kTakeRelist : Pc::kTakeWalk;
+    const bool constructs = model_.throwing && self.before.carved != self.after.carved;
+    self.pc = constructs ? Pc::kConstruct : self.after.listed() ? Pc::kTakeRelist : Pc::kTakeWalk;
+  }
+
+  // What was carved and not constructed is given up.
+  void uncarve_exchange(World& world, Thread& self) {
+    expect(world.recycled == 0, "a recycled descriptor was changed");
+    const int count = self.after.carved - self.before.carved;
+    const auto carved = static_cast<uint16_t>(self.before.carved + self.good);
+    const SlabState next = uncarve(self.seen, carved);
+    if (!(world.slab == self.seen)) {
+      self.seen = world.slab;
+      return;
+    }
+    expect(self.seen.carved == carved + count - self.good, "others have carved beyond");
+    for (uint16_t i = carved; i < self.seen.carved; ++i) self.held &= static_cast<uint8_t>(~bit(i));
+    self.before = self.seen;
+    self.after = world.slab = next;
+    self.pc = next.dead() ? Pc::kGiveReleaseRun : Pc::kGiveList;
+    if (!next.dead() && self.before.listed() && !self.placed) finish(self);
   }
 
   void take_walk(World& world, Thread& self) {
@@ -297,13 +344,15 @@ TEST_P(SlabInterleavings, SlabDiesOnceAndObjectsHaveOneOwner) {
 INSTANTIATE_TEST_SUITE_P(All, SlabInterleavings,
                          testing::Values(Model{1, 1, 2, 3}, Model{2, 1, 2, 5}, Model{2, 1, 3, 3},
                                          Model{3, 1, 2, 4}, Model{3, 2, 2, 4}, Model{3, 3, 3, 2},
-                                         Model{4, 2, 2, 3}),
+                                         Model{4, 2, 2, 3}, Model{2, 1, 2, 4, true},
+                                         Model{2, 1, 3, 3, true}, Model{3, 2, 2, 4, true},
+                                         Model{3, 2, 3, 2, true}, Model{4, 3, 2, 3, true}),
                          [](const auto& given) {
                            const Model& m = given.param;
                            return "Objects" + std::to_string(m.capacity) + "Carve" +
                                   std::to_string(m.carve_step) + "Threads" +
                                   std::to_string(m.thread_count) + "Actions" +
-                                  std::to_string(m.actions);
+                                  std::to_string(m.actions) + (m.throwing ? "Throwing" : "");
                          });
 
 }  // namespace
