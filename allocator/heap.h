@@ -37,9 +37,12 @@ TENURE_SLOW void check_size(const void* object, size_t size);
 // A plain load, which can be an operand of the comparison. An object is freed after its malloc raised
 // the value, so an old one does no harm.
 TENURE_STALE_READ inline uint64_t arena_units() { return hot.arena_units; }
+// Likewise. Making the second thread allocates, so it comes after the heap; where there are threads before (tests), 0 is what they
+// may see, and leads to the slow path.
+TENURE_STALE_READ inline uint64_t front_sizes() { return hot.front_sizes; }
 
 TENURE_INLINE void* allocate(size_t size) {
-  if (TENURE_UNLIKELY(size >= hot.front_sizes)) return allocate_slow(size);
+  if (TENURE_UNLIKELY(size >= front_sizes())) return allocate_slow(size);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored \
     "-Warray-bounds"  // Of large constant sizes: front_sizes is never beyond the table.
@@ -70,7 +73,7 @@ TENURE_INLINE void clear(void* object, size_t size) {
 
 // Zeroed memory.
 TENURE_INLINE void* allocate_zeroed(size_t size) {
-  if (TENURE_UNLIKELY(size >= hot.front_sizes)) return allocate_zeroed_slow(size);
+  if (TENURE_UNLIKELY(size >= front_sizes())) return allocate_zeroed_slow(size);
   void* const object = allocate(size);
   if (TENURE_LIKELY(object != nullptr)) clear(object, size);
   return object;
