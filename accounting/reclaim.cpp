@@ -12,13 +12,15 @@ constinit ReclaimHooks registered;  // Constant after bootstrap.
 
 // Packed, so that other thread-locals find room behind the bytes: there is little.
 struct __attribute__((packed)) ThisThread {
-  uint64_t uncharged;  // Wraps around, as the next.
-  uint64_t released;
+  uint64_t uncharged;  // Wraps around.
   UnderWay* innermost;
-  bool reclaiming;   // In a hook.
-  bool quiet;        // QuietScope
-  uint8_t charging;  // In how many charges: more than one in a signal handler.
+  uint32_t released;     // In pages: wraps after 16 TiB, and who measures just then is wrong once.
+  bool reclaiming : 1;   // In a hook.
+  bool quiet : 1;        // QuietScope
+  uint8_t charging : 6;  // In how many charges: more than one in a signal handler.
 };
+constexpr uint64_t kReleasedUnit = 4096;
+constexpr uint8_t kMostCharging = 63;
 // A signal handler leaves it as it found it, but for `uncharged` and `released`, which need not be exact.
 alignas(8) thread_local constinit ThisThread self __attribute__((tls_model("initial-exec"))) = {};
 
@@ -63,13 +65,15 @@ size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage) {
 bool in_reclaim() { return self.reclaiming; }
 uint64_t uncharged_here() { return self.uncharged; }
 void count_uncharged(uint64_t bytes) { self.uncharged += bytes; }
-uint64_t released_here() { return self.released; }
-void count_released(uint64_t bytes) { self.released += bytes; }
+uint64_t released_here() { return uint64_t{self.released} * kReleasedUnit; }
+void count_released(uint64_t bytes) {
+  self.released += static_cast<uint32_t>(bytes / kReleasedUnit);
+}
 
 ChargingScope::ChargingScope() : outer_(self.charging) {
-  self.charging = static_cast<uint8_t>(outer_ + (outer_ < UINT8_MAX));
+  self.charging = (outer_ + (outer_ < kMostCharging)) & kMostCharging;
 }
-ChargingScope::~ChargingScope() { self.charging = outer_; }
+ChargingScope::~ChargingScope() { self.charging = outer_ & kMostCharging; }
 
 QuietScope::QuietScope(bool on) : outer_(self.quiet) { self.quiet = outer_ || on; }
 QuietScope::~QuietScope() { self.quiet = outer_; }
