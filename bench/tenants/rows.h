@@ -133,7 +133,8 @@ void create_row(double seconds) {
 // of the processor's caches, so other memory does the same where there are fewer: what is compared is the work.
 template <typename Backend>
 void offline_row(double seconds, std::size_t live) {
-  constexpr std::size_t kEvicting = std::size_t{64} << 20;
+  constexpr std::size_t kEvicting = std::size_t{256}
+                                    << 20;  // Eight third-level caches: twice is too few.
   std::vector<unsigned char> evicting(kEvicting, 1);
   std::vector<double> times;
   std::vector<void*> objects(live);
