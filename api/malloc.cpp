@@ -18,9 +18,9 @@ void* fail(int error) {
 
 }  // namespace
 
-TENURE_EXPORT void* malloc(size_t size) { return tenure::allocate(size); }
+TENURE_EXPORT TENURE_OWN_LINE void* malloc(size_t size) { return tenure::allocate(size); }
 
-TENURE_EXPORT void free(void* p) { tenure::deallocate(p); }
+TENURE_EXPORT TENURE_OWN_LINE void free(void* p) { tenure::deallocate(p); }
 
 TENURE_EXPORT void cfree(void* p) { tenure::deallocate(p); }
 
@@ -30,7 +30,7 @@ TENURE_EXPORT void free_aligned_sized(void* p, size_t, size_t size) {
   tenure::deallocate_sized(p, size);
 }
 
-TENURE_EXPORT void* calloc(size_t count, size_t size) {
+TENURE_EXPORT TENURE_OWN_LINE void* calloc(size_t count, size_t size) {
   size_t bytes;
   if (TENURE_UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) return fail(ENOMEM);
   return tenure::allocate_zeroed(bytes);

@@ -33,14 +33,11 @@ void* fail(int error) {
 
 }  // namespace
 
-// The call is most of what a switch costs; one that lies across two cache lines takes a cycle more.
-#define TENURE_IN_ONE_LINE __attribute__((aligned(64)))
-
-TENURE_EXPORT TENURE_IN_ONE_LINE tenure_scope tenure_enter(tenure_tenant* tenant) {
+TENURE_EXPORT TENURE_OWN_LINE tenure_scope tenure_enter(tenure_tenant* tenant) {
   return {word_of(enter(tenant_of(tenant)))};
 }
 
-TENURE_EXPORT TENURE_IN_ONE_LINE void tenure_leave(tenure_scope outer) {
+TENURE_EXPORT TENURE_OWN_LINE void tenure_leave(tenure_scope outer) {
   leave(scope_from(outer.word));
 }
 

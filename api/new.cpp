@@ -70,7 +70,9 @@ TENURE_INLINE void* new_nothrow(Allocate allocate) noexcept {
 
 }  // namespace
 
-TENURE_CXX_EXPORT void* operator new(size_t size) { return new_object(Plain{size}); }
+TENURE_CXX_EXPORT TENURE_OWN_LINE void* operator new(size_t size) {
+  return new_object(Plain{size});
+}
 TENURE_CXX_EXPORT void* operator new[](size_t size) { return new_object(Plain{size}); }
 TENURE_CXX_EXPORT void* operator new(size_t size, const std::nothrow_t&) noexcept {
   return new_nothrow(Plain{size});
@@ -93,7 +95,7 @@ TENURE_CXX_EXPORT void* operator new[](size_t size, std::align_val_t a,
   return new_nothrow(Aligned{size, a});
 }
 
-TENURE_CXX_EXPORT void operator delete(void* p) noexcept { tenure::deallocate(p); }
+TENURE_CXX_EXPORT TENURE_OWN_LINE void operator delete(void* p) noexcept { tenure::deallocate(p); }
 TENURE_CXX_EXPORT void operator delete[](void* p) noexcept { tenure::deallocate(p); }
 TENURE_CXX_EXPORT void operator delete(void* p, const std::nothrow_t&) noexcept {
   tenure::deallocate(p);
@@ -101,7 +103,7 @@ TENURE_CXX_EXPORT void operator delete(void* p, const std::nothrow_t&) noexcept 
 TENURE_CXX_EXPORT void operator delete[](void* p, const std::nothrow_t&) noexcept {
   tenure::deallocate(p);
 }
-TENURE_CXX_EXPORT void operator delete(void* p, size_t size) noexcept {
+TENURE_CXX_EXPORT TENURE_OWN_LINE void operator delete(void* p, size_t size) noexcept {
   tenure::deallocate_sized(p, size);
 }
 TENURE_CXX_EXPORT void operator delete[](void* p, size_t size) noexcept {
