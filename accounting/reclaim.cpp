@@ -75,7 +75,7 @@ ChargingScope::ChargingScope() : outer_(self.charging) {
 }
 ChargingScope::~ChargingScope() { self.charging = outer_ & kMostCharging; }
 
-QuietScope::QuietScope(bool on) : outer_(self.quiet) { self.quiet = outer_ || on; }
+QuietScope::QuietScope() : outer_(self.quiet) { self.quiet = true; }
 QuietScope::~QuietScope() { self.quiet = outer_; }
 bool refuses_quietly() { return self.quiet; }
 

@@ -64,10 +64,10 @@ private:
 };
 
 // This thread's charges are refused without events, failures, reclaim, reserve or policy, for the length of the object: for what can
-// be done without. Not if it is not `on`.
+// be done without.
 class QuietScope {
 public:
-  explicit QuietScope(bool on);
+  QuietScope();
   ~QuietScope();
   QuietScope(const QuietScope&) = delete;
   QuietScope& operator=(const QuietScope&) = delete;

@@ -360,25 +360,31 @@ void* reallocate(void* object, size_t size) {
   if (!slab && size > kLargestSmall) {
     if (void* resized = resize()) return resized;
   }
-  // Shrinking never fails: what finds no room below the limit stays where it is, without the granules it does not need.
-  const bool shrinks = size <= usable;
-  const QuietScope quiet(shrinks);
-  const int saved = errno;
-  void* moved;
   const bool own = !slab ? run.context == nullptr && current_scope.tenant == 0
                          : !run.tags && run.cache->owner == &current_tenant();
-  if (TENURE_LIKELY(own)) {
-    moved = size > usable && size > kLongestCopied ? allocate_beyond_slabs(size, 1, Fill::kAny)
-                                                   : allocate(size);
-  } else {
+  const auto allocate_anew = [&] {
+    if (TENURE_LIKELY(own)) {
+      return size > usable && size > kLongestCopied ? allocate_beyond_slabs(size, 1, Fill::kAny)
+                                                    : allocate(size);
+    }
     Tenant& owner = pin_owner(object);
-    moved = allocate_for(owner, size, 1, Fill::kAny);
+    void* const anew = allocate_for(owner, size, 1, Fill::kAny);
     if (&owner != &root_tenant) owner.unpin();
-  }
-  if (TENURE_UNLIKELY(moved == nullptr)) {
-    if (!shrinks) return nullptr;
-    errno = saved;
-    return slab ? object : resize();
+    return anew;
+  };
+  // Shrinking never fails: what finds no room below the limit stays where it is, without the granules it does not need.
+  const bool shrinks = size <= usable;
+  void* moved;
+  if (shrinks) {
+    const int saved = errno;
+    const QuietScope quiet;
+    moved = allocate_anew();
+    if (TENURE_UNLIKELY(moved == nullptr)) {
+      errno = saved;
+      return slab ? object : resize();
+    }
+  } else if (moved = allocate_anew(); TENURE_UNLIKELY(moved == nullptr)) {
+    return nullptr;
   }
   __builtin_memcpy(moved, object, shrinks ? size : usable);
   deallocate(object);
