@@ -56,9 +56,13 @@ void register_reclaim_hooks(const ReclaimHooks& hooks) { registered = hooks; }
 size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage) {
   const auto hook = hook_of(stage);
   if (hook == nullptr || self.reclaiming || !may_run(stage)) return 0;
+  // A shrinker's own charges are not those that could be done without.
+  const bool quiet = self.quiet;
+  self.quiet = false;
   self.reclaiming = true;
   const size_t freed = hook(top, bytes);
   self.reclaiming = false;
+  self.quiet = quiet;
   return freed;
 }
 

@@ -30,16 +30,21 @@ ChainWord* index_in(ChainWord chain) {
 void write_index(const Cache& cache, ChainWord chain) {
   const Parts parts = parts_of(cache, chain);
   ChainWord* entry = index_in(chain);
-  uint32_t at = 0;
-  for (ChainWord word = chain; has_objects(word); ++at) {
+  // A chain whose end was overwritten may be longer than its word says: the object has room for no more.
+  const ChainWord* const end = entry + parts.count - 1;
+  uint32_t left = parts.length;
+  for (ChainWord word = chain; has_objects(word); --left) {
     void* const object = first_object(word);
-    if (at != 0 && at % parts.length == 0) *entry++ = word;
+    if (left == 0) {
+      if (entry == end) report_misuse(Misuse::kCorruptedChain, object);
+      *entry++ = word;
+      left = parts.length;
+    }
     const ChainWord rest = load_link(object);
     if (!is_rest(rest, word)) report_misuse(Misuse::kCorruptedChain, object);
     word = rest;
   }
-  for (const ChainWord* const end = index_in(chain) + parts.count - 1; entry != end;)
-    *entry++ = kClosedWord;
+  while (entry != end) *entry++ = kClosedWord;
 }
 
 // What was overwritten after it had been freed is found when it is handed out; here it must not lead astray.

@@ -9,7 +9,6 @@
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
 #include "allocator/run_stash.h"
-#include "base/system_file.h"
 
 namespace tenure {
 
@@ -57,25 +56,8 @@ void set_length(RunDescriptor& run, uint32_t granules) {
   run.resized = true;
 }
 
-// An eighth of the mappings a process may have: each takes one, splits another, and leaves pieces around it that were written to before
-// they could merge. Five for each were seen, where objects grow again and again among others.
-uint32_t most_moved_runs() {
-  const uint32_t known = moved_runs.most.load(std::memory_order_relaxed);
-  if (TENURE_LIKELY(known != 0)) return known;
-  constexpr uint64_t kDefaultMappings = 65530, kShare = 8;
-  char text[32];
-  const size_t length = read_system_file("/proc/sys/vm/max_map_count", text, sizeof text);
-  const uint64_t share = parse_number(text, text + length, kDefaultMappings) / kShare;
-  const uint32_t most = share == 0           ? 1
-                        : share > UINT32_MAX ? UINT32_MAX
-                                             : static_cast<uint32_t>(share);
-  moved_runs.most.store(most, std::memory_order_relaxed);
-  return most;
-}
-
 bool count_moved_run() {
-  const uint32_t most = most_moved_runs();
-  if (moved_runs.live.fetch_add(1, std::memory_order_relaxed) < most) return true;
+  if (moved_runs.live.fetch_add(1, std::memory_order_relaxed) < moved_runs.most) return true;
   moved_runs.live.fetch_sub(1, std::memory_order_relaxed);
   return false;
 }

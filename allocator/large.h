@@ -16,8 +16,10 @@ struct MovedRuns {
   // Mappings of that kind: counted before the move, and until the run's mapping is an ordinary one again. Relaxed: a bound, nothing
   // hangs on it. The child of a fork has the same mappings and the same count.
   std::atomic<uint32_t> live{0};
-  // Read from the system at the first move; 0: not yet. Whoever reads it finds the same.
-  std::atomic<uint32_t> most{0};
+  // An eighth of the mappings a process may have by default (vm.max_map_count; a realloc opens no file to ask): each takes one, splits
+  // another, and leaves pieces around it that were written to before they could merge. Five for each were seen, where objects grow
+  // again and again among others. Constant but in tests.
+  uint32_t most = 65530 / 8;
 };
 extern constinit MovedRuns moved_runs;
 

@@ -127,7 +127,8 @@ uint32_t PageHeap::mark_dirty(uint32_t granule, uint32_t granules, Fill fill) {
       for_each_run(dirty, [&](unsigned at, unsigned length) {
         void* const from = address(index * kChunkGranules + at);
         const size_t bytes = length * kGranuleSize;
-        if (granules < kPurgedForZeros || !os::purge(from, bytes)) __builtin_memset(from, 0, bytes);
+        const bool purged = granules >= kPurgedForZeros && !huge_pages_ && os::purge(from, bytes);
+        if (!purged) __builtin_memset(from, 0, bytes);
       });
     }
     if (dirty != mask) {

@@ -116,7 +116,7 @@ void retire_late(TenantHeap& heap, Cache& cache) {
 }
 
 void kill_caches(Tenant& tenant) {
-  full_fence();  // publish_cache(), make_heap(), charge_pooled()
+  full_fence();  // publish_cache(), make_heap(), put_up_stock()
   if (const AccountingContext* own = tenant.context.load(std::memory_order_relaxed))
     empty_stocks_of(*own);
   TenantHeap* const heap = heap_of(tenant);

@@ -33,11 +33,8 @@ struct SlabState {
 };
 static_assert(sizeof(SlabState) == 8);
 
-// `count` objects come back; the first of them has index `head`. When that makes every carved object free, the slab dies: the caller
-// then owns its memory.
-constexpr SlabState give_back(SlabState s, uint16_t head, uint16_t count) {
-  s.free = static_cast<uint16_t>(s.free + count);
-  s.head = static_cast<uint16_t>(head + 1);
+// After objects came back: without any in use the slab dies, else it has something to give.
+constexpr SlabState dead_or_listed(SlabState s) {
   if (s.free == s.carved) {
     s.head = 0;
     s.flags |= SlabState::kDead;
@@ -45,6 +42,14 @@ constexpr SlabState give_back(SlabState s, uint16_t head, uint16_t count) {
     s.flags |= SlabState::kListed;
   }
   return s;
+}
+
+// `count` objects come back; the first of them has index `head`. When that makes every carved object free, the slab dies: the caller
+// then owns its memory.
+constexpr SlabState give_back(SlabState s, uint16_t head, uint16_t count) {
+  s.free = static_cast<uint16_t>(s.free + count);
+  s.head = static_cast<uint16_t>(head + 1);
+  return dead_or_listed(s);
 }
 
 // The holder of the slab's place on the partial list takes all free objects. Without any left to carve either, the slab leaves the
@@ -70,13 +75,7 @@ constexpr std::optional<SlabState> carve(SlabState s, uint16_t count, uint16_t c
 // slab dies.
 constexpr SlabState uncarve(SlabState s, uint16_t carved) {
   s.carved = carved;
-  if (s.free == s.carved) {
-    s.head = 0;
-    s.flags |= SlabState::kDead;
-  } else {
-    s.flags |= SlabState::kListed;
-  }
-  return s;
+  return dead_or_listed(s);
 }
 
 }  // namespace tenure

@@ -1,3 +1,4 @@
+// What the start, the forks and the end of the process have left to know.
 #pragma once
 
 namespace tenure {

@@ -118,6 +118,30 @@ TEST_F(ColdChainsDeathTest, OverwrittenLinksAreReported) {
   flush_depots(cache, UINT32_MAX);
 }
 
+// More objects than the word says would take more index than the object has room for.
+TEST_F(ColdChainsDeathTest, OverlongChainsAreReported) {
+  Cache& cache = fresh_cache(32);
+  if (!may_index(cache)) GTEST_SKIP();
+  const ChainWord chain = full_chain(cache), more = full_chain(cache);
+  EXPECT_EXIT(
+      {
+        // Joined behind the last, with rooms that go on as they should: past the limit.
+        const std::vector<void*> objects = objects_of(chain);
+        const std::vector<void*> others = objects_of(more);
+        for (size_t i = 0; i < others.size(); ++i) {
+          const auto room = static_cast<uint16_t>(cache.limit + i);
+          void* const before = i == 0 ? objects.back() : others[i - 1];
+          store_link(before, chain_word(reinterpret_cast<uint64_t>(others[i]), room));
+        }
+        store_link(others.back(), static_cast<uint16_t>(cache.limit + others.size()));
+        push_cold(cache, chain);
+      },
+      testing::KilledBySignal(SIGABRT), "tenure: corrupted chain: pointer 0x");
+  give_to_slabs(cache, chain);
+  give_to_slabs(cache, more);
+  flush_depots(cache, UINT32_MAX);
+}
+
 // Others' bytes would show in what the next tenant gets; a constructor's work would be lost.
 TEST_F(ColdChainsTest, NotWhereContentsMatter) {
   EXPECT_FALSE(may_index(pool_caches[index_of(class_of(256))]));

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <fcntl.h>
+#include <optional>
 #include <string>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -22,16 +23,8 @@ using EventfdTest = TenantTest;
 // another file's number the next moment.
 TEST_F(EventfdTest, NothingIsWrittenToAnEventfdThatWasReplaced) {
   Bursting bursting("bursting");
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 3; ++i) {
-    threads.emplace_back([&] {
-      while (!stop) {
-        bursting.burst();
-        tenure_tenant_read_events(bursting);
-      }
-    });
-  }
+  std::optional<BurstingThreads> threads(std::in_place, bursting,
+                                         [&] { tenure_tenant_read_events(bursting); });
   const std::string name = testing::TempDir() + "tenure-events-" + std::to_string(getpid());
   const int file = open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   ASSERT_GE(file, 0);
@@ -51,8 +44,7 @@ TEST_F(EventfdTest, NothingIsWrittenToAnEventfdThatWasReplaced) {
     written = now.st_size;
     close(foreign);
   }
-  stop = true;
-  for (auto& thread : threads) thread.join();
+  threads.reset();
   unlink(name.c_str());
   EXPECT_EQ(written, 0) << "in round " << rounds;
 }

@@ -1,6 +1,7 @@
 // Event handlers at their edges: when they run, what ends them, threads that are gone.
 
 #include <atomic>
+#include <optional>
 #include <pthread.h>
 #include <thread>
 #include <unistd.h>
@@ -173,16 +174,7 @@ TEST_F(HandlersTest, ArgumentsMayGoWithTheirHandlers) {
     for (int i = 0; i < 50; ++i) late += !own.alive;
   };
   Bursting bursting("bursting");
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 3; ++i) {
-    threads.emplace_back([&] {
-      while (!stop) {
-        bursting.burst();
-        tenure_checkpoint();
-      }
-    });
-  }
+  std::optional<BurstingThreads> threads(std::in_place, bursting, [&] { tenure_checkpoint(); });
   Argument arguments[2];
   size_t round = 0;
   for (const Deadline end(scaled(0.3)); !end.passed(); ++round) {
@@ -192,8 +184,7 @@ TEST_F(HandlersTest, ArgumentsMayGoWithTheirHandlers) {
     arguments[(round + 1) % 2].alive = false;
     if (round % 8 == 0) usleep(100);
   }
-  stop = true;
-  for (auto& thread : threads) thread.join();
+  threads.reset();
   EXPECT_EQ(late, 0) << "in " << round << " rounds";
 }
 

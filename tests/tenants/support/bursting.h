@@ -1,6 +1,10 @@
 // Tenants that meet their limit whenever they are told to.
 #pragma once
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "tests/tenants/support/tenant_test.h"
 
 namespace blackbox {
@@ -23,6 +27,32 @@ public:
 
 private:
   Tenant tenant_;
+};
+
+// Threads each of which has the tenant meet its limit and then calls answer(), until this goes.
+class BurstingThreads {
+public:
+  template <typename Answer>
+  BurstingThreads(Bursting& bursting, Answer answer) {
+    for (auto& thread : threads_) {
+      thread = std::thread([this, &bursting, answer] {
+        while (!stop_) {
+          bursting.burst();
+          answer();
+        }
+      });
+    }
+  }
+  ~BurstingThreads() {
+    stop_ = true;
+    for (auto& thread : threads_) thread.join();
+  }
+  BurstingThreads(const BurstingThreads&) = delete;
+  BurstingThreads& operator=(const BurstingThreads&) = delete;
+
+private:
+  std::atomic<bool> stop_{false};
+  std::thread threads_[3];
 };
 
 }  // namespace blackbox
