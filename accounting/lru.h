@@ -7,6 +7,10 @@
 // parent. Memory follows the pairs of LRU and tenant that have had items; the eager scheme took 5.6
 // GB for 952 LRUs and 24,574 ids.
 //
+// Where there are several NUMA nodes a tenant has a list on each: what is added goes to that of the
+// CPU the caller runs on, on whose memory lies what it has just filled, and stays there. The lists
+// of one node and those of another never meet.
+//
 // Unlike there, no lock is held while a walk's callback runs: the walk takes the item off the list,
 // shows it, and puts it back where the verdict says. Who has taken an item off a list owns it:
 //   - lru_remove() returning 1: the caller. No walk will show it any more.
@@ -27,6 +31,8 @@
 
 namespace tenure {
 
+struct Lru;
+
 enum class LruVerdict : int {
   kRemoved,  // The callback owns it; perhaps it is freed already.
   kRotate,   // Put back, as used last.
@@ -37,19 +43,43 @@ enum class LruVerdict : int {
 
 using LruCallback = LruVerdict (*)(LruItem* item, void* argument);
 
+// Over how many nodes an LRU's lists are spread, and which is the caller's: taken modulo `count`, so
+// that a node that is hot-added is only a matter of who shares a list.
+struct LruNodes {
+  uint32_t count = 1;
+  uint32_t (*current)() = nullptr;  // Not called where there is one.
+};
+
+// An LRU's lists on one node.
+struct alignas(64) LruNode {
+  // The list of the tenant, or of its nearest online ancestor; nullptr if there is none. In a read section.
+  LruList* find(Tenant& tenant);
+
+  Lru* lru = nullptr;
+  RcuArray<LruList> lists;  // Those of other tenants than the root.
+  LruList root{nullptr};    // The root's list.
+};
+
 struct alignas(64) Lru {
   // nullptr: metadata is exhausted. Control: takes tenants_mutex.
-  static Lru* create();
+  static Lru* create(LruNodes nodes = {});
   // Frees it and its lists, waiting for a grace period; nobody else may use it any more. -EBUSY
   // while there are items or walks. Control.
   static int destroy(Lru* lru);
 
-  LruList root{nullptr};    // The root's list.
-  RcuArray<LruList> lists;  // Those of other tenants.
+  LruNode& node_of_caller() {
+    return nodes.count == 1 ? by_node[0] : by_node[nodes.current() % nodes.count];
+  }
+  // Tells the shrinker that the tenant has items. In a read section.
+  void mark(Tenant& tenant) const;
+
+  LruNodes nodes;
+  LruNode* by_node = nullptr;  // nodes.count of them.
   // Index of the shrinker that is told of tenants with items, plus 1; 0 none. Written under
   // tenants_mutex; tie_lru() has the order.
   std::atomic<uint32_t> shrinker{0};
-  Lru* next = nullptr;  // All LRUs. Under tenants_mutex.
+  std::atomic<uint32_t> next_first{0};  // Where the next walk begins. Relaxed: only for fairness.
+  Lru* next = nullptr;                  // All LRUs. Under tenants_mutex.
 };
 
 // Puts the item on the tenant's list, as used last. 0; -EEXIST: it is on a list; -ENOMEM: metadata
@@ -62,13 +92,17 @@ int lru_remove(LruItem& item);
 // By a walk's callback, for the item it is shown: takes it out of the walk's hands without freeing
 // it, so that it may be added anywhere. The verdict must be kRemoved. 0 or -EINVAL.
 int lru_isolate(LruItem& item);
-// Items on the tenant's list; those being shown to a callback are not on it. One load.
+// Items on the tenant's lists, or that of one node (0 where there is no such node); those being shown to a callback are not
+// on them. One load a list.
 size_t lru_count(Lru& lru, Tenant& tenant);
-// Shows items of the tenant, coldest first, to the callback, with no lock held: up to `most`
-// items, and no more than there were at the start; each once, or twice if it was wanted meanwhile. If the tenant goes meanwhile, the walk goes on at
-// its parent's list. Returns how many were removed. The callback may use every function here but must not leave by longjmp or
-// end its thread.
+size_t lru_count_node(Lru& lru, Tenant& tenant, uint32_t node);
+// Shows items of the tenant, coldest first, to the callback, with no lock held: up to `most` items, and no more than there
+// were at the start; each once, or twice if it was wanted meanwhile. Of several nodes each is asked for its share, in
+// proportion to what it has; walks begin at one after the other. If the tenant goes meanwhile, the walk goes on at its parent's lists. Returns
+// how many were removed. The callback may use every function here but must not leave by longjmp or end its thread.
 size_t lru_walk(Lru& lru, Tenant& tenant, LruCallback callback, void* argument, size_t most);
+size_t lru_walk_node(Lru& lru, Tenant& tenant, uint32_t node, LruCallback callback, void* argument,
+                     size_t most);
 
 // Bytes of metadata the LRU takes.
 size_t lru_bytes(const Lru& lru);
@@ -85,6 +119,18 @@ void drain_lrus(Tenant& tenant);
 // thread was using at the fork has a list in an unknown order, perhaps without some items; the
 // child must not use it, as it must not use the service's own table behind it.
 void lrus_after_fork_child();
+
+// Calls fn(list) for each list of each node, the root's first.
+template <typename Fn>
+void for_each_list(const Lru& lru, Fn fn) {
+  for (uint32_t i = 0; i < lru.nodes.count; ++i) {
+    fn(lru.by_node[i].root);
+    lru.by_node[i].lists.for_each([&fn](uint32_t, LruList* list) {
+      fn(*list);
+      return true;
+    });
+  }
+}
 
 // Whether the rings of all lists are whole and counts and homes agree; nobody may use the LRU.
 bool validate_lru(Lru& lru);

@@ -1,5 +1,6 @@
 #include "accounting/lru_list.h"
 
+#include "accounting/tenant.h"
 #include "base/check.h"
 #include "base/meta_arena.h"
 
@@ -30,6 +31,11 @@ LruList* LruList::create(Tenant* owner) {
   auto* list = meta_arena.create<LruList>(owner);
   if (list) list->start();
   return list;
+}
+
+Tenant& LruList::owner_or_root() const {
+  Tenant* const tenant = owner.load(std::memory_order_acquire);
+  return tenant ? *tenant : root_tenant;
 }
 
 void LruList::start() {

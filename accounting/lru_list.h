@@ -69,6 +69,9 @@ struct alignas(64) LruList {
   // In metadata, so that a read section protects it. nullptr: metadata is exhausted.
   static LruList* create(Tenant* owner);
 
+  // Whose items these are. In a read section.
+  Tenant& owner_or_root() const;
+
   // All below: with the list locked, being its own root.
   void start();  // Before the first item, as often as one likes.
   void append(LruLinks& links) { insert(links, head); }
@@ -83,7 +86,7 @@ struct alignas(64) LruList {
   Mutex lock{LockRank::kLruList};
   // Set once, under the lock. Release; loaded with acquire in lock_root().
   std::atomic<LruList*> forward{nullptr};
-  // Whose items these are. Changed under the lock when the list as a whole goes to an ancestor.
+  // nullptr: the root. Changed under the lock when the list as a whole goes to an ancestor.
   std::atomic<Tenant*> owner;
   size_t references = 0;         // Under the root's lock.
   std::atomic<size_t> count{0};  // Items in the ring.

@@ -3,10 +3,12 @@
 
 #include "accounting/lru.h"
 #include "accounting/shrinker.h"
+#include "allocator/arena.h"
 #include "allocator/bootstrap.h"
 #include "allocator/current.h"
 #include "api/control_end.h"
 #include "api/handles.h"
+#include "base/topology.h"
 
 using namespace tenure;
 
@@ -28,13 +30,19 @@ To as(From function) {
   return reinterpret_cast<To>(reinterpret_cast<void (*)()>(function));
 }
 
+LruNodes nodes_of_lrus() {
+  const int64_t asked = arena.settings.lru_lists;
+  if (asked != 0) return {static_cast<uint32_t>(asked), current_cpu};
+  return {numa_nodes(), current_node};
+}
+
 }  // namespace
 
 TENURE_EXPORT int tenure_lru_create(tenure_lru** lru) {
   if (lru == nullptr) return -EINVAL;
   *lru = nullptr;
   if (!bootstrap()) return -ENOMEM;
-  *lru = reinterpret_cast<tenure_lru*>(Lru::create());
+  *lru = reinterpret_cast<tenure_lru*>(Lru::create(nodes_of_lrus()));
   return finish(*lru ? 0 : -ENOMEM);
 }
 
@@ -64,6 +72,19 @@ TENURE_EXPORT size_t tenure_lru_count(tenure_lru* lru, tenure_tenant* tenant) {
 TENURE_EXPORT size_t tenure_lru_walk(tenure_lru* lru, tenure_tenant* tenant,
                                      tenure_lru_callback callback, void* argument, size_t most) {
   return lru_walk(lru_of(lru), tenant_of(tenant), as<LruCallback>(callback), argument, most);
+}
+
+TENURE_EXPORT unsigned tenure_lru_nodes(tenure_lru* lru) { return lru_of(lru).nodes.count; }
+
+TENURE_EXPORT size_t tenure_lru_count_node(tenure_lru* lru, tenure_tenant* tenant, unsigned node) {
+  return lru_count_node(lru_of(lru), tenant_of(tenant), node);
+}
+
+TENURE_EXPORT size_t tenure_lru_walk_node(tenure_lru* lru, tenure_tenant* tenant, unsigned node,
+                                          tenure_lru_callback callback, void* argument,
+                                          size_t most) {
+  return lru_walk_node(lru_of(lru), tenant_of(tenant), node, as<LruCallback>(callback), argument,
+                       most);
 }
 
 TENURE_EXPORT int tenure_shrinker_register(const char* name, tenure_shrink_count count,

@@ -12,10 +12,10 @@ namespace {
 
 constexpr uint32_t kMostCpus = 8192;  // NR_CPUS of the largest distribution kernels.
 
-// The list's last number is the largest id: "0-3,8-11" has 11.
-uint32_t from_sysfs() {
+// One more than the largest id in a list of the kernel, its last number: "0-3,8-11" has 11. 0 where it cannot be read.
+uint32_t limit_in(const char* path) {
   char buffer[1024];
-  const size_t n = read_system_file("/sys/devices/system/cpu/possible", buffer, sizeof buffer);
+  const size_t n = read_system_file(path, buffer, sizeof buffer);
   uint32_t last = 0, number = 0;
   bool any = false;
   for (size_t i = 0; i < n; ++i) {
@@ -47,10 +47,33 @@ uint32_t from_affinity() {
 
 uint32_t possible_cpus() {
   const int saved = errno;
-  uint32_t count = from_sysfs();
+  uint32_t count = limit_in("/sys/devices/system/cpu/possible");
   if (count == 0) count = from_affinity();
   errno = saved;
   return count;
+}
+
+uint32_t numa_nodes() {
+  const int saved = errno;
+  const uint32_t count = limit_in("/sys/devices/system/node/has_cpu");
+  errno = saved;
+  return count != 0 ? count : 1;
+}
+
+uint32_t current_cpu() {
+  const int saved = errno;
+  unsigned cpu = 0;
+  if (getcpu(&cpu, nullptr) != 0) cpu = 0;
+  errno = saved;
+  return cpu;
+}
+
+uint32_t current_node() {
+  const int saved = errno;
+  unsigned node = 0;
+  if (getcpu(nullptr, &node) != 0) node = 0;
+  errno = saved;
+  return node;
 }
 
 }  // namespace tenure

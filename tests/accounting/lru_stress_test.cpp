@@ -124,7 +124,8 @@ struct Service {
   }
 };
 
-class LruStressTest : public TreeTest {
+// With one list a tenant, and with several between which threads change at random.
+class LruStressTest : public TreeTest, public testing::WithParamInterface<uint32_t> {
 protected:
   static constexpr size_t kTenants = 6;
 
@@ -169,13 +170,20 @@ protected:
   std::atomic<Tenant*> tenants[kTenants] = {};
 };
 
-TEST_F(LruStressTest, EverythingAtOnce) {
+uint32_t some_node() {
+  static thread_local std::minstd_rand random{std::random_device{}()};
+  return static_cast<uint32_t>(random() >> 8);
+}
+
+INSTANTIATE_TEST_SUITE_P(Nodes, LruStressTest, testing::Values(1, 3));
+
+TEST_P(LruStressTest, EverythingAtOnce) {
   Tenant& top = make(root_tenant, "top");
   top.set_max(kEntries * kBytes / 2);
   top.set_policy(Policy::kFailAll);
   for (size_t i = 0; i < kTenants; ++i) tenants[i] = &make(top, std::to_string(i).c_str());
   auto service = std::make_unique<Service>();
-  service->lru = Lru::create();
+  service->lru = Lru::create({GetParam(), some_node});
   ASSERT_EQ(register_shrinker("stress", Service::count, Service::scan, 2, service.get(),
                               &service->shrinker),
             0);

@@ -2,80 +2,26 @@
 
 #include <errno.h>
 
-#include <functional>
-#include <memory>
 #include <stdexcept>
 
-#include "tests/accounting/tree_fixture.h"
+#include "tests/accounting/lru_fixture.h"
 
 namespace tenure {
 namespace {
 
-struct Object {
-  LruItem item;
-  int value = 0;
-};
-Object& object_of(LruItem* item) { return *reinterpret_cast<Object*>(item); }
-
-using Shown = std::function<LruVerdict(Object&)>;
-
-size_t walk(Lru& lru, Tenant& tenant, const Shown& shown, size_t most = SIZE_MAX) {
-  return lru_walk(
-      lru, tenant,
-      [](LruItem* item, void* argument) {
-        return (*static_cast<const Shown*>(argument))(object_of(item));
-      },
-      const_cast<Shown*>(&shown), most);
-}
-
-class LruTest : public TreeTest {
+// With one list a tenant, and with several, of which the caller uses one that is not the first.
+class LruTest : public LruFixture, public testing::WithParamInterface<LruNodes> {
 protected:
-  void SetUp() override {
-    TreeTest::SetUp();
-    OfflineHooks hooks;
-    hooks.drain_lrus = drain_lrus;
-    register_offline_hooks(hooks);
-    lru = Lru::create();
-    ASSERT_NE(lru, nullptr);
-  }
-  void TearDown() override {
-    EXPECT_TRUE(validate_lru(*lru));
-    EXPECT_EQ(Lru::destroy(lru), 0);
-    TreeTest::TearDown();
-  }
-
-  Object& add(Tenant& tenant, int value) {
-    objects.push_back(std::make_unique<Object>());
-    Object& object = *objects.back();
-    object.value = value;
-    EXPECT_EQ(lru_add(*lru, tenant, object.item), 0);
-    return object;
-  }
-  void add_range(Tenant& tenant, int from, int to) {
-    for (int i = from; i < to; ++i) add(tenant, i);
-  }
-  std::vector<int> values(Tenant& tenant) {
-    std::vector<int> result;
-    walk(*lru, tenant, [&result](Object& object) {
-      result.push_back(object.value);
-      return LruVerdict::kSkip;
-    });
-    return result;
-  }
-  size_t empty(Tenant& tenant) {
-    return walk(*lru, tenant, [](Object& object) {
-      EXPECT_EQ(lru_isolate(object.item), 0);
-      return LruVerdict::kRemoved;
-    });
-  }
-  size_t count(Tenant& tenant) { return lru_count(*lru, tenant); }
-
-  using Values = std::vector<int>;
-  Lru* lru = nullptr;
-  std::vector<std::unique_ptr<Object>> objects;
+  LruTest() : LruFixture(GetParam()) {}
 };
 
-TEST_F(LruTest, ColdestFirstAndTouchedLast) {
+INSTANTIATE_TEST_SUITE_P(Nodes, LruTest,
+                         testing::Values(LruNodes{}, LruNodes{4, [] { return 2u; }}),
+                         [](const auto& instance) {
+                           return "Of" + std::to_string(instance.param.count);
+                         });
+
+TEST_P(LruTest, ColdestFirstAndTouchedLast) {
   Tenant& a = make(root_tenant, "a");
   Object& first = add(a, 1);
   add_range(a, 2, 5);
@@ -96,7 +42,7 @@ TEST_F(LruTest, ColdestFirstAndTouchedLast) {
   EXPECT_EQ(empty(root_tenant), 1u);
 }
 
-TEST_F(LruTest, NothingIsAllocatedBeforeTheFirstItem) {
+TEST_P(LruTest, NothingIsAllocatedBeforeTheFirstItem) {
   Tenant& a = make(root_tenant, "a");
   const size_t before = lru_bytes(*lru);
   EXPECT_EQ(count(a), 0u);
@@ -107,7 +53,7 @@ TEST_F(LruTest, NothingIsAllocatedBeforeTheFirstItem) {
   empty(a);
 }
 
-TEST_F(LruTest, Verdicts) {
+TEST_P(LruTest, Verdicts) {
   Tenant& a = make(root_tenant, "a");
   add_range(a, 0, 6);
   Values shown;
@@ -151,7 +97,7 @@ TEST_F(LruTest, Verdicts) {
   empty(a);
 }
 
-TEST_F(LruTest, CallbacksMayFreeAddAndWalk) {
+TEST_P(LruTest, CallbacksMayFreeAddAndWalk) {
   Tenant& a = make(root_tenant, "a");
   add_range(a, 0, 4);
   EXPECT_EQ(walk(*lru, a,
@@ -183,7 +129,7 @@ TEST_F(LruTest, CallbacksMayFreeAddAndWalk) {
   empty(root_tenant);
 }
 
-TEST_F(LruTest, WhoRemovesAnItemBeingShownIsTold) {
+TEST_P(LruTest, WhoRemovesAnItemBeingShownIsTold) {
   Tenant& a = make(root_tenant, "a");
   add_range(a, 0, 2);
   int calls = 0;
@@ -207,7 +153,7 @@ TEST_F(LruTest, WhoRemovesAnItemBeingShownIsTold) {
 }
 
 // However often it is asked for: a walk ends.
-TEST_F(LruTest, AnItemIsShownOnceMoreAtMost) {
+TEST_P(LruTest, AnItemIsShownOnceMoreAtMost) {
   Tenant& a = make(root_tenant, "a");
   add_range(a, 0, 2);
   for (const LruVerdict verdict : {LruVerdict::kSkip, LruVerdict::kRotate, LruVerdict::kRetry}) {
@@ -234,7 +180,7 @@ TEST_F(LruTest, AnItemIsShownOnceMoreAtMost) {
   empty(a);
 }
 
-TEST_F(LruTest, ThrowingLeavesTheItemWhereItWas) {
+TEST_P(LruTest, ThrowingLeavesTheItemWhereItWas) {
   Tenant& a = make(root_tenant, "a");
   add_range(a, 0, 3);
   EXPECT_EQ(walk(*lru, a,
@@ -247,7 +193,7 @@ TEST_F(LruTest, ThrowingLeavesTheItemWhereItWas) {
   empty(a);
 }
 
-TEST_F(LruTest, OfflineHandsTheListToTheParent) {
+TEST_P(LruTest, OfflineHandsTheListToTheParent) {
   Tenant& a = make(root_tenant, "a");
   Tenant& b = make(a, "b");
   Tenant& c = make(b, "c");
@@ -274,7 +220,7 @@ TEST_F(LruTest, OfflineHandsTheListToTheParent) {
   EXPECT_EQ(empty(root_tenant), 4u);
 }
 
-TEST_F(LruTest, OfflineInTheMiddleOfAWalk) {
+TEST_P(LruTest, OfflineInTheMiddleOfAWalk) {
   Tenant& a = make(root_tenant, "a");
   Tenant& b = make(a, "b");
   add_range(a, 100, 103);
@@ -295,7 +241,7 @@ TEST_F(LruTest, OfflineInTheMiddleOfAWalk) {
   empty(root_tenant);
 }
 
-TEST_F(LruTest, AReusedIdStartsEmpty) {
+TEST_P(LruTest, AReusedIdStartsEmpty) {
   Tenant& a = make(root_tenant, "a");
   const TenantId id = a.id();
   add_range(a, 0, 3);
@@ -311,7 +257,7 @@ TEST_F(LruTest, AReusedIdStartsEmpty) {
   empty(root_tenant);
 }
 
-TEST_F(LruTest, MemoryFollowsLivePairs) {
+TEST_P(LruTest, MemoryFollowsLivePairs) {
   constexpr int kTenants = 300;
   std::vector<Tenant*> tenants;
   for (int i = 0; i < kTenants; ++i)

@@ -46,9 +46,34 @@ TEST(Topology, DoesNotDependOnTheAffinity) {
   }).join();
 }
 
+TEST(Topology, NodesAreThoseOfTheKernel) {
+  EXPECT_GE(numa_nodes(), 1u);
+  std::ifstream file("/sys/devices/system/node/has_cpu");
+  std::string list;
+  if (!std::getline(file, list)) GTEST_SKIP() << "no nodes in sysfs";
+  const size_t last = list.find_last_of(",-");
+  const std::string number = last == std::string::npos ? list : list.substr(last + 1);
+  EXPECT_EQ(numa_nodes(), std::stoul(number) + 1);
+  EXPECT_LT(current_node(), numa_nodes());
+}
+
+TEST(Topology, TheCurrentCpuIsTheOneWeArePinnedTo) {
+  std::thread([] {
+    const int cpu = sched_getcpu();
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    ASSERT_EQ(sched_setaffinity(0, sizeof set, &set), 0);
+    EXPECT_EQ(current_cpu(), static_cast<uint32_t>(cpu));
+  }).join();
+}
+
 TEST(Topology, KeepsErrno) {
   errno = 4711;
   possible_cpus();
+  numa_nodes();
+  current_cpu();
+  current_node();
   EXPECT_EQ(errno, 4711);
 }
 

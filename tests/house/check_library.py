@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """check_library.py <libtenure.so>: what it exports, what it needs, how it is laid out."""
 import os
+import glob
 import re
 import sys
 
@@ -36,21 +37,24 @@ MAX_TLS_BYTES = 64
 NEEDED = re.compile(r"^(libc\.so\.6|ld-linux[\w.-]*)$")
 
 
-def api_of(header):
-    """The functions that tenure.h declares."""
-    with open(header, encoding="utf-8") as file:
-        text = re.sub(r"//[^\n]*|/\*.*?\*/|^\s*#.*?$", " ", file.read(), flags=re.DOTALL | re.MULTILINE)
+def api_of(folder):
+    """The functions that the C headers declare."""
+    text = ""
+    for path in sorted(glob.glob(os.path.join(folder, "*.h"))):
+        with open(path, encoding="utf-8") as file:
+            text += file.read()
+    text = re.sub(r"//[^\n]*|/\*.*?\*/|^\s*#.*?$", " ", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"static inline [^;{]*", " ", text)
     # Inside a parameter list a name before a parenthesis is a function type, not a declaration.
     return set(re.findall(r"\b(tenure_\w+)\s*\((?!\s*\*)", text))
 
 
-def check_exports(path, header):
+def check_exports(path, headers):
     defined, undefined = elf.dynamic_symbols(path)
     problems = []
     versions = dict(name.split("@@") if "@@" in name else (name, "") for name in defined)
     wanted = {name: "" for name in MALLOC + THREADS + PROCESS + LOADER + OPERATORS}
-    wanted |= {name: "TENURE_1.0" for name in api_of(header)}
+    wanted |= {name: "TENURE_1.0" for name in api_of(headers)}
     for name in sorted(wanted.keys() - versions.keys()):
         problems.append(f"not exported: {name}")
     for name in sorted(versions.keys() - wanted.keys() - TOLERATED):
@@ -90,7 +94,7 @@ def check_layout(path):
 def main():
     path = sys.argv[1]
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-    problems = check_exports(path, os.path.join(root, "include", "tenure", "tenure.h"))
+    problems = check_exports(path, os.path.join(root, "include", "tenure"))
     problems += check_layout(path)
     tls = elf.segments(path).get("TLS", (0, ""))[0]
     print("\n".join(problems) or f"exports as wanted, {tls} bytes of TLS, needs "

@@ -25,9 +25,12 @@ def squeeze(text):
 
 
 def header():
-    """tenure.h without comments and directives."""
-    with open(os.path.join(ROOT, "include", "tenure", "tenure.h"), encoding="utf-8") as file:
-        return re.sub(r"/\*.*?\*/|^\s*#.*?$", " ", file.read(), flags=re.DOTALL | re.MULTILINE)
+    """tenure.h, with what it includes, without comments and directives."""
+    text = ""
+    for path in sorted(glob.glob(os.path.join(ROOT, "include", "tenure", "*.h"))):
+        with open(path, encoding="utf-8") as file:
+            text += file.read()
+    return re.sub(r"/\*.*?\*/|^\s*#.*?$", " ", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def structures(squeezed):
