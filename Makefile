@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 DEPS := scripts/deps.sh
 
-.PHONY: all build demo check check-long check-apps bench install clean format tidy
+.PHONY: all build demo check check-long check-vm check-apps bench install clean format tidy
 
 all: build
 
@@ -26,7 +26,14 @@ check:
 check-long:
 	@$(DEPS) build check
 	@$(DEPS) aarch64
+	@$(DEPS) vm
 	@scripts/check.sh --long
+
+# Two NUMA nodes, memory in cgroup v2, Debian's kernel: in a virtual machine.
+check-vm:
+	@$(DEPS) build vm
+	@$(MAKE) --no-print-directory build
+	@scripts/check_vm.sh
 
 check-apps:
 	@$(DEPS) build demo

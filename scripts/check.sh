@@ -77,6 +77,11 @@ if [ "${1-}" = --long ]; then
   else
     echo "left out: aarch64 (no cross compiler)"
   fi
+  if [ "$(uname -m)" = x86_64 ] && command -v qemu-system-x86_64 > /dev/null; then
+    step "virtual machine" scripts/check_vm.sh && cat build/check.log
+  else
+    echo "left out: virtual machine (no qemu for x86-64)"
+  fi
 fi
 
 [ "$skipped" = 0 ] || echo "$skipped skipped: they need what is not here, or belong to another mode"

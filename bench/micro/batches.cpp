@@ -8,14 +8,14 @@
 
 namespace {
 
-enum class Order { lifo, fifo, random };
+enum class Order { kLifo, kFifo, kRandom };
 
 std::vector<std::uint32_t> free_order(Order order, std::uint32_t count) {
   std::vector<std::uint32_t> indices(count);
   std::iota(indices.begin(), indices.end(), 0u);
-  if (order == Order::lifo) {
+  if (order == Order::kLifo) {
     for (std::uint32_t i = 0; i < count; ++i) indices[i] = count - 1 - i;
-  } else if (order == Order::random) {
+  } else if (order == Order::kRandom) {
     bench::Random random;
     for (std::uint32_t i = count - 1; i > 0; --i)
       std::swap(indices[i], indices[random.below(i + 1)]);
@@ -38,10 +38,10 @@ void batch(benchmark::State& state, Order order, std::uint32_t count) {
   bench::set_items(state, count);
 }
 
-void batch1000_lifo(benchmark::State& state) { batch(state, Order::lifo, 1000); }
-void batch1000_fifo(benchmark::State& state) { batch(state, Order::fifo, 1000); }
-void batch1000_random(benchmark::State& state) { batch(state, Order::random, 1000); }
-void batch100k_random(benchmark::State& state) { batch(state, Order::random, 100'000); }
+void batch1000_lifo(benchmark::State& state) { batch(state, Order::kLifo, 1000); }
+void batch1000_fifo(benchmark::State& state) { batch(state, Order::kFifo, 1000); }
+void batch1000_random(benchmark::State& state) { batch(state, Order::kRandom, 1000); }
+void batch100k_random(benchmark::State& state) { batch(state, Order::kRandom, 100'000); }
 
 BENCHMARK(batch1000_lifo)->Arg(16)->Arg(64)->Arg(256)->Arg(1024);
 BENCHMARK(batch1000_fifo)->Arg(16)->Arg(64)->Arg(256)->Arg(1024);

@@ -5,7 +5,7 @@
 
 namespace {
 
-enum class Fill { last_byte, pages };
+enum class Fill { kLastByte, kPages };
 
 void grow(benchmark::State& state, Fill fill) {
   const std::size_t limit = state.range(0);
@@ -16,7 +16,7 @@ void grow(benchmark::State& state, Fill fill) {
     char* p = static_cast<char*>(malloc(size));
     while (size < limit) {
       p = bench::escape(static_cast<char*>(realloc(p, size * 2)));
-      if (fill == Fill::pages)
+      if (fill == Fill::kPages)
         bench::touch_pages(p + size, size);
       else
         bench::touch(p + size);
@@ -28,11 +28,11 @@ void grow(benchmark::State& state, Fill fill) {
 }
 
 // Hardly touched: what the allocator itself does (a move by mremap beats any copy).
-void realloc_grow(benchmark::State& state) { grow(state, Fill::last_byte); }
+void realloc_grow(benchmark::State& state) { grow(state, Fill::kLastByte); }
 BENCHMARK(realloc_grow)->Arg(4 * bench::kKiB)->Arg(bench::kMiB)->Arg(64 * bench::kMiB);
 
 // Every page used, as a buffer that is appended to: here warm memory can beat a fresh mapping.
-void realloc_append(benchmark::State& state) { grow(state, Fill::pages); }
+void realloc_append(benchmark::State& state) { grow(state, Fill::kPages); }
 BENCHMARK(realloc_append)->Arg(bench::kMiB)->Arg(64 * bench::kMiB);
 
 }  // namespace

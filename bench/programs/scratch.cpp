@@ -13,7 +13,7 @@ void run(void* given, std::uint64_t objects) {
   for (std::uint64_t i = 0; i < objects; ++i) {
     volatile char* bytes = static_cast<volatile char*>(bench::allocate(kSize));
     for (unsigned write = 0; write < kWrites; ++write)
-      bytes[write % kSize] = bytes[write % kSize] + 1;
+      bytes[write % kSize] = static_cast<char>(bytes[write % kSize] + 1);
     free(const_cast<char*>(bytes));
   }
 }

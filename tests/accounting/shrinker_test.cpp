@@ -250,18 +250,17 @@ TEST_F(ShrinkerTest, AForkChildOfAThreadedProcessHasNone) {
   Cache cache;
   EXPECT_TRUE(cache.add(a, 10));
   std::atomic<int> stage{0};
-  static std::atomic<int>* stage_of_call;
-  stage_of_call = &stage;
   Shrinker* slow = nullptr;
   ASSERT_EQ(register_shrinker(
                 "slow", [](Tenant*, void*) -> size_t { return 1; },
-                [](Tenant*, size_t, void*) -> size_t {
+                [](Tenant*, size_t, void* argument) -> size_t {
+                  auto& call = *static_cast<std::atomic<int>*>(argument);
                   int none = 0;
-                  stage_of_call->compare_exchange_strong(none, 1);
-                  while (*stage_of_call != 2) std::this_thread::yield();
+                  call.compare_exchange_strong(none, 1);
+                  while (call != 2) std::this_thread::yield();
                   return 0;
                 },
-                2, nullptr, &slow),
+                2, &stage, &slow),
             0);
   Tenant& b = limited(root_tenant, "b", 10);
   AccountingContext* held = charge(b, 10, RequestKind::kSmall);

@@ -310,7 +310,6 @@ TEST_F(OwnerTest, TransferOfWhatADepartedTenantLeft) {
 TEST_F(OwnerTest, ManyOwnersOfNeighbours) {
   // Objects of one size that were allocated one after the other for different tenants.
   std::vector<Tenant> tenants;
-  tenants.reserve(50);
   for (int i = 0; i < 50; ++i) tenants.emplace_back("t" + std::to_string(i));
   Blocks blocks;
   for (size_t i = 0; i < 5000; ++i) ASSERT_TRUE(blocks.add(tenants[i % 50], 48));
