@@ -2,10 +2,10 @@
 
 #include <errno.h>
 
-#include "accounting/reclaim.h"
 #include "allocator/bootstrap.h"
 #include "allocator/current.h"
 #include "allocator/depots.h"
+#include "allocator/found_object.h"
 #include "allocator/large.h"
 #include "allocator/misuse.h"
 #include "allocator/pool_path.h"
@@ -15,22 +15,11 @@
 namespace tenure {
 namespace {
 
-// What an address that free or realloc was given leads to.
-struct Found {
-  RunDescriptor* run;
-  uint32_t number;  // The descriptor's
-  uint32_t index;   // Of the object in its slab
-};
-
 // A free list shorter than this is popped from directly; swapping it in would make every few allocations slow.
 constexpr uint16_t kWorthSwapping = 8;
 // A class that keeps finding its lists short is hot: every so often it gets more objects, until a swap moves half a
 // full list. Classes that are seldom used never pay for that in memory.
 constexpr uint32_t kTopUpEvery = 8;
-// What realloc lengthens beyond this gets granules of its own even where a class would do: there it can go on growing without
-// being copied again. The rest of the granule costs address space, and memory only as far as it is used.
-constexpr size_t kLongestCopied = kGranuleSize / 2;
-
 void* out_of_memory() {
   errno = ENOMEM;
   return nullptr;
@@ -152,15 +141,7 @@ void free_small(const Found& found, void* object) {
   free_into(cache, object);
 }
 
-uint64_t arena_offset(const void* object) {
-  return reinterpret_cast<uint64_t>(object) - hot.arena_base;
-}
-
-// Hardened level: what leaves is marked; what comes back must be.
-void* mark_allocated(void* object) {
-  if (object && arena.hardened) arena.page_map.mark(arena_offset(object), true);
-  return object;
-}
+// What comes back must be marked.
 void mark_free(void* object, const RunDescriptor& run) {
   if (!arena.page_map.mark(arena_offset(object), false)) report_misuse(Misuse::kDoubleFree, object);
   // Constructed objects stay as they are; large ones are cleared with their run.
@@ -171,22 +152,6 @@ void mark_free(void* object, const RunDescriptor& run) {
 void* allocate_beyond_slabs(size_t size, size_t alignment, Fill fill) {
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
   return mark_allocated(allocate_large(current_tenant(), size, alignment, fill));
-}
-
-// Reports what is no object.
-TENURE_INLINE Found find_object(const void* object) {
-  const uint32_t granule = granule_of(object);
-  if (granule == kNoGranule) report_bad_pointer(object);
-  const uint32_t number = arena.page_map.at(granule).descriptor.load(std::memory_order_relaxed);
-  if (number == 0) report_bad_pointer(object);
-  RunDescriptor& run = arena.descriptors.at(number);
-  if (run.kind == RunKind::kStashed) report_misuse(Misuse::kDoubleFree, object);
-  const uint64_t offset = reinterpret_cast<uint64_t>(object) -
-                          reinterpret_cast<uint64_t>(arena.page_heap.address(run.granule));
-  const ObjectIndex at =
-      run.kind == RunKind::kSlab ? object_index(run, offset) : ObjectIndex{0, offset == 0};
-  if (!at.exact) report_bad_pointer(object);
-  return {&run, number, at.index};
 }
 
 // From the tenant's cache, or the pool's.
@@ -340,53 +305,6 @@ void* transfer(Tenant& tenant, void* object) {
   void* const moved = allocate_for(tenant, run.object_size, 1, Fill::kAny);
   if (moved == nullptr) return nullptr;
   __builtin_memcpy(moved, object, run.object_size);
-  deallocate(object);
-  return moved;
-}
-
-void* reallocate(void* object, size_t size) {
-  const Found found = find_object(object);
-  const RunDescriptor& run = *found.run;
-  const bool slab = run.kind == RunKind::kSlab;
-  const size_t usable = slab ? run.object_size : run.large_bytes;
-  // Growth within the class or the granule, and shrinking by less than half, stay where they are.
-  if (usable <= kLargestSmall && size <= usable && size >= usable / 2) return object;
-  const auto resize = [&] {
-    if (arena.hardened) arena.page_map.mark(arena_offset(object), false);
-    void* const resized = resize_large(found.number, size);
-    mark_allocated(resized ? resized : object);
-    return resized;
-  };
-  if (!slab && size > kLargestSmall) {
-    if (void* resized = resize()) return resized;
-  }
-  const bool own = !slab ? run.context == nullptr && current_scope.tenant == 0
-                         : !run.tags && run.cache->owner == &current_tenant();
-  const auto allocate_anew = [&] {
-    if (TENURE_LIKELY(own)) {
-      return size > usable && size > kLongestCopied ? allocate_beyond_slabs(size, 1, Fill::kAny)
-                                                    : allocate(size);
-    }
-    Tenant& owner = pin_owner(object);
-    void* const anew = allocate_for(owner, size, 1, Fill::kAny);
-    if (&owner != &root_tenant) owner.unpin();
-    return anew;
-  };
-  // Shrinking never fails: what finds no room below the limit stays where it is, without the granules it does not need.
-  const bool shrinks = size <= usable;
-  void* moved;
-  if (shrinks) {
-    const int saved = errno;
-    const QuietScope quiet;
-    moved = allocate_anew();
-    if (TENURE_UNLIKELY(moved == nullptr)) {
-      errno = saved;
-      return slab ? object : resize();
-    }
-  } else if (moved = allocate_anew(); TENURE_UNLIKELY(moved == nullptr)) {
-    return nullptr;
-  }
-  __builtin_memcpy(moved, object, shrinks ? size : usable);
   deallocate(object);
   return moved;
 }
