@@ -98,8 +98,9 @@ size_t lru_count(Lru& lru, Tenant& tenant);
 size_t lru_count_node(Lru& lru, Tenant& tenant, uint32_t node);
 // Shows items of the tenant, coldest first, to the callback, with no lock held: up to `most` items, and no more than there
 // were at the start; each once, or twice if it was wanted meanwhile. Of several nodes each is asked for its share, in
-// proportion to what it has; walks begin at one after the other. If the tenant goes meanwhile, the walk goes on at its parent's lists. Returns
-// how many were removed. The callback may use every function here but must not leave by longjmp or end its thread.
+// proportion to what it has; walks begin at one after the other. If the tenant goes meanwhile, the walk goes on at its
+// parent's lists. Returns how many were removed. The callback may use every function here but must not leave by longjmp
+// or end its thread.
 size_t lru_walk(Lru& lru, Tenant& tenant, LruCallback callback, void* argument, size_t most);
 size_t lru_walk_node(Lru& lru, Tenant& tenant, uint32_t node, LruCallback callback, void* argument,
                      size_t most);
