@@ -118,6 +118,11 @@ int destroy_object_cache(CacheFamily& family, size_t* live) {
       return true;
     });
   }
+  {
+    // Dead children are their tenants' heaps': what allocations under way at the offline left in their lists goes to the slabs.
+    MutexGuard guard(tenants_mutex);
+    reap_heaps(SIZE_MAX);
+  }
   reap_tenants();
   FamilyStatistics statistics;
   collect_family_statistics(family, statistics);
