@@ -29,7 +29,7 @@ check-long:
 	@$(DEPS) vm
 	@scripts/check.sh --long
 
-# Two NUMA nodes, memory in cgroup v2, Debian's kernel: in a virtual machine.
+# Two NUMA nodes, Debian's kernel: in an emulated machine.
 check-vm:
 	@$(DEPS) build vm
 	@$(MAKE) --no-print-directory build
