@@ -71,8 +71,6 @@ LruList* find_or_make(LruNode& node, Tenant& tenant) {
   return fresh;
 }
 
-size_t bytes_of_nodes(const Lru& lru) { return lru.nodes.count * sizeof(LruNode); }
-
 size_t count_on(LruNode& node, Tenant& tenant) {
   const LruList* const list = node.find(tenant);
   return list ? list->count.load(std::memory_order_relaxed) : 0;
@@ -94,17 +92,17 @@ void Lru::mark(Tenant& tenant) const {
 Lru* Lru::create(LruNodes nodes) {
   auto* lru = meta_arena.create<Lru>();
   if (lru == nullptr) return nullptr;
-  lru->nodes = nodes;
-  void* const room = meta_arena.allocate(bytes_of_nodes(*lru));
+  void* const room = meta_arena.allocate(nodes.count * sizeof(LruNode));
   if (room == nullptr) {
     meta_arena.destroy(lru);
     return nullptr;
   }
-  lru->by_node = static_cast<LruNode*>(room);
-  for (uint32_t i = 0; i < nodes.count; ++i) {
-    LruNode* const node = new (&lru->by_node[i]) LruNode;
-    node->lru = lru;
-    node->root.start();
+  lru->nodes = {static_cast<LruNode*>(room), nodes.count};
+  lru->current_node = nodes.current;
+  for (LruNode& node : lru->nodes) {
+    new (&node) LruNode;
+    node.lru = lru;
+    node.root.start();
   }
   MutexGuard guard(tenants_mutex);
   lru->next = all_lrus;
@@ -128,15 +126,14 @@ int Lru::destroy(Lru* lru) {
     *link = lru->next;
   }
   grace::synchronize();
-  for (uint32_t i = 0; i < lru->nodes.count; ++i) {
-    RcuArray<LruList>& lists = lru->by_node[i].lists;
-    lists.for_each([](uint32_t, LruList* list) {
+  for (LruNode& node : lru->nodes) {
+    node.lists.for_each([](uint32_t, LruList* list) {
       meta_arena.release(list, sizeof *list);
       return true;
     });
-    lists.destroy();
+    node.lists.destroy();
   }
-  meta_arena.release(lru->by_node, bytes_of_nodes(*lru));
+  meta_arena.release(lru->nodes.data(), lru->nodes.size_bytes());
   meta_arena.destroy(lru);
   return 0;
 }
@@ -206,20 +203,22 @@ int lru_isolate(LruItem& item) {
 size_t lru_count(Lru& lru, Tenant& tenant) {
   grace::ReadSection section;
   size_t count = 0;
-  for (uint32_t i = 0; i < lru.nodes.count; ++i) count += count_on(lru.by_node[i], tenant);
+  for (LruNode& node : lru.nodes) count += count_on(node, tenant);
   return count;
 }
 
 size_t lru_count_node(Lru& lru, Tenant& tenant, uint32_t node) {
   grace::ReadSection section;
-  return node < lru.nodes.count ? count_on(lru.by_node[node], tenant) : 0;
+  return node < lru.nodes.size() ? count_on(lru.nodes[node], tenant) : 0;
 }
 
 size_t lru_bytes(const Lru& lru) {
-  size_t bytes = sizeof lru + bytes_of_nodes(lru);
-  for (uint32_t i = 0; i < lru.nodes.count; ++i) bytes += lru.by_node[i].lists.bytes();
-  for_each_list(lru, [&bytes](LruList&) { bytes += sizeof(LruList); });
-  return bytes - lru.nodes.count * sizeof(LruList);  // The root's are in their nodes.
+  size_t bytes = sizeof lru + lru.nodes.size_bytes();
+  for (const LruNode& node : lru.nodes) {
+    bytes += node.lists.bytes();
+    node.lists.for_each([&bytes](uint32_t, LruList*) { return (bytes += sizeof(LruList)) != 0; });
+  }
+  return bytes;
 }
 
 void mark_lru_owners(Lru& lru) {
@@ -241,7 +240,7 @@ void drain_lrus(Tenant& tenant) {
   full_fence();  // find_or_make()
   for (Lru* lru = all_lrus; lru != nullptr; lru = lru->next) {
     grace::ReadSection section;
-    for (uint32_t i = 0; i < lru->nodes.count; ++i) drain(lru->by_node[i], tenant);
+    for (LruNode& node : lru->nodes) drain(node, tenant);
   }
 }
 
@@ -253,7 +252,7 @@ void lrus_after_fork_child() {
 
 bool validate_lru(Lru& lru) {
   bool good = true;
-  for (uint32_t i = 0; i < lru.nodes.count; ++i) good &= lru.by_node[i].lists.validate();
+  for (const LruNode& node : lru.nodes) good &= node.lists.validate();
   grace::ReadSection section;
   for_each_list(lru, [&good](LruList& list) {
     size_t items = 0;

@@ -11,7 +11,7 @@
 // CPU the caller runs on, on whose memory lies what it has just filled, and stays there. The lists
 // of one node and those of another never meet.
 //
-// Unlike there, no lock is held while a walk's callback runs: the walk takes the item off the list,
+// Unlike in Linux, no lock is held while a walk's callback runs: the walk takes the item off the list,
 // shows it, and puts it back where the verdict says. Who has taken an item off a list owns it:
 //   - lru_remove() returning 1: the caller. No walk will show it any more.
 //   - a walk: from before the callback until its verdict is carried out. Who calls lru_remove()
@@ -25,6 +25,8 @@
 // Thread-safe, not async-signal-safe (short locks; lru_list.h). A tenant that is offline is replaced
 // by its nearest online ancestor.
 #pragma once
+
+#include <span>
 
 #include "accounting/lru_list.h"
 #include "rcu/rcu_array.h"
@@ -43,8 +45,8 @@ enum class LruVerdict : int {
 
 using LruCallback = LruVerdict (*)(LruItem* item, void* argument);
 
-// Over how many nodes an LRU's lists are spread, and which is the caller's: taken modulo `count`, so
-// that a node that is hot-added is only a matter of who shares a list.
+// Over how many nodes an LRU's lists are to be spread, and which is the caller's: taken modulo `count`,
+// so that a node that is hot-added is only a matter of who shares a list.
 struct LruNodes {
   uint32_t count = 1;
   uint32_t (*current)() = nullptr;  // Not called where there is one.
@@ -68,13 +70,13 @@ struct alignas(64) Lru {
   static int destroy(Lru* lru);
 
   LruNode& node_of_caller() {
-    return nodes.count == 1 ? by_node[0] : by_node[nodes.current() % nodes.count];
+    return nodes.size() == 1 ? nodes[0] : nodes[current_node() % nodes.size()];
   }
   // Tells the shrinker that the tenant has items. In a read section.
   void mark(Tenant& tenant) const;
 
-  LruNodes nodes;
-  LruNode* by_node = nullptr;  // nodes.count of them.
+  std::span<LruNode> nodes;  // As the next, constant.
+  uint32_t (*current_node)() = nullptr;
   // Index of the shrinker that is told of tenants with items, plus 1; 0 none. Written under
   // tenants_mutex; tie_lru() has the order.
   std::atomic<uint32_t> shrinker{0};
@@ -124,9 +126,9 @@ void lrus_after_fork_child();
 // Calls fn(list) for each list of each node, the root's first.
 template <typename Fn>
 void for_each_list(const Lru& lru, Fn fn) {
-  for (uint32_t i = 0; i < lru.nodes.count; ++i) {
-    fn(lru.by_node[i].root);
-    lru.by_node[i].lists.for_each([&fn](uint32_t, LruList* list) {
+  for (LruNode& node : lru.nodes) {
+    fn(node.root);
+    node.lists.for_each([&fn](uint32_t, LruList* list) {
       fn(*list);
       return true;
     });

@@ -141,16 +141,16 @@ private:
 }  // namespace
 
 size_t lru_walk(Lru& lru, Tenant& tenant, LruCallback callback, void* argument, size_t most) {
-  const uint32_t nodes = lru.nodes.count;
+  const auto nodes = static_cast<uint32_t>(lru.nodes.size());
+  if (nodes == 1) return lru_walk_node(lru, tenant, 0, callback, argument, most);
   size_t all = lru_count(lru, tenant);
   if (most > all) most = all;
-  const uint32_t first =
-      nodes == 1 ? 0 : lru.next_first.fetch_add(1, std::memory_order_relaxed) % nodes;
+  const uint32_t first = lru.next_first.fetch_add(1, std::memory_order_relaxed) % nodes;
   Walk walk(lru, tenant, callback, argument);
   for (uint32_t i = 0; i < nodes && most != 0 && !walk.stopped(); ++i) {
     const uint32_t node = (first + i) % nodes;
     const size_t items = lru_count_node(lru, tenant, node);
-    most -= walk.show(lru.by_node[node], share_of(most, items, all));
+    most -= walk.show(lru.nodes[node], share_of(most, items, all));
     all -= items < all ? items : all;
   }
   return walk.removed();
@@ -158,9 +158,9 @@ size_t lru_walk(Lru& lru, Tenant& tenant, LruCallback callback, void* argument, 
 
 size_t lru_walk_node(Lru& lru, Tenant& tenant, uint32_t node, LruCallback callback, void* argument,
                      size_t most) {
-  if (node >= lru.nodes.count) return 0;
+  if (node >= lru.nodes.size()) return 0;
   Walk walk(lru, tenant, callback, argument);
-  walk.show(lru.by_node[node], most);
+  walk.show(lru.nodes[node], most);
   return walk.removed();
 }
 

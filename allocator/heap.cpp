@@ -20,6 +20,7 @@ constexpr uint16_t kWorthSwapping = 8;
 // A class that keeps finding its lists short is hot: every so often it gets more objects, until a swap moves half a
 // full list. Classes that are seldom used never pay for that in memory.
 constexpr uint32_t kTopUpEvery = 8;
+
 void* out_of_memory() {
   errno = ENOMEM;
   return nullptr;

@@ -118,14 +118,17 @@ int destroy_object_cache(CacheFamily& family, size_t* live) {
       return true;
     });
   }
-  {
-    // Dead children are their tenants' heaps': what allocations under way at the offline left in their lists goes to the slabs.
-    MutexGuard guard(tenants_mutex);
-    reap_heaps(SIZE_MAX);
-  }
   reap_tenants();
   FamilyStatistics statistics;
   collect_family_statistics(family, statistics);
+  if (statistics.slabs != 0) {
+    // Dead children are their tenants' heaps': what allocations under way at the offline left in their lists goes to the slabs.
+    {
+      MutexGuard guard(tenants_mutex);
+      reap_heaps(SIZE_MAX);
+    }
+    collect_family_statistics(family, statistics);
+  }
   if (statistics.slabs != 0) {
     if (live) *live = statistics.live;
     set_dying(family, false);

@@ -74,7 +74,9 @@ TENURE_EXPORT size_t tenure_lru_walk(tenure_lru* lru, tenure_tenant* tenant,
   return lru_walk(lru_of(lru), tenant_of(tenant), as<LruCallback>(callback), argument, most);
 }
 
-TENURE_EXPORT unsigned tenure_lru_nodes(tenure_lru* lru) { return lru_of(lru).nodes.count; }
+TENURE_EXPORT unsigned tenure_lru_nodes(tenure_lru* lru) {
+  return static_cast<unsigned>(lru_of(lru).nodes.size());
+}
 
 TENURE_EXPORT size_t tenure_lru_count_node(tenure_lru* lru, tenure_tenant* tenant, unsigned node) {
   return lru_count_node(lru_of(lru), tenant_of(tenant), node);

@@ -109,8 +109,8 @@ const Option option_table[] = {
      &Settings::helper_ms, 0, 0, 3600 * 1000, nullptr},
     {"lru_lists",
      "Lists, each with a lock, that a tenant has in each LRU of the service: 0: one for each NUMA "
-     "node of the machine; "
-     "else as many, to which the CPUs are dealt out in turn (1: strict order of use).",
+     "node of the machine; else as many, to which the CPUs are dealt out in turn (1: strict order "
+     "of use).",
      &Settings::lru_lists, 0, 0, 64, nullptr},
     {"deepbind",
      "Let dlopen's RTLD_DEEPBIND take effect. Libraries opened so free by libc's free what libc "

@@ -43,6 +43,18 @@ uint32_t from_affinity() {
   return 64;
 }
 
+struct Place {
+  unsigned cpu = 0, node = 0;
+};
+
+Place current_place() {
+  const int saved = errno;
+  Place place;
+  if (getcpu(&place.cpu, &place.node) != 0) place = {};
+  errno = saved;
+  return place;
+}
+
 }  // namespace
 
 uint32_t possible_cpus() {
@@ -54,26 +66,12 @@ uint32_t possible_cpus() {
 }
 
 uint32_t numa_nodes() {
-  const int saved = errno;
   const uint32_t count = limit_in("/sys/devices/system/node/has_cpu");
-  errno = saved;
   return count != 0 ? count : 1;
 }
 
-uint32_t current_cpu() {
-  const int saved = errno;
-  unsigned cpu = 0;
-  if (getcpu(&cpu, nullptr) != 0) cpu = 0;
-  errno = saved;
-  return cpu;
-}
+uint32_t current_cpu() { return current_place().cpu; }
 
-uint32_t current_node() {
-  const int saved = errno;
-  unsigned node = 0;
-  if (getcpu(nullptr, &node) != 0) node = 0;
-  errno = saved;
-  return node;
-}
+uint32_t current_node() { return current_place().node; }
 
 }  // namespace tenure

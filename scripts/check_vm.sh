@@ -58,7 +58,7 @@ run() { # <command...>
   busybox echo "vm: $mode: $*"
   "$@" > /tmp/out 2>&1
   status=$?
-  busybox grep -E '^(vm:|[0-9]+ nodes|no cgroup)' /tmp/out
+  busybox grep -E '^(vm:|.*[0-9]+ nodes|no cgroup)' /tmp/out
   [ $status = 0 ] && return
   busybox cat /tmp/out
   busybox echo "vm: FAILED ($status): $mode: $*"

@@ -61,17 +61,24 @@ protected:
   }
   std::vector<int> values(Tenant& tenant) {
     std::vector<int> result;
-    walk(*lru, tenant, [&result](Object& object) {
-      result.push_back(object.value);
-      return LruVerdict::kSkip;
-    });
+    walk(*lru, tenant, collector(result));
     return result;
   }
-  size_t empty(Tenant& tenant) {
-    return walk(*lru, tenant, [](Object& object) {
-      EXPECT_EQ(lru_isolate(object.item), 0);
-      return LruVerdict::kRemoved;
-    });
+  // Takes off what a walk shows.
+  size_t empty(Tenant& tenant, size_t most = SIZE_MAX) {
+    return walk(
+        *lru, tenant,
+        [](Object& object) {
+          EXPECT_EQ(lru_isolate(object.item), 0);
+          return LruVerdict::kRemoved;
+        },
+        most);
+  }
+  static Shown collector(std::vector<int>& result) {
+    return [&result](Object& object) {
+      result.push_back(object.value);
+      return LruVerdict::kSkip;
+    };
   }
   size_t count(Tenant& tenant) { return lru_count(*lru, tenant); }
 

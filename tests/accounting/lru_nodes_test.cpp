@@ -28,21 +28,8 @@ protected:
   }
   Values values_on(uint32_t node, Tenant& tenant) {
     Values result;
-    walk_node(*lru, tenant, node, [&result](Object& object) {
-      result.push_back(object.value);
-      return LruVerdict::kSkip;
-    });
+    walk_node(*lru, tenant, node, collector(result));
     return result;
-  }
-  // Takes off what a walk of `most` shows.
-  size_t evict(Tenant& tenant, size_t most) {
-    return walk(
-        *lru, tenant,
-        [](Object& object) {
-          EXPECT_EQ(lru_isolate(object.item), 0);
-          return LruVerdict::kRemoved;
-        },
-        most);
   }
 
   using Counts = std::vector<size_t>;
@@ -116,21 +103,21 @@ TEST_F(LruNodesTest, EachNodeGivesItsShare) {
   add_on(1, a, 0, 30);
   add_on(2, a, 0, 10);
   for (size_t left = 90; left != 0; left -= 10) {  // Begins at each node three times.
-    EXPECT_EQ(evict(a, 10), 10u);
+    EXPECT_EQ(empty(a, 10), 10u);
     EXPECT_EQ(count(a), left);
     const Counts now = counts(a);
     EXPECT_NEAR(static_cast<double>(now[0]), 0.6 * static_cast<double>(left), 2);
     EXPECT_NEAR(static_cast<double>(now[1]), 0.3 * static_cast<double>(left), 2);
     EXPECT_NEAR(static_cast<double>(now[2]), 0.1 * static_cast<double>(left), 2);
   }
-  EXPECT_EQ(evict(a, 100), 10u);
+  EXPECT_EQ(empty(a, 100), 10u);
   EXPECT_EQ(count(a), 0u);
 }
 
 TEST_F(LruNodesTest, WalksOfOneTakeFromOneNodeAfterTheOther) {
   Tenant& a = make(root_tenant, "a");
   for (uint32_t node = 0; node < kNodes; ++node) add_on(node, a, 0, 10);
-  for (size_t i = 0; i < 2 * kNodes; ++i) EXPECT_EQ(evict(a, 1), 1u);
+  for (size_t i = 0; i < 2 * kNodes; ++i) EXPECT_EQ(empty(a, 1), 1u);
   EXPECT_EQ(counts(a), (Counts{8, 8, 8}));
   empty(a);
 }

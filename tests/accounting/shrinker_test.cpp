@@ -244,6 +244,27 @@ TEST_F(ShrinkerTest, NotUnderALockNorInAReadSection) {
   EXPECT_EQ(reclaim(a, 100, ReclaimStage::kShrink), 100u);
 }
 
+// A realloc that shrinks has its own charges refused quietly, not those of the shrinkers that happen to run in it.
+TEST_F(ShrinkerTest, ShrinkersAreNotQuiet) {
+  static bool called, quiet;
+  called = false;
+  ReclaimHooks hooks;
+  hooks.shrink = [](Tenant&, size_t) -> size_t {
+    called = true;
+    quiet = refuses_quietly();
+    return 0;
+  };
+  register_reclaim_hooks(hooks);
+  {
+    const QuietScope scope;
+    reclaim(root_tenant, 1, ReclaimStage::kShrink);
+    EXPECT_TRUE(refuses_quietly());
+  }
+  EXPECT_TRUE(called);
+  EXPECT_FALSE(quiet);
+  EXPECT_FALSE(refuses_quietly());
+}
+
 #if !defined(__SANITIZE_THREAD__)  // Its runtime does not survive fork in a threaded program.
 TEST_F(ShrinkerTest, AForkChildOfAThreadedProcessHasNone) {
   Tenant& a = limited(root_tenant, "a", 1000);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -12,6 +13,14 @@
 
 namespace tenure {
 namespace {
+
+// One more than the last number of "0-3,8-11".
+std::optional<uint32_t> limit_of(const char* path) {
+  std::ifstream file(path);
+  std::string list;
+  if (!std::getline(file, list)) return std::nullopt;
+  return static_cast<uint32_t>(std::stoul(list.substr(list.find_last_of(",-") + 1)) + 1);
+}
 
 TEST(Topology, EveryCpuWeMayRunOnIsPossible) {
   cpu_set_t set;
@@ -27,12 +36,9 @@ TEST(Topology, EveryCpuWeMayRunOnIsPossible) {
 }
 
 TEST(Topology, IsWhatTheKernelSays) {
-  std::ifstream file("/sys/devices/system/cpu/possible");
-  std::string list;
-  if (!std::getline(file, list)) GTEST_SKIP() << "no sysfs";
-  const size_t last = list.find_last_of(",-");
-  const std::string number = last == std::string::npos ? list : list.substr(last + 1);
-  EXPECT_EQ(possible_cpus(), std::stoul(number) + 1);
+  const auto limit = limit_of("/sys/devices/system/cpu/possible");
+  if (!limit) GTEST_SKIP() << "no sysfs";
+  EXPECT_EQ(possible_cpus(), *limit);
 }
 
 TEST(Topology, DoesNotDependOnTheAffinity) {
@@ -48,12 +54,9 @@ TEST(Topology, DoesNotDependOnTheAffinity) {
 
 TEST(Topology, NodesAreThoseOfTheKernel) {
   EXPECT_GE(numa_nodes(), 1u);
-  std::ifstream file("/sys/devices/system/node/has_cpu");
-  std::string list;
-  if (!std::getline(file, list)) GTEST_SKIP() << "no nodes in sysfs";
-  const size_t last = list.find_last_of(",-");
-  const std::string number = last == std::string::npos ? list : list.substr(last + 1);
-  EXPECT_EQ(numa_nodes(), std::stoul(number) + 1);
+  const auto limit = limit_of("/sys/devices/system/node/has_cpu");
+  if (!limit) GTEST_SKIP() << "no nodes in sysfs";
+  EXPECT_EQ(numa_nodes(), *limit);
   EXPECT_LT(current_node(), numa_nodes());
 }
 

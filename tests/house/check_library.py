@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """check_library.py <libtenure.so>: what it exports, what it needs, how it is laid out."""
-import os
-import glob
 import re
 import sys
 
+import c_headers
 import elf
 
 MALLOC = """malloc free calloc realloc reallocarray aligned_alloc posix_memalign memalign valloc pvalloc
@@ -37,24 +36,19 @@ MAX_TLS_BYTES = 64
 NEEDED = re.compile(r"^(libc\.so\.6|ld-linux[\w.-]*)$")
 
 
-def api_of(folder):
+def api():
     """The functions that the C headers declare."""
-    text = ""
-    for path in sorted(glob.glob(os.path.join(folder, "*.h"))):
-        with open(path, encoding="utf-8") as file:
-            text += file.read()
-    text = re.sub(r"//[^\n]*|/\*.*?\*/|^\s*#.*?$", " ", text, flags=re.DOTALL | re.MULTILINE)
-    text = re.sub(r"static inline [^;{]*", " ", text)
+    text = re.sub(r"static inline [^;{]*", " ", c_headers.text())
     # Inside a parameter list a name before a parenthesis is a function type, not a declaration.
     return set(re.findall(r"\b(tenure_\w+)\s*\((?!\s*\*)", text))
 
 
-def check_exports(path, headers):
+def check_exports(path):
     defined, undefined = elf.dynamic_symbols(path)
     problems = []
     versions = dict(name.split("@@") if "@@" in name else (name, "") for name in defined)
     wanted = {name: "" for name in MALLOC + THREADS + PROCESS + LOADER + OPERATORS}
-    wanted |= {name: "TENURE_1.0" for name in api_of(headers)}
+    wanted |= {name: "TENURE_1.0" for name in api()}
     for name in sorted(wanted.keys() - versions.keys()):
         problems.append(f"not exported: {name}")
     for name in sorted(versions.keys() - wanted.keys() - TOLERATED):
@@ -93,8 +87,7 @@ def check_layout(path):
 
 def main():
     path = sys.argv[1]
-    root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-    problems = check_exports(path, os.path.join(root, "include", "tenure"))
+    problems = check_exports(path)
     problems += check_layout(path)
     tls = elf.segments(path).get("TLS", (0, ""))[0]
     print("\n".join(problems) or f"exports as wanted, {tls} bytes of TLS, needs "

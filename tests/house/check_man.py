@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import sys
 
+import c_headers
+
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 PAGES = os.path.join(ROOT, "docs", "man")
 
@@ -24,15 +26,6 @@ def squeeze(text):
     return re.sub(r"\s", "", text)
 
 
-def header():
-    """tenure.h, with what it includes, without comments and directives."""
-    text = ""
-    for path in sorted(glob.glob(os.path.join(ROOT, "include", "tenure", "*.h"))):
-        with open(path, encoding="utf-8") as file:
-            text += file.read()
-    return re.sub(r"/\*.*?\*/|^\s*#.*?$", " ", text, flags=re.DOTALL | re.MULTILINE)
-
-
 def structures(squeezed):
     """Name and definition, without blanks, of each structure whose members are shown."""
     return {f"struct {name}": whole for whole, name in re.findall(r"(struct(tenure_\w+)\{[^}]*\};)", squeezed)}
@@ -41,7 +34,7 @@ def structures(squeezed):
 def prototypes():
     """Name and declaration, without blanks, of each function in tenure.h."""
     found = {}
-    for declaration in re.findall(r"(?:TENURE_API|static inline)\s+([^;{]+?)\s*[;{]", header()):
+    for declaration in re.findall(r"(?:TENURE_API|static inline)\s+([^;{]+?)\s*[;{]", c_headers.text()):
         name = re.search(r"\b(tenure_\w+)\s*\(", declaration).group(1)
         found[name] = squeeze(declaration) + ";"
     return found
@@ -89,7 +82,7 @@ def check_names(pages):
 
 
 def check_structures(pages):
-    problems, ours = [], structures(squeeze(header()))
+    problems, ours = [], structures(squeeze(c_headers.text()))
     shown = {page: structures(synopsis(text)) for page, text in pages.items()}
     for name, whole in ours.items():
         theirs = {page: found[name] for page, found in shown.items() if name in found}

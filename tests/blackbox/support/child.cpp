@@ -108,6 +108,13 @@ ChildResult run_self(const std::vector<std::string>& arguments, const ChildOptio
   return run_program(command, options);
 }
 
+ChildResult require_run(const char* argument, const ChildOptions& options) {
+  ChildResult result = run_self({argument}, options);
+  REQUIRE(result.exited(0), "%s: %s", argument, result.describe().c_str());
+  dprintf(STDOUT_FILENO, "%s: %s\n", argument, result.out.c_str());
+  return result;
+}
+
 void require_child_success(pid_t child, double timeout_seconds, const char* what) {
   Deadline deadline(timeout_seconds);
   int status = 0;

@@ -29,6 +29,8 @@ struct ChildOptions {
 ChildResult run_program(const std::vector<std::string>& command, const ChildOptions& options = {});
 // The same for this very program with other arguments.
 ChildResult run_self(const std::vector<std::string>& arguments, const ChildOptions& options = {});
+// The same, which must exit with 0: says what it wrote, or fails the test.
+ChildResult require_run(const char* argument, const ChildOptions& options = {});
 
 // Waits for a child made by fork(); fails the test unless it exits with 0 within the time.
 void require_child_success(pid_t child, double timeout_seconds, const char* what);

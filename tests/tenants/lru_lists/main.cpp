@@ -1,9 +1,10 @@
 // Lists by NUMA node, or as many as TENURE_LRU_LISTS says: a tenant at its limit lives on what lies on all of them.
 #include <algorithm>
 #include <errno.h>
-#include <fcntl.h>
+#include <fstream>
 #include <sched.h>
 #include <string.h>
+#include <string>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -23,15 +24,10 @@ bool move_to(unsigned cpu) {
 
 // One more than the last number in "0-3", or 1.
 unsigned nodes_of_machine() {
-  char text[256] = "";
-  const int file = open("/sys/devices/system/node/has_cpu", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return 1;
-  REQUIRE(read(file, text, sizeof text - 1) >= 0, "%s", strerror(errno));
-  close(file);
-  const char* const last = strpbrk(text, ",-") ? text + strcspn(text, "\n") : text;
-  const char* number = last;
-  while (number != text && number[-1] >= '0' && number[-1] <= '9') --number;
-  return unsigned(atoi(number)) + 1;
+  std::ifstream file("/sys/devices/system/node/has_cpu");
+  std::string list;
+  if (!std::getline(file, list)) return 1;
+  return unsigned(std::stoul(list.substr(list.find_last_of(",-") + 1))) + 1;
 }
 
 // What is added on a CPU is on the list of its node, or the one it was dealt to.
@@ -96,11 +92,7 @@ void run_child(const char* asked) {
 ChildResult require_nodes(const char* option, const char* expected) {
   ChildOptions options;
   if (option) options.environment = {std::string("TENURE_LRU_LISTS=") + option};
-  ChildResult result = run_self({expected}, options);
-  REQUIRE(result.exited(0), "TENURE_LRU_LISTS=%s: %s", option ? option : "",
-          result.describe().c_str());
-  dprintf(STDOUT_FILENO, "%s", result.out.c_str());
-  return result;
+  return require_run(expected, options);
 }
 
 void run_all() {

@@ -182,13 +182,6 @@ void run_child(const std::string& name) {
   require_valid_heap();
 }
 
-ChildResult require_run(const char* name, const ChildOptions& options) {
-  ChildResult result = run_self({name}, options);
-  REQUIRE(result.exited(0), "%s: %s", name, result.describe().c_str());
-  dprintf(STDOUT_FILENO, "%s: %s\n", name, result.out.c_str());
-  return result;
-}
-
 ChildOptions with(std::vector<std::string> environment) {
   ChildOptions options;
   options.environment = std::move(environment);

@@ -13,10 +13,8 @@ namespace blackbox {
 
 namespace {
 
-// More of them than CPUs.
 void populate(Threads& threads, Forest& forest) {
-  const unsigned workers = std::thread::hardware_concurrency() * 2 + 2;
-  for (unsigned i = 0; i < workers; ++i)
+  for (unsigned i = 0; i < Forest::workers(); ++i)
     threads.add([&forest](Random& random) { forest.work(random); });
   for (unsigned i = 0; i < 2; ++i)
     threads.add([&forest](Random& random) { forest.replace_leaf(random); });

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <malloc.h>
-#include <thread>
 
 namespace blackbox {
 
@@ -97,8 +96,8 @@ void Forest::replace_leaf(Random& random) {
 // that stands. What is charged does; what is reported leaves out what was charged in advance for pooled objects, 8 KiB at most
 // for each tenant and CPU (or thread, in fallback mode), and rises by as much where that is used.
 void Forest::change_limits(Random& random, size_t team) {
-  static const size_t threads = std::thread::hardware_concurrency() * 2 + 8;  // exactness.cpp
-  static const size_t in_advance = (kLeaves + 1) * threads * 8 * kKiB;
+  // Those that change things, and a few that look on.
+  static const size_t in_advance = (kLeaves + 1) * (workers() + 8) * 8 * kKiB;
   Tenant& tenant = teams_[team];
   tenant.limit(TENURE_HIGH, random.one_in(2) ? TENURE_UNLIMITED : random.below(20 * kMiB));
   const size_t max = random.one_in(8) ? TENURE_UNLIMITED : kMiB + random.below(25 * kMiB);

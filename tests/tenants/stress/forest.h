@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "tests/blackbox/support/parcel.h"
@@ -108,6 +109,9 @@ class Forest {
 public:
   static constexpr size_t kTeams = 3, kLeaves = 16;
   static constexpr size_t kTopMax = 160 * kMiB, kReserve = 128 * kKiB;
+
+  // How many threads are to work in it: more than there are CPUs.
+  static unsigned workers() { return std::thread::hardware_concurrency() * 2 + 2; }
 
   explicit Forest(const std::string& name);
   // Everything is freed, every counter is at zero and nothing of its departed is left, or the test

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <thread>
-#include <vector>
 
 #include "tests/tenants/support/tenant_test.h"
 
