@@ -2,6 +2,7 @@
 #include "accounting/tenant_tree.h"
 #include "allocator/bootstrap.h"
 #include "allocator/charge_stock.h"
+#include "allocator/paying.h"
 #include "allocator/depots.h"
 #include "allocator/family.h"
 #include "allocator/pool.h"
@@ -143,7 +144,7 @@ Found check_runs() {
     }
     const size_t bytes = size_t{run.granules} * kGranuleSize;
     found.used += bytes;
-    if (slab) found.charged += tagged_bytes(run);
+    if (slab) found.charged += tagged_bytes(run) + paid_bytes(run);
     if (run.context) found.charged += bytes;
   }
   return found;
@@ -168,7 +169,7 @@ const char* validate_heap(bool* only_lost) {
   });
   if (wrong) return wrong;
   if (const char* tenants = check_tenants()) return tenants;
-  const uint64_t charged = found.charged + stocked_below(root_tenant);
+  const uint64_t charged = found.charged + stocked_bytes() - unpaid_bytes();
   uint64_t held = 0;
   for_each_context([&held](const AccountingContext& context) { held += context.held(); });
   if (held < charged) return "memory is charged to nobody";

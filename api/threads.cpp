@@ -5,6 +5,7 @@
 #include <threads.h>
 
 #include "allocator/current.h"
+#include "base/meta_arena.h"
 #include "base/attributes.h"
 #include "rcu/grace.h"
 
@@ -97,7 +98,7 @@ TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attrib
   const auto real = tenure::find_real();
   if (TENURE_UNLIKELY(real == nullptr)) return EAGAIN;
   // Without a tenant nothing is added.
-  if (TENURE_LIKELY(tenure::current_scope.tenant == 0)) {
+  if (TENURE_LIKELY(tenure::this_thread.scope.tenant == 0)) {
     return real(thread, attributes, routine, argument);
   }
   return tenure::create(real, thread, attributes, routine, argument);
