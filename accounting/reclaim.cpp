@@ -100,6 +100,7 @@ UnderWay* innermost_under_way() { return self.innermost; }
 size_t reclaim_to(Tenant& top, size_t target) {
   // What was charged to a tenant that has gone is its parent's; its counter stands still.
   if (!top.online() || top.counter.usage() <= target) return 0;
+  if (registered.empty_stocks) registered.empty_stocks(top);
   const StallScope stalled(top);
   size_t total = 0;
   for (ReclaimStage stage : kReclaimStages) {

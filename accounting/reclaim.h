@@ -19,6 +19,8 @@ struct ReclaimHooks {
   // Gives back what departed tenants have left in caches. Under tenants_mutex, for which it does not
   // wait: where that is held, whoever holds it reaps at its end. Not for malloc.
   size_t (*reap)(Tenant& top, size_t bytes) = nullptr;
+  // What was charged in advance in the subtree is uncharged: nothing need be given up for it.
+  void (*empty_stocks)(Tenant& top) = nullptr;
 };
 
 // Once, at bootstrap, before the second thread.

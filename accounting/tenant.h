@@ -126,7 +126,8 @@ struct alignas(64) Tenant {
   // Where new charges go; nullptr from dying on. Stored with release under tenants_mutex, loaded in
   // read sections.
   std::atomic<AccountingContext*> context{nullptr};
-  std::atomic<void*> allocator_data{nullptr};  // The allocator's; kApart: nothing yet, and isolated.
+  std::atomic<void*> allocator_data{
+      nullptr};  // The allocator's; kApart: nothing yet, and isolated.
   // The allocator's: what a thread inside has as its scope (allocator/current.h), read as one word.
   alignas(8) std::atomic<uint32_t> front{0};  // Offset of the tenant's front
   uint32_t number = 0;                        // Constant. Where the tenant lies; the root's is 0.

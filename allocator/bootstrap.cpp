@@ -76,6 +76,10 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
     arena.page_map.adopt_bitmaps(base + layout.bitmaps_at(), layout.bitmaps_bytes());
   arena.descriptors.adopt(base + layout.descriptors_at(), layout.descriptors_bytes());
   meta_arena.adopt(base + layout.meta_at(), layout.meta_bytes());
+  tag_arena.adopt(base + layout.tags_at(), layout.tags_bytes(), kChunkSize);
+  // The first chunk is for small processes.
+  os::advise_huge_pages(base + layout.tags_at() + kChunkSize, layout.tags_bytes() - kChunkSize,
+                        true);
   context_table.adopt(base + layout.contexts_at(), layout.contexts_bytes());
   arena.page_heap.adopt(base + layout.arena_at(), layout.arena_bytes(), base + layout.chunks_at(),
                         layout.chunks_bytes(), base + layout.hints_at(), layout.hints_bytes(),

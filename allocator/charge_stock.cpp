@@ -1,6 +1,7 @@
 #include "allocator/charge_stock.h"
 
 #include "accounting/charge.h"
+#include "accounting/reclaim.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/stock_drain.h"
 #include "base/fence.h"
@@ -45,7 +46,8 @@ bool is_own_context(const AccountingContext& context, const Tenant& tenant) {
 
 // Room for two objects, so that one freed and one allocated in turn stay on the CPU.
 constexpr size_t least_capacity(size_t bytes) {
-  const size_t wanted = kSmallestStock + 2 * bytes, most = StockWord::kMostCapacity * StockWord::kUnit;
+  const size_t wanted = kSmallestStock + 2 * bytes,
+               most = StockWord::kMostCapacity * StockWord::kUnit;
   return wanted < most ? wanted : most;
 }
 
@@ -84,15 +86,16 @@ bool open_with(const Stock& stock, AccountingContext& context, size_t bytes) {
 size_t stock_capacity(const Tenant& tenant, size_t bytes) {
   const uint64_t share = room_below_limits(tenant) / kShareOfRoom;
   const uint64_t part = tenant.counter.usage() / 4;
-  const uint64_t most = part < kUsualStock ? kUsualStock : part < kLargestStock ? part : kLargestStock;
+  const uint64_t most = part < kUsualStock     ? kUsualStock
+                        : part < kLargestStock ? part
+                                               : kLargestStock;
   const uint64_t wanted = share < most ? share : most;
   const size_t least = least_capacity(bytes);
   if (share < kSmallestStock) return 0;
   return wanted > least ? wanted / 16 * 16 : least;
 }
 
-void put_up_stock(const Tenant& tenant, AccountingContext& context, size_t bytes,
-                  size_t capacity) {
+void put_up_stock(const Tenant& tenant, AccountingContext& context, size_t bytes, size_t capacity) {
   const Stock stock(tag_of(context));
   const uint32_t units = StockWord::units(bytes);
   StockWord before = stock.load();
@@ -108,6 +111,17 @@ void put_up_stock(const Tenant& tenant, AccountingContext& context, size_t bytes
   // this thread sees that the tenant has gone. (An ancestor's context may have paid.)
   full_fence();
   if (TENURE_UNLIKELY(!is_own_context(context, tenant))) close_stocks_of(context);
+}
+
+AccountingContext* pay_from_stock(const Tenant& tenant, size_t bytes) {
+  const OwnerTag tag = tenant.tag.load(std::memory_order_acquire);
+  if (!take_from_stock(tag, bytes)) return nullptr;
+  // The tenant may have gone before that, and its context with it: then the number may be another's by now. Acquire: the load comes
+  // after that of the stock.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  if (TENURE_LIKELY(tenant.tag.load(std::memory_order_relaxed) == tag)) return &context_of(tag);
+  uncharge_to_stock(tag, bytes);
+  return nullptr;
 }
 
 bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes) {
@@ -155,7 +169,7 @@ void uncharge_to_stock(OwnerTag tag, size_t bytes) {
   AccountingContext& context = context_of(tag);
   const StockWord seen = stock.load();
   if (bytes > kLargestStocked) return uncharge(context, bytes);
-  if (seen.closed() && open_with(stock, context, bytes)) return;
+  if (seen.closed() && !in_reclaim() && open_with(stock, context, bytes)) return;
   size_t surplus = bytes;
   if (seen.open()) {
     const uint32_t least = StockWord::units(least_capacity(bytes));
@@ -168,8 +182,8 @@ void uncharge_to_stock(OwnerTag tag, size_t bytes) {
   uncharge(context, surplus);
 }
 
-size_t empty_stocks(Tenant& top) {
-  StockDrain drain(StockDrain::kFilled);
+static size_t take_stocks(Tenant& top, StockDrain::Which which) {
+  StockDrain drain(which);
   // Only tenants that are online have stocks.
   for_each_in_subtree(top, [&drain](Tenant& tenant) {
     if (const AccountingContext* own = tenant.context.load(std::memory_order_acquire))
@@ -178,6 +192,9 @@ size_t empty_stocks(Tenant& top) {
   });
   return drain.finish();
 }
+
+size_t empty_stocks(Tenant& top) { return take_stocks(top, StockDrain::kFilled); }
+void close_stocks(Tenant& top) { take_stocks(top, StockDrain::kOpen); }
 
 size_t close_stocks_of(const AccountingContext& context) {
   StockDrain drain(StockDrain::kOpen);

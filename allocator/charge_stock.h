@@ -44,8 +44,8 @@ constexpr size_t kLargestStocked = 128 * 1024;
 
 inline uint64_t stock_offset(OwnerTag tag) { return kStockOffset + tag * sizeof(StockWord); }
 inline std::atomic<uint32_t>& stock_in(uint32_t area, OwnerTag tag) {
-  return *reinterpret_cast<std::atomic<uint32_t>*>(
-      hot.cpu_base + (size_t{area} << kCpuShift) + stock_offset(tag));
+  return *reinterpret_cast<std::atomic<uint32_t>*>(hot.cpu_base + (size_t{area} << kCpuShift) +
+                                                   stock_offset(tag));
 }
 
 // The stock of one context where this thread runs. Lock-free, async-signal-safe.
@@ -70,9 +70,8 @@ public:
     if (by_rseq_)
       return rseq_compare_exchange_half(slot_, hot.rseq, expected.word, desired.word) ==
              expected.word;
-    return shared_word().compare_exchange_strong(expected.word, desired.word,
-                                                 std::memory_order_acq_rel,
-                                                 std::memory_order_relaxed);
+    return shared_word().compare_exchange_strong(
+        expected.word, desired.word, std::memory_order_acq_rel, std::memory_order_relaxed);
   }
 
 private:
@@ -90,6 +89,8 @@ private:
 inline bool take_from_stock(OwnerTag tag, size_t bytes) {
   return Stock(tag).take(StockWord::units(bytes));
 }
+// The same for the tenant, which is pinned. The context that has paid, or nullptr.
+AccountingContext* pay_from_stock(const Tenant& tenant, size_t bytes);
 // Gives back bytes that an object of the context has cost. False: uncharge_to_stock() does.
 inline bool give_to_stock(OwnerTag tag, size_t bytes) {
   return Stock(tag).give(StockWord::units(bytes));
@@ -118,6 +119,8 @@ bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes);
 
 // Gives back the stocks of the subtree. Returns the bytes.
 size_t empty_stocks(Tenant& top);
+// The same, and none is open: what is freed next is uncharged at once, which in reclaim is what counts.
+void close_stocks(Tenant& top);
 // Closes those of one context, which the caller keeps.
 size_t close_stocks_of(const AccountingContext& context);
 // Gives back what lies in stocks of all tenants, some at each call: they open again at the next slow step.

@@ -250,7 +250,6 @@ void deallocate_foreign(void* object) {
 
 // The object lies in the arena, and its slab's entry is closed or its list full.
 void deallocate_slow(void* object) {
-  __builtin_prefetch(object, 1);
   const uint64_t place = reinterpret_cast<uint64_t>(object) - hot.arena_base;
   const RunDescriptor& run = hot.descriptors[hot.entries[place >> kGranuleShift].descriptor.load(
       std::memory_order_relaxed)];

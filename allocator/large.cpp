@@ -32,12 +32,22 @@ void describe(RunDescriptor& run, uint32_t granule, uint32_t granules) {
   run.large_bytes = size_t{granules} * kGranuleSize;
 }
 
+void unpay(AccountingContext& context, size_t bytes) {
+  const OwnerTag tag = tag_of(context);
+  if (bytes > kLargestStocked || !give_to_stock(tag, bytes)) uncharge_to_stock(tag, bytes);
+}
+
 // False: refused. The root pays nothing: no context. Who pays through `from` so far pays no more.
 bool charge_for(Tenant& tenant, size_t bytes, AccountingContext** context,
                 AccountingContext* from = nullptr) {
   if (&tenant == &root_tenant) {
     if (from) uncharge(*from, bytes);
     return true;
+  }
+  if (from == nullptr && bytes <= kLargestStocked) {
+    *context = pay_from_stock(tenant, bytes);
+    if (*context == nullptr) *context = charge_with_stock(tenant, bytes, RequestKind::kLarge);
+    return *context != nullptr;
   }
   *context = charge_if_it_fits(tenant, bytes, from);
   if (*context == nullptr) {
@@ -137,7 +147,7 @@ bool keep_run(RunDescriptor& run, uint32_t number) {
   const size_t bytes = run.large_bytes;
   run.context = nullptr;
   if (stash_run(number)) {
-    if (TENURE_UNLIKELY(context != nullptr)) uncharge(*context, bytes);
+    if (TENURE_UNLIKELY(context != nullptr)) unpay(*context, bytes);
     return true;
   }
   run.context = context;
@@ -177,7 +187,7 @@ void free_large(uint32_t number) {
   AccountingContext* const context = run.context;
   const size_t bytes = run.large_bytes;
   release_large(number);
-  if (context) uncharge(*context, bytes);
+  if (context) unpay(*context, bytes);
   poll_decay();
   errno = saved;
 }

@@ -51,10 +51,11 @@ struct Layout {
     const size_t most = (kCpuAreaSize - kFrontAreaSize) / sizeof(StockWord) * kCacheLine;
     return share < most ? share : most;
   }
+  // Four bytes an object of the pool: enough where these take 32 bytes on average.
+  size_t tags_at() const { return round_up(contexts_at() + contexts_bytes(), kChunkSize); }
+  size_t tags_bytes() const { return round_up((size_t{1} << arena_shift) / 8, kChunkSize); }
   // Guards of at least a chunk.
-  size_t arena_at() const {
-    return round_up(contexts_at() + contexts_bytes() + kChunkSize, kChunkSize);
-  }
+  size_t arena_at() const { return round_up(tags_at() + tags_bytes() + kChunkSize, kChunkSize); }
   size_t arena_bytes() const { return size_t{1} << arena_shift; }
   size_t total_bytes() const { return arena_at() + arena_bytes() + kChunkSize; }
 };

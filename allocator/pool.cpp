@@ -20,13 +20,8 @@ void* allocate_unlisted(Tenant& tenant, CacheFamily& family, OwnerTag tag) {
 
 void* allocate_pooled(Tenant& tenant, CacheFamily& family) {
   Cache& pool = *family.pool;
-  const AccountingContext* context = tenant.context.load(std::memory_order_acquire);
-  bool paid = context && take_from_stock(tag_of(*context), pool.object_size);
-  if (TENURE_UNLIKELY(paid && tenant.context.load(std::memory_order_acquire) != context)) {
-    uncharge_to_stock(tag_of(*context), pool.object_size);  // As in take_pooled().
-    paid = false;
-  }
-  if (!paid) {
+  const AccountingContext* context = pay_from_stock(tenant, pool.object_size);
+  if (context == nullptr) {
     context = charge_with_stock(tenant, pool.object_size, RequestKind::kSmall);
     if (context == nullptr) return nullptr;
   }

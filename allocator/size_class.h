@@ -65,7 +65,8 @@ constexpr auto make_slot_of_size() {
 constexpr auto make_units_of_slot() {
   std::array<uint16_t, kFrontSize / sizeof(uint16_t)> table{};
   for (uint32_t i = 0; i < kClassCount; ++i)
-    table[i * kSlotSize / sizeof(uint16_t)] = static_cast<uint16_t>(StockWord::units(class_size(i)));
+    table[i * kSlotSize / sizeof(uint16_t)] =
+        static_cast<uint16_t>(StockWord::units(class_size(i)));
   return table;
 }
 

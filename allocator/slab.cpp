@@ -107,7 +107,7 @@ struct Remains {
     arena.page_map.set(granule, granules, 0, 0);
     release_run(granule, granules, cache.isolated);
     if (context) uncharge(*context, granules * kGranuleSize);
-    if (tags) meta_arena.release(tags, tag_bytes(cache));
+    if (tags) tag_arena.release(tags, tag_bytes(cache));
     // Release: who sees that none is left, and takes the descriptors, comes after all who had objects of them.
     cache.slabs.fetch_sub(1, std::memory_order_release);
   }
@@ -238,18 +238,18 @@ ChainWord create_slab(Cache& cache) {
   }
   const bool for_tenant = cache.owner != &root_tenant || cache.pooled;
   const Occasion occasion = for_tenant ? Occasion::kMallocForTenant : Occasion::kMallocForRoot;
-  void* const tags = cache.pooled ? meta_arena.allocate(tag_bytes(cache)) : nullptr;
+  void* const tags = cache.pooled ? tag_arena.allocate(tag_bytes(cache)) : nullptr;
   const uint32_t number = tags || !cache.pooled ? arena.descriptors.allocate() : 0;
   const Run run = number ? allocate_run(cache.granules, 1, Fill::kAny, occasion) : Run{};
   if (!run) {
-    if (tags) meta_arena.release(tags, tag_bytes(cache));
+    if (tags) tag_arena.release(tags, tag_bytes(cache));
     if (number) arena.descriptors.release(number);
     if (context) uncharge(*context, bytes);
     return kClosedWord;
   }
   RunDescriptor& slab = arena.descriptors.at(number);
   slab.context = context;
-  slab.pooling = !cache.pooled                     ? Pooling::kNone
+  slab.pooling = !cache.pooled                   ? Pooling::kNone
                  : arena.rseq && !arena.hardened ? Pooling::kQuick
                                                  : Pooling::kPooled;
   slab.tags = static_cast<std::atomic<uint32_t>*>(tags);

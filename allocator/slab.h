@@ -35,12 +35,12 @@ struct alignas(64) RunDescriptor {
   uint16_t capacity;     // Slabs
   RunKind kind;
   Pooling pooling;  // Slabs
-  bool fresh;     // Slabs: the run's memory was never touched before.
-  bool moved;     // Large objects: lies in a mapping of its own since its pages were moved there.
-  bool resized;   // Large objects: realloc has changed its length where it lies.
-  bool isolated;  // Must be cleared before another tenant can see it.
+  bool fresh;       // Slabs: the run's memory was never touched before.
+  bool moved;       // Large objects: lies in a mapping of its own since its pages were moved there.
+  bool resized;     // Large objects: realloc has changed its length where it lies.
+  bool isolated;    // Must be cleared before another tenant can see it.
   union {
-    uint64_t large_bytes;  // Large objects: usable bytes.
+    uint64_t large_bytes;         // Large objects: usable bytes.
     std::atomic<uint32_t>* tags;  // Slabs of the pool: who pays for each object (pool.h).
   };
   // Holds the run's charge. nullptr: nobody pays for the run, but for objects in it (pool.h; Cache::payer), or the root's own.

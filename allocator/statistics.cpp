@@ -131,9 +131,8 @@ void collect_statistics(HeapStatistics& statistics) {
   const uint64_t chunks = pages.chunk_bytes / kChunkSize;
   statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
                           arena.descriptors.end() * sizeof(RunDescriptor) +
-                          front_space.written_bytes() + meta_arena.in_use() + context_table.in_use() +
-                          sizeof root_caches +
-                          sizeof pool_caches;
+                          front_space.written_bytes() + meta_arena.in_use() +
+                          context_table.in_use() + sizeof root_caches + sizeof pool_caches;
   if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
 
@@ -219,6 +218,7 @@ void collect_family_statistics(const CacheFamily& family, FamilyStatistics& stat
     statistics.live -= kept < statistics.live ? kept : statistics.live;
   };
   add_lists(*family.root);
+  add_lists(*family.pool);
   family.children.for_each([&](uint32_t, const Cache* cache) {
     add_lists(*cache);
     return ++statistics.tenants != 0;

@@ -82,7 +82,8 @@ bool is_protected(const Tenant& tenant, const Tenant& top, bool first_round) {
 // Free objects of the subtree go back; at least `bytes` if there are as many. What is below low goes only when the rest has not
 // sufficed, and is told as an event.
 size_t purge_subtree(Tenant& top, size_t bytes) {
-  size_t freed = empty_stocks(top);
+  empty_stocks(top);  // No memory, so it does not count.
+  size_t freed = 0;
   for (const bool first_round : {true, false}) {
     bool spared = false;
     for_each_in_subtree(top, [&](Tenant& tenant) {
@@ -102,10 +103,10 @@ size_t purge_subtree(Tenant& top, size_t bytes) {
   return freed;
 }
 
-// What shrinkers give back may have gone to stocks.
-size_t shrink_and_collect(Tenant& top, size_t bytes) {
-  const size_t freed = shrink_subtree(top, bytes);
-  return freed + empty_stocks(top);
+// What shrinkers free is to be uncharged, not to stand ready for the tenant.
+size_t shrink_without_stocks(Tenant& top, size_t bytes) {
+  close_stocks(top);
+  return shrink_subtree(top, bytes);
 }
 
 }  // namespace
@@ -250,8 +251,9 @@ void connect_tenants() {
   register_offline_hooks(offline);
   ReclaimHooks hooks;
   hooks.purge_caches = purge_subtree;
+  hooks.empty_stocks = [](Tenant& top) { empty_stocks(top); };
   hooks.reap = reap_some;
-  hooks.shrink = shrink_and_collect;
+  hooks.shrink = shrink_without_stocks;
   register_reclaim_hooks(hooks);
   register_empty_caches(empty_tenant_caches);
   for (uint32_t i = 0; i < kClassCount; ++i) {

@@ -17,7 +17,8 @@ namespace tenure {
 // reaper finds that nothing is left. Tenant::allocator_data points to it.
 struct alignas(64) TenantHeap {
   explicit TenantHeap(Tenant* owner)
-      : tenant(owner), classes(is_isolated(*owner) ? kAllClasses : 0), own(classes.load(std::memory_order_relaxed)) {}
+      : tenant(owner), classes(is_isolated(*owner) ? kAllClasses : 0),
+        own(classes.load(std::memory_order_relaxed)) {}
   static constexpr uint64_t kAllClasses = (uint64_t{1} << kClassCount) - 1;
   static_assert(kClassCount < 64);
 

@@ -5,8 +5,8 @@
 #include <threads.h>
 
 #include "allocator/current.h"
-#include "base/meta_arena.h"
 #include "base/attributes.h"
+#include "base/meta_arena.h"
 #include "rcu/grace.h"
 
 // Where a program is linked statically: the name that libc.a's pthread_create is weak beside. A weak reference takes nothing

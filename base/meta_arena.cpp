@@ -7,6 +7,7 @@
 namespace tenure {
 
 constinit MetaArena meta_arena;
+constinit MetaArena tag_arena;
 
 void* MetaArena::carve(size_t bytes) {
   // No more than asked for: blocks of different sizes lie side by side without gaps.

@@ -23,8 +23,8 @@ public:
 
   constexpr MetaArena() = default;
 
-  // Takes over reserved address space at bootstrap.
-  void adopt(void* base, size_t bytes) { range_.adopt(base, bytes, 64 * kKiB); }
+  // Takes over reserved address space at bootstrap. `step`: it is committed in pieces of this many bytes.
+  void adopt(void* base, size_t bytes, size_t step = 64 * kKiB) { range_.adopt(base, bytes, step); }
 
   // Zeroed memory, aligned to 64 bytes (blocks of 4 KiB and more: to a page), or nullptr when the reservation or
   // the system's memory is exhausted. Lock-free, async-signal-safe.
@@ -72,5 +72,8 @@ private:
 
 // The one instance.
 extern constinit MetaArena meta_arena;
+// Owner tags of slabs (allocator/pool.h): looked up at each free of a pooled object, so they lie close together, in huge pages
+// where there are many.
+extern constinit MetaArena tag_arena;
 
 }  // namespace tenure

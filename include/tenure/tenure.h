@@ -292,7 +292,7 @@ struct tenure_cache_stats {
   size_t cached;      /* Free objects kept */
   size_t slabs;
   size_t slab_bytes;
-  size_t tenants; /* With slabs or lists of their own here */
+  size_t tenants; /* With slabs of their own here; the others share */
 };
 TENURE_API int tenure_cache_stats(struct tenure_cache* cache, struct tenure_cache_stats* stats);
 

@@ -80,7 +80,8 @@ protected:
 
   // What tables of ids and caches keep as their longest length is not in it.
   static size_t metadata() {
-    size_t bytes = meta_arena.in_use() + context_table.in_use() - tenants_by_id.bytes() - reclaim_states_bytes();
+    size_t bytes = meta_arena.in_use() + context_table.in_use() - tenants_by_id.bytes() -
+                   reclaim_states_bytes();
     for_each_family([&bytes](CacheFamily& family) { bytes -= family.children.bytes(); });
     return bytes;
   }
@@ -116,9 +117,7 @@ protected:
       ADD_FAILURE() << held << " bytes name a context of no online tenant";
   }
 
-  static uint64_t usage(Tenant& tenant) {
-    return tenant.counter.usage() - stocked_below(tenant);
-  }
+  static uint64_t usage(Tenant& tenant) { return tenant.counter.usage() - stocked_below(tenant); }
   static void* take(Tenant& tenant, size_t size) {
     return allocate_for(tenant, size, 1, Fill::kAny);
   }

@@ -149,30 +149,5 @@ TEST_F(IsolatedTest, ObjectsOfItsNamedCachesAreNotRead) {
   EXPECT_EQ(tenure_cache_destroy(cache, nullptr), 0);
 }
 
-// Small tenants that are not isolated share slabs; an object of one's that another gets is empty.
-TEST_F(IsolatedTest, PooledObjectsThatChangeTheirOwnerAreEmpty) {
-  Tenant first("first"), second("second");
-  constexpr size_t kEach = 20;  // Too few for a slab of one's own.
-  std::set<void*> before;
-  Blocks blocks;
-  for (size_t i = 0; i < kEach; ++i) {
-    void* block = tenure_malloc(first, 300);
-    fill(block, malloc_usable_size(block));
-    before.insert(block);
-    blocks.keep(block);
-  }
-  blocks.clear();
-  size_t same = 0;
-  for (size_t i = 0; i < kEach; ++i) {
-    void* block = tenure_malloc(second, 300);
-    same += before.count(block);
-    const auto* words = static_cast<const uint64_t*>(block);
-    const size_t count = malloc_usable_size(block) / 8;
-    EXPECT_EQ(std::count(words, words + count, uint64_t(0)), long(count)) << "object " << i;
-    blocks.keep(block);
-  }
-  EXPECT_GT(same, 0u) << "no place has changed its owner: nothing was tested";
-}
-
 }  // namespace
 }  // namespace blackbox
