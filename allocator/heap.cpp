@@ -10,6 +10,7 @@
 #include "allocator/misuse.h"
 #include "allocator/pool_path.h"
 #include "allocator/reclaim.h"
+#include "allocator/runtime_caller.h"
 #include "allocator/tenant_heap.h"
 
 namespace tenure {
@@ -209,14 +210,20 @@ void* allocate_from(Cache& cache) {
   return has_objects(chain) ? split_first(cache, front, chain) : out_of_memory();
 }
 
-static TENURE_NOINLINE void* allocate_slower(size_t size) {
+static void* allocate_anywhere(size_t size) {
   if (size > kLargestSmall) return allocate_beyond_slabs(size, 1, Fill::kAny);
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
   return mark_allocated(allocate_current(class_of(size)));
 }
 
-void* allocate_slow(size_t size) {
-  const auto slower = [size] { return allocate_slower(size); };
+static TENURE_NOINLINE void* allocate_slower(size_t size, const void* caller) {
+  void* const object = allocate_anywhere(size);
+  if (TENURE_LIKELY(object != nullptr)) return object;
+  return allocate_for_runtime(caller, [size] { return allocate(size); });
+}
+
+void* allocate_slow(size_t size, const void* caller) {
+  const auto slower = [size, caller] { return allocate_slower(size, caller); };
   const CurrentScope scope = current_scope;
   if (scope.tenant == 0 || size > kLargestSmall || arena.hardened) return slower();
   return take_pooled(tenant_of(scope), index_of(class_of(size)), slower);
