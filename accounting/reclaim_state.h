@@ -22,6 +22,8 @@ struct alignas(64) ReclaimState {
   // A bit for each shrinker: set when an item of the tenant comes to an LRU of it, cleared when its
   // count says 0.
   std::atomic<uint64_t> shrinkers[kMostShrinkers / 64] = {};
+  // Whether no shrinker is marked here or below, as far as is known: see nothing_to_shrink().
+  std::atomic<uint64_t> fruitless{0};
   // The id of the tenant below this one with which the next reclaim begins. A hint: relaxed.
   std::atomic<uint32_t> position{0};
   Pressure pressure{};
@@ -48,6 +50,20 @@ bool shrinker_marked(Tenant& tenant, uint32_t shrinker);
 // Whether any shrinker is marked.
 bool any_shrinker_marked(Tenant& tenant);
 void clear_shrinker_mark(Tenant& tenant, uint32_t shrinker);
+
+// A parent remembers that nobody at or below it has a mark, until a shrinker is marked there: a refused request then costs the same
+// however many children there are.
+//
+// The word is 0 (not known), checking (2 n + 1: look number n is under way), or the cookie of a grace period, doubled: from when it has
+// passed, nobody has a mark. A look makes it checking, looks at all, takes a cookie, and stores that if the word is still its
+// own. Who marks stores 0 at all ancestors before and after, in one read section. So
+//  - a section that began after the cookie was taken stores 0 over it, or over checking, before it marks;
+//  - one that began earlier has stored 0 after it had marked, by the time the cookie has passed.
+// A thread that is stopped in between keeps the cookie from passing, and all that is lost is time.
+bool nothing_to_shrink(Tenant& top);
+// A look begins; its number, or 0: none can be remembered. Ends, with nobody marked.
+uint64_t begin_look(Tenant& top);
+void end_fruitless_look(Tenant& top, uint64_t number);
 
 // Pressure::forget_threads() of all.
 void forget_stalled_threads(uint64_t now_us);

@@ -42,6 +42,7 @@ struct Victims {
   bool circle = false;  // All of the subtree is in here.
   unsigned ends = 0;    // How often the walk came by the end of the tree's order.
   bool spared = false;  // Somebody has room above min that low protects.
+  bool marked = false;  // Somebody has something of a shrinker.
 };
 
 bool is_below(const Tenant& top, const Tenant* tenant) {
@@ -57,6 +58,7 @@ Tenant& tenant_at(Tenant& top, uint32_t id) {
 void consider(Tenant& tenant, Room& rooms, Victims& victims, const Tenant& top, Spare spare) {
   if (!tenant.online()) return;
   if (!any_untied_shrinker() && !any_shrinker_marked(tenant)) return;
+  victims.marked = true;
   const Room::Bytes room = rooms.of(tenant);
   victims.spared |= room.above_low < room.above_min;
   Victim victim{&tenant, Room::own_usage(tenant), 0, room.above_low == 0};
@@ -138,24 +140,29 @@ void pause(unsigned circle) {
 }
 
 // At first everyone is asked for its share, then for twice as much, and so on, since objects may be
-// smaller than they look, or in use, or lie in slabs with others. Whether low has spared somebody.
-bool shrink_sparing(Tenant& top, uint64_t bytes, Spare spare, const Progress& progress,
-                    uint32_t& position) {
+// smaller than they look, or in use, or lie in slabs with others.
+struct Shrunk {
+  bool spared = false;     // Low has spared somebody.
+  bool fruitless = false;  // Nobody in the subtree has anything of a shrinker.
+};
+Shrunk shrink_sparing(Tenant& top, uint64_t bytes, Spare spare, const Progress& progress,
+                      uint32_t& position) {
   unsigned doublings = 0, ends = 0, last_circles = 0;
-  bool spared = false;
+  bool spared = false, marked = false;
   Circle circle;
   for (;;) {
     const uint64_t done = progress.bytes();
-    if (done >= bytes) return spared;
+    if (done >= bytes) return {spared, false};
     Victims victims;
     gather(top, spare, position, victims);
     spared |= victims.spared;
+    marked |= victims.marked;
     shrink_victims(victims, bytes - done, doublings, circle);
     // A subtree that does not fit into one gathering has been seen whole after the second end.
     ends += victims.ends;
     if (!victims.circle && ends < 2) continue;
     if (circle.all_asked) {
-      if (!circle.any_asked || ++last_circles == kLastCircles) return spared;
+      if (!circle.any_asked || ++last_circles == kLastCircles) return {spared, !marked};
       if (!circle.any_gone) pause(last_circles - 1);
     }
     if (doublings < 63) ++doublings;
@@ -234,6 +241,7 @@ uint64_t Room::own_usage(const Tenant& tenant) {
 }
 
 size_t shrink_subtree(Tenant& top, size_t bytes) {
+  if (!any_shrinker() || (!any_untied_shrinker() && nothing_to_shrink(top))) return 0;
   const int saved = errno;
   const uint64_t start = uncharged_here();
   const Progress progress(top);
@@ -242,8 +250,10 @@ size_t shrink_subtree(Tenant& top, size_t bytes) {
   const uint64_t batch = sixteenth < kBatch ? sixteenth : kBatch;
   const uint64_t wanted = bytes > batch ? bytes : batch;
   uint32_t position = load_position(top);
-  const bool spared = shrink_sparing(top, wanted, Spare::kLow, progress, position);
-  if (spared && progress.bytes() < bytes) {
+  const uint64_t look = begin_look(top);
+  const Shrunk first = shrink_sparing(top, wanted, Spare::kLow, progress, position);
+  if (first.fruitless && !any_untied_shrinker()) end_fruitless_look(top, look);
+  if (first.spared && progress.bytes() < bytes) {
     shrink_sparing(top, bytes, Spare::kMin, progress, position);
   }
   store_position(top, position);

@@ -142,6 +142,14 @@ void tie_lru(Lru& lru, Shrinker* shrinker) {
   }
 }
 
+bool any_shrinker() {
+  const uint32_t end = highest.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < end; ++i) {
+    if (slots[i].load(std::memory_order_relaxed) != nullptr) return true;
+  }
+  return false;
+}
+
 bool any_untied_shrinker() { return untied.load(std::memory_order_relaxed) != 0; }
 
 ShrinkOutcome run_shrinkers(Tenant& tenant, ShrinkShare share) {

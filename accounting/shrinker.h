@@ -57,6 +57,8 @@ int unregister_shrinker(Shrinker* shrinker);
 // From now on the LRU's items count as the shrinker's (nullptr: nobody's). Control.
 void tie_lru(Lru& lru, Shrinker* shrinker);
 
+// Whether there is one at all.
+bool any_shrinker();
 // Whether some shrinker wants to be asked about every tenant.
 bool any_untied_shrinker();
 

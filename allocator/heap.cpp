@@ -32,6 +32,7 @@ void* split_first(Cache& cache, const Front& front, ChainWord chain) {
   void* const object = first_object(chain);
   const ChainWord rest = load_link(object);
   if (!is_rest(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
+  const CachingScope caching(cache);
   const bool installed = front && front.install(rest);
   if (!installed && has_objects(rest)) keep_chain(cache, rest);
   return object;
@@ -89,8 +90,10 @@ void free_to_depot(Cache& cache, void* object) {
   cache.depot.push(chain_push(object, empty_word(cache.limit)));
 }
 
-// The CPU's free list did not take the object: it is full, was never opened, or is being drained.
+// The CPU's free list did not take the object: it is full, was never opened, or is being drained. In the section that keeps a
+// tenant's cache.
 TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) {
+  note_caching(cache);
   if (!front) return free_to_depot(cache, object);
   for (;;) {
     if (front.push(object)) return;
