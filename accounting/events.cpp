@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "accounting/reclaim.h"
+#include "accounting/reclaim_state.h"
 #include "accounting/tenant_tree.h"
 #include "accounting/under_way.h"
 #include "accounting/user_call.h"
@@ -192,6 +193,7 @@ void tell_eventfd(Notifier& notifier, uint32_t bit) {
 
 void record_event(Tenant& tenant, EventKind kind) {
   tenant.events[static_cast<unsigned>(kind)].fetch_add(1, std::memory_order_relaxed);
+  count_event_above(tenant, kind);
   Notifier* notifier = tenant.notifier.load(std::memory_order_acquire);
   if (notifier == nullptr) return;
   const uint32_t bit = bit_of(kind);

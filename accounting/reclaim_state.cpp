@@ -119,6 +119,35 @@ void clear_shrinker_mark(Tenant& tenant, uint32_t shrinker) {
   }
 }
 
+uint64_t whole_objects(Tenant& tenant, uint32_t shrinker, uint64_t share) {
+  constexpr unsigned kFractionBits = 16;
+  constexpr uint64_t kFraction = (1 << kFractionBits) - 1;
+  grace::ReadSection section;
+  ReclaimState* const state = make_reclaim_state(tenant);
+  if (state == nullptr) return (share + kFraction) >> kFractionBits;
+  std::atomic<uint32_t>& cell = state->carried[shrinker % kCarries];
+  const uint32_t carried = cell.load(std::memory_order_relaxed);
+  // Of another shrinker in the same place nothing is carried any more.
+  const uint64_t sum = share + (carried >> kFractionBits == shrinker ? carried & kFraction : 0);
+  cell.store(static_cast<uint32_t>(shrinker << kFractionBits | (sum & kFraction)),
+             std::memory_order_relaxed);
+  return sum >> kFractionBits;
+}
+
+void count_event_above(Tenant& tenant, EventKind kind) {
+  grace::ReadSection section;
+  for (Tenant* at = tenant.parent(); at != nullptr; at = at->parent()) {
+    if (ReclaimState* state = make_reclaim_state(*at))
+      state->events_below[static_cast<unsigned>(kind)].fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+uint64_t events_below(Tenant& tenant, EventKind kind) {
+  grace::ReadSection section;
+  const ReclaimState* const state = find_reclaim_state(tenant);
+  return state ? state->events_below[static_cast<unsigned>(kind)].load(std::memory_order_relaxed) : 0;
+}
+
 bool nothing_to_shrink(Tenant& top) {
   uint64_t word = 0;
   {

@@ -112,8 +112,8 @@ void shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings, 
       share.part = wanted << doublings;
       circle.all_asked = false;
     }
-    if (victim.below_low) record_event(*victim.tenant, EventKind::kLow);
     const ShrinkOutcome outcome = run_shrinkers(*victim.tenant, share);
+    if (victim.below_low && outcome.asked != 0) record_event(*victim.tenant, EventKind::kLow);
     if (outcome.gone != 0 && empty_caches_of) empty_caches_of(*victim.tenant);
     circle.any_asked |= outcome.asked != 0;
     circle.any_gone |= outcome.gone != 0;
