@@ -10,6 +10,7 @@
 #include "base/atomic_update.h"
 #include "base/meta_arena.h"
 #include "base/system_calls.h"
+#include "base/system_file.h"
 #include "base/wait.h"
 
 namespace tenure {
@@ -206,7 +207,12 @@ void record_event(Tenant& tenant, EventKind kind) {
 }
 
 int set_eventfd(Tenant& tenant, int eventfd, uint32_t mask) {
+  if (eventfd >= 0) {
+    const EventfdCheck found = check_eventfd(eventfd);
+    if (found != EventfdCheck::kGood) return found == EventfdCheck::kClosed ? -EBADF : -EINVAL;
+  }
   MutexGuard guard(tenants_mutex);
+  if (eventfd >= 0 && !tenant.online()) return -ENODEV;
   Notifier* notifier = notifier_of(tenant);
   if (notifier == nullptr) return -ENOMEM;
   for (;;) {
@@ -240,6 +246,7 @@ int set_event_handler(Tenant& tenant, EventKind kind, EventHandler handler, void
   Notifier* notifier;
   {
     MutexGuard guard(tenants_mutex);
+    if (handler && !tenant.online()) return -ENODEV;
     notifier = notifier_of(tenant);
   }
   if (notifier == nullptr) return -ENOMEM;

@@ -55,7 +55,7 @@ Tenant& tenant_at(Tenant& top, uint32_t id) {
   return at && is_below(top, at) ? *at : top;
 }
 
-void consider(Tenant& tenant, Room& rooms, Victims& victims, const Tenant& top, Spare spare) {
+void consider(Tenant& tenant, Room& rooms, Victims& victims, Spare spare) {
   if (!tenant.online()) return;
   if (!any_untied_shrinker() && !any_shrinker_marked(tenant)) return;
   victims.marked = true;
@@ -64,8 +64,9 @@ void consider(Tenant& tenant, Room& rooms, Victims& victims, const Tenant& top, 
   Victim victim{&tenant, Room::own_usage(tenant), 0, room.above_low == 0};
   victim.room = spare == Spare::kLow ? room.above_low : room.above_min;
   if (victim.room > victim.own) victim.room = victim.own;
-  // What the root has is charged to nobody: nothing is known of its size.
-  if (victim.room == 0 && !(&tenant == &root_tenant && &top == &root_tenant)) return;
+  // What the root has is charged to nobody: nothing is known of its size. Who uses nothing is only looked at: that takes marks away
+  // that are left from before.
+  if (victim.room == 0 && victim.own != 0) return;
   if (!tenant.pin()) return;
   victims.list[victims.count++] = victim;
   victims.room += victim.room;
@@ -78,7 +79,7 @@ TENURE_NOINLINE void gather(Tenant& top, Spare spare, uint32_t& position, Victim
   Tenant& start = tenant_at(top, position);
   Tenant* at = &start;
   for (uint32_t looks = 0; looks < kMostLookedAt && victims.count < kMostVictims; ++looks) {
-    consider(*at, rooms, victims, top, spare);
+    consider(*at, rooms, victims, spare);
     at = next_in_subtree(top, at);
     if (at == nullptr) {
       at = &top;
@@ -105,7 +106,9 @@ void shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings, 
     ShrinkShare share{victim.room, victim.own};
     const uint64_t wanted =
         victims.room <= bytes ? victim.room : proportion(victim.room, bytes, victims.room);
-    if (victim.own == 0) {
+    if (victim.own == 0 && victim.tenant != &root_tenant) {
+      share = {0, 1};
+    } else if (victim.own == 0) {
       share = {uint64_t{1} << doublings, 64};  // The root: its objects have no known size.
       circle.all_asked &= doublings >= 6;
     } else if (wanted < victim.room >> doublings) {
