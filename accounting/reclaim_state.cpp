@@ -36,7 +36,8 @@ constinit std::atomic<uint64_t> looks{0};
 void forget_fruitless(Tenant& tenant) {
   for (Tenant* at = &tenant; at != nullptr; at = at->parent()) {
     // One that comes into being later is checked by a look that begins later.
-    if (ReclaimState* state = find_reclaim_state(*at)) state->fruitless.store(0, std::memory_order_release);
+    if (ReclaimState* state = find_reclaim_state(*at))
+      state->fruitless.store(0, std::memory_order_release);
   }
 }
 
@@ -145,7 +146,8 @@ void count_event_above(Tenant& tenant, EventKind kind) {
 uint64_t events_below(Tenant& tenant, EventKind kind) {
   grace::ReadSection section;
   const ReclaimState* const state = find_reclaim_state(tenant);
-  return state ? state->events_below[static_cast<unsigned>(kind)].load(std::memory_order_relaxed) : 0;
+  return state ? state->events_below[static_cast<unsigned>(kind)].load(std::memory_order_relaxed)
+               : 0;
 }
 
 bool nothing_to_shrink(Tenant& top) {

@@ -65,7 +65,8 @@ size_t share_of(const Shrinker& shrinker, Tenant& tenant, size_t objects, Shrink
 void run_one(Shrinker& shrinker, Tenant& tenant, ShrinkShare share, ShrinkOutcome& outcome) {
   const size_t objects = count_objects(shrinker, tenant);
   if (objects == 0) return;
-  const size_t most = share.part < share.whole ? share_of(shrinker, tenant, objects, share) : objects;
+  const size_t most =
+      share.part < share.whole ? share_of(shrinker, tenant, objects, share) : objects;
   if (most == 0) return;
   outcome.gone += call_scan(shrinker, tenant, most);
   outcome.asked = outcome.asked > SIZE_MAX - most ? SIZE_MAX : outcome.asked + most;

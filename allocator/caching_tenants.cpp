@@ -53,7 +53,8 @@ bool is_empty(Tenant& tenant) {
 void clear_bit(Tenant& tenant) {
   const uint32_t id = index_of(tenant.id());
   uint64_t seen = word_of(id).load(std::memory_order_acquire);
-  if (!CachingWord{seen}.has(id) || tenant.caching.load(std::memory_order_acquire) != CachingState::kClean)
+  if (!CachingWord{seen}.has(id) ||
+      tenant.caching.load(std::memory_order_acquire) != CachingState::kClean)
     return;
   word_of(id).compare_exchange_strong(seen, CachingWord{seen}.without(id).word,
                                       std::memory_order_acq_rel);
@@ -65,17 +66,15 @@ void enter_caching(Tenant& tenant) {
   for (uint64_t seen = tenant.caching.load(std::memory_order_acquire);
        seen != CachingState::kCaching;) {
     if (seen != CachingState::kEntering) {
-      if (!tenant.caching.compare_exchange_weak(seen, CachingState::kEntering,
-                                                std::memory_order_acq_rel,
-                                                std::memory_order_acquire))
+      if (!tenant.caching.compare_exchange_weak(
+              seen, CachingState::kEntering, std::memory_order_acq_rel, std::memory_order_acquire))
         continue;
       seen = CachingState::kEntering;
     }
     set_bit(index_of(tenant.id()));
     // Another's success is as good: its bit came after `entering`, too.
-    if (tenant.caching.compare_exchange_strong(seen, CachingState::kCaching,
-                                               std::memory_order_acq_rel,
-                                               std::memory_order_acquire))
+    if (tenant.caching.compare_exchange_strong(
+            seen, CachingState::kCaching, std::memory_order_acq_rel, std::memory_order_acquire))
       return;
   }
 }
@@ -84,8 +83,7 @@ size_t purge_tenant(Tenant& tenant) {
   uint64_t seen = tenant.caching.load(std::memory_order_acquire);
   const CachingState state{seen};
   if (state.is_checked() && grace::poll(state.cookie()) && is_empty(tenant) &&
-      tenant.caching.compare_exchange_strong(seen, CachingState::kClean,
-                                             std::memory_order_acq_rel))
+      tenant.caching.compare_exchange_strong(seen, CachingState::kClean, std::memory_order_acq_rel))
     seen = CachingState::kClean;
   if (seen == CachingState::kClean) {
     clear_bit(tenant);

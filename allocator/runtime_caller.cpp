@@ -23,8 +23,8 @@ bool is_runtime_library(const char* soname) {
 
 // Functions of libc and of C++ runtimes, which may also be part of a plugin.
 constexpr const char* kFunctions[] = {
-    "__cxa_thread_atexit_impl",            // thread_local with a destructor: "Fatal glibc error"
-    "__cxa_allocate_exception",            // std::terminate, once the reserve of all threads is used up
+    "__cxa_thread_atexit_impl",  // thread_local with a destructor: "Fatal glibc error"
+    "__cxa_allocate_exception",  // std::terminate, once the reserve of all threads is used up
     "__cxa_allocate_dependent_exception",  // The same, for std::rethrow_exception.
     "__cxa_get_globals",                   // The same, where it is by pthread_getspecific.
 };

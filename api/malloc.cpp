@@ -20,16 +20,18 @@ void* fail(int error) {
 TENURE_INLINE void* allocate_aligned(size_t alignment, size_t size, const void* caller) {
   void* const p = tenure::allocate_aligned(size, alignment);
   if (TENURE_LIKELY(p != nullptr)) return p;
-  return tenure::allocate_for_runtime(caller, [=] { return tenure::allocate_aligned(size, alignment); });
+  return tenure::allocate_for_runtime(caller,
+                                      [=] { return tenure::allocate_aligned(size, alignment); });
 }
 
 }  // namespace
 
 // The caller matters where it is refused, so it is looked at in the slow branches only.
 TENURE_EXPORT TENURE_OWN_LINE void* malloc(size_t size) {
-  return tenure::allocate_or(size, [](size_t bytes) __attribute__((always_inline)) {
-    return tenure::allocate_slow(bytes, __builtin_return_address(0));
-  });
+  return tenure::allocate_or(
+      size, [](size_t bytes) __attribute__((always_inline)) {
+        return tenure::allocate_slow(bytes, __builtin_return_address(0));
+      });
 }
 
 TENURE_EXPORT TENURE_OWN_LINE void free(void* p) { tenure::deallocate(p); }

@@ -42,7 +42,8 @@ uint32_t hash_of(const char* name) {
 
 LoadedObject LoadedObject::of(const void* address) {
   FoundObject found = {};
-  const bool is_found = &find_object != nullptr && find_object(const_cast<void*>(address), &found) == 0;
+  const bool is_found =
+      &find_object != nullptr && find_object(const_cast<void*>(address), &found) == 0;
   return LoadedObject(is_found ? found.map : nullptr);
 }
 

@@ -174,7 +174,8 @@ struct tenure_tenant_stats {
   size_t children;              /* Online */
   size_t stalled_us; /* Microseconds in which a thread of the tenant or below waited for reclaim */
   size_t pressure10, pressure60; /* Share of it over 10 and 60 s, in hundredths of a percent */
-  size_t subtree_events[TENURE_EVENTS]; /* Its own and those of all below, also of departed ones (as memory.events) */
+  size_t subtree_events
+      [TENURE_EVENTS]; /* Its own and those of all below, also of departed ones (as memory.events) */
 };
 /* Fills in as many bytes as struct_size says. 0 or -EINVAL. */
 TENURE_API int tenure_tenant_stats(struct tenure_tenant* tenant, struct tenure_tenant_stats* stats);

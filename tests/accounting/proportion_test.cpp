@@ -17,7 +17,8 @@ TEST_F(ProportionTest, LargeObjectsAreTakenAsProportionallyAsSmallOnes) {
     Tenant& growing = make(top, "growing");
     {
       Cache cache(size);
-      for (int i = 0; i < 3; ++i) ASSERT_TRUE(cache.add(*children[i], static_cast<int>(held[i] / size)));
+      for (int i = 0; i < 3; ++i)
+        ASSERT_TRUE(cache.add(*children[i], static_cast<int>(held[i] / size)));
       top.set_max(100 * kMiB);
       top.set_policy(Policy::kFailAll);
       std::vector<AccountingContext*> grown;
@@ -72,7 +73,8 @@ TEST_F(ProportionTest, AFruitlessLookIsRememberedUntilSomebodyHasSomething) {
   ASSERT_TRUE(cache.add(child));
   EXPECT_FALSE(nothing_to_shrink(top));
   EXPECT_FALSE(nothing_to_shrink(middle));
-  EXPECT_FALSE(remembers_nothing_below(top)) << "it has given what it had, and is to be asked again";
+  EXPECT_FALSE(remembers_nothing_below(top))
+      << "it has given what it had, and is to be asked again";
   EXPECT_EQ(cache.count(child), 0u);
   EXPECT_FALSE(remembers_nothing_below(top)) << "now it has been";
   EXPECT_TRUE(remembers_nothing_below(top));

@@ -34,9 +34,7 @@ public:
   }
   Tenant& child(size_t i) { return children_[i]; }
   Blocks& blocks(size_t i) { return blocks_[i]; }
-  void replace(size_t i, const char* name) {
-    children_[i] = Tenant(name, parent_, shape_.flags);
-  }
+  void replace(size_t i, const char* name) { children_[i] = Tenant(name, parent_, shape_.flags); }
   // Until the parent is full again.
   void refill(size_t i) { blocks_[i].fill(children_[i], shape_.size, SIZE_MAX); }
 
@@ -121,13 +119,13 @@ TEST_P(PurgeTest, FindsWhatAChildThatWasMadeLaterFrees) {
   EXPECT_FALSE(parent.is_refused());
 }
 
-INSTANTIATE_TEST_SUITE_P(Tenants, PurgeTest, testing::Values(Shape{"Ordinary", 0, 1024, 256 * kKiB, 128 * kKiB},
-                                         Shape{"Isolated", TENURE_ISOLATED, 1024, 256 * kKiB,
-                                               128 * kKiB},
-                                         // One slab, whose objects are fewer than a list of a front takes.
-                                         Shape{"FewObjects", TENURE_ISOLATED, 4096, 64 * kKiB,
-                                               40'000}),
-                         [](const auto& suite) { return suite.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Tenants, PurgeTest,
+    testing::Values(Shape{"Ordinary", 0, 1024, 256 * kKiB, 128 * kKiB},
+                    Shape{"Isolated", TENURE_ISOLATED, 1024, 256 * kKiB, 128 * kKiB},
+                    // One slab, whose objects are fewer than a list of a front takes.
+                    Shape{"FewObjects", TENURE_ISOLATED, 4096, 64 * kKiB, 40'000}),
+    [](const auto& suite) { return suite.param.name; });
 
 }  // namespace
 }  // namespace blackbox

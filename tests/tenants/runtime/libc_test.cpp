@@ -93,8 +93,9 @@ TEST(Libc, BuffersMessagesAndLocales) {
     void* frames[10];
     static_cast<void>(backtrace(frames, 10));
     int numbers[] = {3, 1, 2};
-    qsort(numbers, 3, sizeof(int),
-          [](const void* a, const void* b) { return *static_cast<const int*>(a) - *static_cast<const int*>(b); });
+    qsort(numbers, 3, sizeof(int), [](const void* a, const void* b) {
+      return *static_cast<const int*>(a) - *static_cast<const int*>(b);
+    });
     REQUIRE(numbers[0] == 1 && numbers[2] == 3, "not sorted");
     atexit([] {});
   });
