@@ -105,6 +105,21 @@ size_t purge_tenant(Tenant& tenant) {
 
 void advance_caching() { grace::poll(latest_cookie.load(std::memory_order_relaxed)); }
 
+bool validate_caching() {
+  bool valid = true;
+  for_each_in_subtree(root_tenant, [&valid](Tenant& tenant) {
+    if (&tenant == &root_tenant) return true;
+    const uint32_t id = index_of(tenant.id());
+    const bool has_bit = CachingWord{word_of(id).load(std::memory_order_acquire)}.has(id);
+    const CachingState state{tenant.caching.load(std::memory_order_acquire)};
+    // A slow step that a fork has cut off may have left `entering` without a bit. It had opened nothing.
+    const bool may_have = has_bit && !state.is_clean() && state.word != CachingState::kEntering;
+    valid = may_have || is_empty(tenant);
+    return valid;
+  });
+  return valid;
+}
+
 bool is_small_subtree(Tenant& top) {
   uint32_t tenants = 0;
   for (Tenant* at = &top; at != nullptr; at = next_in_subtree(top, at)) {

@@ -85,6 +85,9 @@ void advance_caching();
 template <typename Fn>
 void for_each_caching(Tenant& top, Fn fn);
 
+// Whether no tenant is taken for clean that has something, and all others have their bits. At rest.
+bool validate_caching();
+
 // ---- the set ----
 
 // Bits of 32 tenants by id, and a count of how often one was set: it tells a word that looks the same from one that is.
