@@ -1,9 +1,9 @@
 #include "accounting/accounting_context.h"
 
+#include "accounting/context_table.h"
 #include "accounting/tenant.h"
 #include "base/atomic_update.h"
 #include "base/check.h"
-#include "base/meta_arena.h"
 
 namespace tenure {
 namespace {
@@ -14,7 +14,7 @@ constinit std::atomic<DeferredItem*> dead_stack{nullptr};
 }  // namespace
 
 AccountingContext* AccountingContext::create(Tenant* tenant) {
-  auto* context = meta_arena.create<AccountingContext>();
+  AccountingContext* const context = context_table.allocate();
   if (context == nullptr) return nullptr;
   const char* name = tenant->name();
   for (size_t i = 0; i + 1 < sizeof context->origin && name[i] != '\0'; ++i) {
@@ -106,7 +106,7 @@ void ContextList::reparent(ContextList& target, Tenant* to) {
 void ContextList::release(AccountingContext& context) {
   deferred::defer(context.item, [](DeferredItem* item) {
     auto* bytes = reinterpret_cast<char*>(item) - __builtin_offsetof(AccountingContext, item);
-    meta_arena.release(bytes, sizeof(AccountingContext));
+    context_table.release(reinterpret_cast<AccountingContext*>(bytes));
   });
 }
 

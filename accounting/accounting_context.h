@@ -47,10 +47,8 @@ struct HoldWord {
 
 class alignas(64) AccountingContext {
 public:
-  // A context with one pin, the tenant's own. nullptr if metadata is exhausted.
+  // A context with one pin, the tenant's own. nullptr if the table is exhausted (context_table.h).
   static AccountingContext* create(Tenant* tenant);
-  // The root's, without allocation.
-  void start(Tenant* tenant);
 
   // Adds `bytes` (> 0) to what is held. False if the context is dead. In a read section, or while
   // something is held.
@@ -76,6 +74,7 @@ public:
 
 private:
   friend class ContextList;
+  void start(Tenant* tenant);
   void remove(uint64_t amount);
 
   std::atomic<uint64_t> word_{0};         // HoldWord, changed by compare-and-swap or subtraction.

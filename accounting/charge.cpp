@@ -223,6 +223,14 @@ AccountingContext* charge_payer(const Payer& payer, uint64_t bytes, RequestKind 
   return first.context;
 }
 
+// Without reclaim or a policy's allowance.
+AccountingContext* try_once(const Payer& payer, uint64_t bytes) {
+  const Attempt only = attempt(payer, bytes, {});
+  if (only.failed_at) only.failed_at->unpin();
+  if (TENURE_UNLIKELY(only.above_high != nullptr)) reclaim_above_high(*only.above_high);
+  return only.context;
+}
+
 }  // namespace
 
 AccountingContext* charge(Tenant& tenant, uint64_t bytes, RequestKind kind,
@@ -231,10 +239,11 @@ AccountingContext* charge(Tenant& tenant, uint64_t bytes, RequestKind kind,
 }
 
 AccountingContext* charge_if_it_fits(Tenant& tenant, uint64_t bytes, AccountingContext* from) {
-  const Attempt only = attempt({&tenant, nullptr, from}, bytes, {});
-  if (only.failed_at) only.failed_at->unpin();
-  if (TENURE_UNLIKELY(only.above_high != nullptr)) reclaim_above_high(*only.above_high);
-  return only.context;
+  return try_once({&tenant, nullptr, from}, bytes);
+}
+
+bool charge_more_if_it_fits(AccountingContext& context, uint64_t bytes) {
+  return try_once({nullptr, &context, nullptr}, bytes) != nullptr;
 }
 
 bool charge_more(AccountingContext& context, uint64_t bytes, RequestKind kind) {

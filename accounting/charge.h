@@ -30,6 +30,7 @@ AccountingContext* charge_if_it_fits(Tenant& tenant, uint64_t bytes,
 // Charges more to whoever pays through this context now, for growth in place. The caller's memory
 // is charged to the context, which keeps it alive. False: refused, nothing changed.
 bool charge_more(AccountingContext& context, uint64_t bytes, RequestKind kind);
+bool charge_more_if_it_fits(AccountingContext& context, uint64_t bytes);
 
 // Gives back `bytes` charged through the context to whoever pays now. Lock-free, async-signal-safe.
 // After the last byte the context may vanish.

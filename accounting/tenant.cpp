@@ -1,5 +1,6 @@
 #include "accounting/tenant.h"
 
+#include "accounting/context_table.h"
 #include "accounting/protection.h"
 #include "base/check.h"
 #include "base/meta_arena.h"
@@ -43,6 +44,11 @@ size_t Tenant::copy_path(char* buffer, size_t size) const {
   }
   if (size > 0) buffer[length < size ? length : size - 1] = '\0';
   return length;
+}
+
+void Tenant::set_context(AccountingContext* charged) {
+  context.store(charged, std::memory_order_release);
+  tag.store(charged ? context_table.number_of(*charged) : 0, std::memory_order_release);
 }
 
 bool Tenant::pin() {

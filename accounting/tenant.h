@@ -40,6 +40,9 @@ constexpr uint32_t kIsolatedTenant = 2;  // Its memory is cleared before others 
 // it. docs/locks.md
 extern constinit Mutex tenants_mutex;
 
+// Tenant::allocator_data of an isolated tenant from its creation: one test tells the tenants that share slabs.
+inline void* const kApart = reinterpret_cast<void*>(uintptr_t{1});
+
 struct alignas(64) Tenant {
   constexpr Tenant() = default;
   constexpr explicit Tenant(uint32_t its_front) : front(its_front) {}
@@ -78,6 +81,8 @@ struct alignas(64) Tenant {
   bool pin();
   void unpin();
 
+  // Under tenants_mutex. nullptr: none from now on.
+  void set_context(AccountingContext* charged);
   // Changes the limit at once; the caller then reclaims what the return value (usage) is above it.
   // Lock-free.
   uint64_t set_max(uint64_t bytes) { return counter.set_max(bytes); }
@@ -121,7 +126,8 @@ struct alignas(64) Tenant {
   // Where new charges go; nullptr from dying on. Stored with release under tenants_mutex, loaded in
   // read sections.
   std::atomic<AccountingContext*> context{nullptr};
-  std::atomic<void*> allocator_data{nullptr};  // The allocator's.
+  std::atomic<void*> allocator_data{
+      nullptr};  // The allocator's; kApart: nothing yet, and isolated.
   // The allocator's: what a thread inside has as its scope (allocator/current.h), read as one word.
   alignas(8) std::atomic<uint32_t> front{0};  // Offset of the tenant's front
   uint32_t number = 0;                        // Constant. Where the tenant lies; the root's is 0.
@@ -131,7 +137,8 @@ struct alignas(64) Tenant {
   uint8_t depth = 0;                                     // Constant; the root's is 0.
   uint8_t name_length = 0;                               // Constant.
   std::atomic<uint32_t> flags{0};                        // k...Tenant; constant after creation.
-  std::atomic<uint64_t> caching{0};                      // The allocator's: caching_tenants.h.
+  std::atomic<uint32_t> tag{0};      // Number of `context`; 0: none. Stored after it, with release.
+  std::atomic<uint64_t> caching{0};  // The allocator's: caching_tenants.h.
 };
 
 static_assert(sizeof(Tenant) == 256);

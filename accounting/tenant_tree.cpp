@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "accounting/context_table.h"
 #include "accounting/reclaim_state.h"
 #include "accounting/tenant_ids.h"
 #include "accounting/tenant_links.h"
@@ -14,7 +15,6 @@ namespace tenure {
 namespace {
 
 constinit OfflineHooks hooks;  // Constant after bootstrap.
-constinit AccountingContext root_context;
 
 bool valid_name(const char* name, size_t length) {
   if (length == 0 || length > kLongestName) return false;
@@ -59,7 +59,7 @@ void discard(Tenant* tenant) {
 
 int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flags,
                   Tenant** result) {
-  start_tenants();
+  if (!start_tenants()) return -ENOMEM;
   if (!parent.online()) return -ENODEV;
   if (parent.depth + 1u >= kDeepest) return -EMLINK;
   {
@@ -77,6 +77,7 @@ int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flag
       (reinterpret_cast<uint64_t>(tenant) - meta_arena.base()) / kCacheLine + 1);
   tenant->counter.set_parent(&parent.counter);
   tenant->flags.store(flags, std::memory_order_relaxed);
+  if (flags & kIsolatedTenant) tenant->allocator_data.store(kApart, std::memory_order_relaxed);
   tenant->depth = static_cast<uint8_t>(parent.depth + 1);
   tenant->pins.store(2, std::memory_order_relaxed);  // The tree's and the caller's.
   if (!take_tenant_id(&tenant->tenant_id)) {
@@ -92,11 +93,11 @@ int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flag
   tenant->contexts.add(*context);
   // Release: pairs with the load in charge(), where the tenant may also come from the caller's own
   // hands.
-  tenant->context.store(context, std::memory_order_release);
+  tenant->set_context(context);
   // The step that counts is the publication: from there on the tenant exists, also for a fork
   // child, and nothing can fail.
   if (!reserve_name() || tenants_by_id.publish(index_of(tenant->tenant_id), tenant) != tenant) {
-    meta_arena.destroy(context);
+    context_table.release(context);
     release_tenant_id(tenant->tenant_id);
     discard(tenant);
     return -ENOMEM;
@@ -128,7 +129,7 @@ void complete_offline(Tenant& tenant) {
   // Release, so that who finds nothing here also finds the state; pairs with hold_context().
   // Charges that hold the context already, or find it dead in a moment, end up at the parent by
   // either way.
-  tenant.context.store(nullptr, std::memory_order_release);
+  tenant.set_context(nullptr);
   // Those reparented to the tenant earlier are in the same list as its own.
   tenant.contexts.reparent(parent.contexts, &parent);
   if (own) own->unpin();  // The tenant's.
@@ -143,11 +144,13 @@ void complete_offline(Tenant& tenant) {
 
 void register_offline_hooks(const OfflineHooks& registered) { hooks = registered; }
 
-void start_tenants() {
-  if (root_tenant.context.load(std::memory_order_relaxed) != nullptr) return;
-  root_context.start(&root_tenant);
-  root_tenant.contexts.add(root_context);
-  root_tenant.context.store(&root_context, std::memory_order_release);
+bool start_tenants() {
+  if (root_tenant.context.load(std::memory_order_relaxed) != nullptr) return true;
+  AccountingContext* const context = AccountingContext::create(&root_tenant);
+  if (context == nullptr) return false;
+  root_tenant.contexts.add(*context);
+  root_tenant.set_context(context);
+  return true;
 }
 
 int create_tenant(Tenant& parent, const char* name, uint32_t flags, Tenant** tenant) {

@@ -30,8 +30,8 @@ struct OfflineHooks {
 // Once, at bootstrap, before the first tenant.
 void register_offline_hooks(const OfflineHooks& hooks);
 // Gives the root its context, if it has none. create_tenant() does so, under tenants_mutex: what is charged to a tenant
-// may have to go to the root.
-void start_tenants();
+// may have to go to the root. False: the table of contexts is exhausted.
+bool start_tenants();
 
 // Makes a child of `parent`. The name has 1 to 63 bytes without '/', is not "." or "..", and is
 // unique among the parent's online children. `*tenant` has a pin for the caller. -EINVAL bad name;

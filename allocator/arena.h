@@ -25,6 +25,12 @@ struct alignas(64) HotState {
   uint64_t arena_base = 0;
   uint64_t arena_units = 0;  // Committed arena in units of 16 bytes; rises only, by atomic_raise.
   GranuleEntry* entries = nullptr;
+  // What the way of pooled objects reads besides (pool_path.h); constant.
+  RunDescriptor* descriptors = nullptr;
+  uint64_t meta_base = 0;
+  alignas(64) uint32_t pool_front = 0;
+  // What an object of each class costs in units of stock words, by the class's slot in a front.
+  std::array<uint16_t, kFrontSize / sizeof(uint16_t)> units_of_slot = make_units_of_slot();
   // Here, and not a constant elsewhere, so that one address serves all of the fast path.
   alignas(64) std::array<uint16_t, kSizeSteps> slot_of_size = make_slot_of_size();
 };

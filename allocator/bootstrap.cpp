@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accounting/context_table.h"
 #include "allocator/arena.h"
 #include "allocator/pool.h"
 #include "allocator/process_pressure.h"
@@ -75,6 +76,7 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
     arena.page_map.adopt_bitmaps(base + layout.bitmaps_at(), layout.bitmaps_bytes());
   arena.descriptors.adopt(base + layout.descriptors_at(), layout.descriptors_bytes());
   meta_arena.adopt(base + layout.meta_at(), layout.meta_bytes());
+  context_table.adopt(base + layout.contexts_at(), layout.contexts_bytes());
   arena.page_heap.adopt(base + layout.arena_at(), layout.arena_bytes(), base + layout.chunks_at(),
                         layout.chunks_bytes(), base + layout.hints_at(), layout.hints_bytes(),
                         &arena.page_map, &hot.arena_units, arena.settings.huge_pages != 0);
@@ -94,6 +96,9 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
   hot.rseq = use_rseq ? abi.offset : unregistered_rseq();
   hot.arena_base = reinterpret_cast<uint64_t>(base + layout.arena_at());
   hot.entries = arena.page_map.entries();
+  hot.descriptors = &arena.descriptors.at(0);
+  hot.meta_base = meta_arena.base() - kCacheLine;  // Tenants' numbers begin with 1.
+  hot.pool_front = kPoolFrontOffset;
   if (arena.hardened) chain_key = random_key();
   // Last, and ordered by the release: from here on the fast path uses all of the above.
   std::atomic_ref(hot.front_sizes)

@@ -33,7 +33,6 @@ void Cache::init_child(const Cache& root, Tenant& tenant) {
   class_id = root.class_id;
   family = root.family;
   owner = &tenant;
-  may_pool = class_id != kNamedClass && !is_isolated(tenant);
   isolated = is_isolated(tenant);
 }
 

@@ -53,11 +53,12 @@ public:
   uint16_t granules = 0;  // Of a slab
   ClassId class_id{};     // kNamedClass: a named cache's.
   bool pooled = false;    // Of the pool: pool.h.
-  bool may_pool = false;  // The tenant may take objects of the class from the pool as well.
   bool isolated = false;  // Memory is cleared before others get it.
   // Frees go straight to the slab. Set once, with release, under tenants_mutex or by who published
   // the cache too late.
   std::atomic<bool> dead{false};
+  // A tenant's: objects come from here first, else from the pool. Relaxed: both are right.
+  std::atomic<bool> preferred{true};
   bool sealed = false;  // Its words in the fronts are closed for good. Under tenants_mutex.
   // Offset of its word pair in each CPU's area; 0: none yet. Set once, to a place that stays the
   // cache's until it is destroyed. Relaxed: the place is valid before the cache is found.
@@ -68,8 +69,14 @@ public:
 
   // Alive. Statistics and the growth heuristic of carving: relaxed. Where nothing may be left: release and acquire.
   std::atomic<uint32_t> slabs{0};
+  // Objects handed out by slabs at least once, and of those the ones that are not in slabs now. Statistics: relaxed.
+  std::atomic<uint64_t> carved{0};
+  std::atomic<uint64_t> out{0};
   CacheFamily* family = nullptr;  // Constant.
   Tenant* owner = &root_tenant;   // Constant. Valid: the cache's heap has a pin.
+  // Who pays for objects that are in the tenant's hands, its lists in the fronts included: a tenant's that is not isolated. The slabs and
+  // what the depots hold are the root's. nullptr: nobody (the root, the pool), or slabs are charged (isolated). Constant; pinned.
+  AccountingContext* payer = nullptr;
 
   // Written by all CPUs: not in the line that every slow step reads.
   alignas(64) Depot depot;  // Chains that belong to no CPU: depots.h.

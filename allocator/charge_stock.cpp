@@ -1,161 +1,245 @@
 #include "allocator/charge_stock.h"
 
 #include "accounting/charge.h"
+#include "accounting/tenant_tree.h"
+#include "allocator/stock_drain.h"
 #include "base/fence.h"
 
 namespace tenure {
 namespace {
 
-static_assert(kStockOffset + kStockWords * 8 <= kCpuAreaSize);
+static_assert(kLargestStock / StockWord::kUnit <= StockWord::kMostCapacity);
+static_assert(kLargestStocked / StockWord::kUnit <= StockWord::kMostUnits);
 
-// Calls f(word) for each of all CPUs' stocks.
-template <typename F>
-void for_each_stock(F f) {
-  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
-    for (uint32_t i = 0; i < kStockWords; ++i) f(word_in_area(area, kStockOffset + i * 8));
-  }
-}
+// The part of the room below the limits that a stock may take.
+constexpr uint64_t kShareOfRoom = 8;
 
-bool is_below(const Tenant* tenant, const Tenant& top) {
-  while (tenant != nullptr && tenant != &top) tenant = tenant->parent();
-  return tenant != nullptr;
-}
-
-// Whose the stock is. In a read section, in which the word was read with bytes in it: these kept the context at that instant.
-bool is_of_subtree(StockWord stock, const Tenant& top) {
-  return stock.bytes() != 0 && is_below(context_of(stock.tag()).tenant(), top);
+uint64_t limit_of(const Tenant& tenant) {
+  const uint64_t high = tenant.counter.high(), max = tenant.counter.max();
+  return high < max ? high : max;
 }
 
 // The lowest level that the bytes would take above max or high; nullptr: none.
-const Tenant* level_in_the_way(const Tenant& tenant, uint64_t bytes) {
-  for (const Tenant* at = &tenant; at != nullptr; at = at->parent()) {
-    const uint64_t limit =
-        at->counter.high() < at->counter.max() ? at->counter.high() : at->counter.max();
-    const uint64_t usage = at->counter.usage();
+Tenant* level_in_the_way(Tenant& tenant, uint64_t bytes) {
+  for (Tenant* at = &tenant; at != nullptr; at = at->parent()) {
+    const uint64_t limit = limit_of(*at), usage = at->counter.usage();
     if (usage > limit || bytes > limit - usage) return at;
   }
   return nullptr;
 }
 
+uint64_t room_below_limits(const Tenant& tenant) {
+  uint64_t least = UINT64_MAX;
+  for (const Tenant* at = &tenant; at != nullptr; at = at->parent()) {
+    const uint64_t limit = limit_of(*at), usage = at->counter.usage();
+    const uint64_t room = usage < limit ? limit - usage : 0;
+    if (room < least) least = room;
+  }
+  return least;
+}
+
+// Whether new bytes may still wait for the context's tenant. In a read section.
+bool is_own_context(const AccountingContext& context, const Tenant& tenant) {
+  return tenant.online() && tenant.context.load(std::memory_order_acquire) == &context;
+}
+
+// Room for two objects, so that one freed and one allocated in turn stay on the CPU.
+constexpr size_t least_capacity(size_t bytes) {
+  const size_t wanted = kSmallestStock + 2 * bytes,
+               most = StockWord::kMostCapacity * StockWord::kUnit;
+  return wanted < most ? wanted : most;
+}
+
+// What is charged in advance: in proportion to what the tenant has, so that a small one's peak is nearly its own.
+size_t extra_for(const Tenant& tenant, size_t capacity) {
+  const uint64_t part = tenant.counter.usage() / 4;
+  const size_t wanted = part < kSmallestStock ? kSmallestStock : part;
+  return (wanted < capacity / 2 ? wanted : capacity / 2) / 16 * 16;
+}
+
+// Who pays through the context now, pinned (but for the root).
+Tenant& pin_payer(const AccountingContext& context) {
+  grace::ReadSection section;
+  Tenant* tenant = context.tenant();
+  while (tenant != &root_tenant && !tenant->pin()) tenant = tenant->parent();
+  return *tenant;
+}
+
+// A free whose stock is closed opens the stock, if the tenant is online. No charge is needed: the bytes are charged.
+bool open_with(const Stock& stock, AccountingContext& context, size_t bytes) {
+  grace::ReadSection section;
+  const Tenant& tenant = *context.tenant();
+  if (!is_own_context(context, tenant)) return false;
+  size_t capacity = stock_capacity(tenant, bytes);
+  if (capacity == 0) capacity = least_capacity(bytes);
+  const StockWord opened = StockWord::of(StockWord::units(bytes), StockWord::units(capacity));
+  if (!stock.replace({}, opened)) return false;
+  // As in put_up_stock().
+  full_fence();
+  if (TENURE_UNLIKELY(!is_own_context(context, tenant))) close_stocks_of(context);
+  return true;
+}
+
 }  // namespace
 
-void put_up_stock(const Tenant& tenant, const AccountingContext& context, uint32_t bytes) {
-  const OwnerTag tag = tag_of(context);
-  std::atomic<uint64_t>& stock = stock_in(own_area(), tag);
-  StockWord before{stock.load(std::memory_order_relaxed)};
-  uint64_t kept;
-  do {
-    kept = before.tag() == tag ? before.bytes() : 0;
-    // Others that share the word may have filled it meanwhile.
-    if (kept + bytes > kLargestStock) return uncharge(context_of(tag), bytes);
-  } while (!stock.compare_exchange_weak(before.word, StockWord::of(tag, kept + bytes).word,
-                                        std::memory_order_acq_rel, std::memory_order_relaxed));
-  if (before.tag() != tag && before.bytes() != 0)
-    uncharge(context_of(before.tag()), before.bytes());
+size_t stock_capacity(const Tenant& tenant, size_t bytes) {
+  const uint64_t share = room_below_limits(tenant) / kShareOfRoom;
+  const uint64_t part = tenant.counter.usage() / 4;
+  const uint64_t most = part < kUsualStock     ? kUsualStock
+                        : part < kLargestStock ? part
+                                               : kLargestStock;
+  const uint64_t wanted = share < most ? share : most;
+  const size_t least = least_capacity(bytes);
+  if (share < kSmallestStock) return 0;
+  return wanted > least ? wanted / 16 * 16 : least;
+}
+
+void put_up_stock(const Tenant& tenant, AccountingContext& context, size_t bytes, size_t capacity) {
+  const Stock stock(tag_of(context));
+  const uint32_t units = StockWord::units(bytes);
+  StockWord before = stock.load();
+  for (;;) {
+    const uint32_t have = before.open() ? before.have() : 0;
+    const uint32_t most = StockWord::units(capacity);
+    // Others on this CPU may have filled it meanwhile.
+    if (before.held() || have + units > most) return uncharge(context, bytes);
+    if (stock.replace(before, StockWord::of(have + units, most))) break;
+    before = stock.load();
+  }
   // As with caches that are published late: either offline, which marks the tenant before it looks for stocks, finds this one, or
   // this thread sees that the tenant has gone. (An ancestor's context may have paid.)
   full_fence();
-  if (TENURE_UNLIKELY(tenant.context.load(std::memory_order_acquire) != &context ||
-                      !tenant.online()))
-    empty_stocks_of(context);
+  if (TENURE_UNLIKELY(!is_own_context(context, tenant))) close_stocks_of(context);
 }
 
 bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes) {
-  while (const Tenant* level = level_in_the_way(tenant, bytes)) {
+  while (Tenant* level = level_in_the_way(const_cast<Tenant&>(tenant), bytes)) {
     if (empty_stocks(*level) == 0) return false;
   }
   return true;
 }
 
-AccountingContext* charge_pooled(Tenant& asked, uint32_t bytes) {
+AccountingContext* charge_with_stock(Tenant& asked, size_t bytes, RequestKind kind) {
   Tenant& tenant = asked.nearest_online();
-  if (bytes <= kStockBatch / 2 && level_in_the_way(tenant, bytes + kStockBatch) == nullptr) {
-    AccountingContext* const context = charge_if_it_fits(tenant, bytes + kStockBatch);
+  const size_t capacity = &tenant == &root_tenant ? 0 : stock_capacity(tenant, bytes);
+  if (capacity != 0) {
+    const size_t extra = extra_for(tenant, capacity);
+    AccountingContext* const context = charge_if_it_fits(tenant, bytes + extra);
     if (context != nullptr) {
-      put_up_stock(tenant, *context, kStockBatch);
+      put_up_stock(tenant, *context, extra, capacity);
       return context;
     }
   }
   make_room_of_stocks(tenant, bytes);
-  return charge(tenant, bytes, RequestKind::kSmall);
+  return charge(tenant, bytes, kind);
 }
 
-void uncharge_pooled(OwnerTag tag, uint32_t bytes) {
-  std::atomic<uint64_t>& stock = stock_in(own_area(), tag);
-  StockWord seen{stock.load(std::memory_order_relaxed)};
-  uint64_t surplus = bytes;
-  if (seen.tag() == tag && seen.bytes() > kStockBatch) {
-    const uint64_t before = seen.bytes();
-    if (stock.compare_exchange_strong(seen.word, StockWord::of(tag, kStockBatch).word,
-                                      std::memory_order_acq_rel, std::memory_order_relaxed))
-      surplus += before - kStockBatch;
-  }
-  uncharge(context_of(tag), surplus);
+bool charge_more_with_stock(AccountingContext& context, size_t bytes) {
+  Tenant& tenant = pin_payer(context);
+  const bool own = is_own_context(context, tenant) && &tenant != &root_tenant;
+  const size_t capacity = own ? stock_capacity(tenant, bytes) : 0;
+  const size_t extra = extra_for(tenant, capacity);
+  const bool charged = charge_more_if_it_fits(context, bytes + extra);
+  if (charged && extra != 0) put_up_stock(tenant, context, extra, capacity);
+  if (&tenant != &root_tenant) tenant.unpin();
+  return charged;
 }
 
-size_t empty_stocks(const Tenant& top) {
-  size_t freed = 0;
-  if (top.children.load(std::memory_order_relaxed) == 0) {
-    // Only tenants that are online have stocks.
-    grace::ReadSection section;
-    const AccountingContext* const own = top.context.load(std::memory_order_acquire);
-    return own ? empty_stocks_of(*own) : 0;
+bool charge_more_with_room(AccountingContext& context, size_t bytes) {
+  Tenant& tenant = pin_payer(context);
+  make_room_of_stocks(tenant, bytes);
+  if (&tenant != &root_tenant) tenant.unpin();
+  return charge_more(context, bytes, RequestKind::kSmall);
+}
+
+void uncharge_to_stock(OwnerTag tag, size_t bytes) {
+  const Stock stock(tag);
+  AccountingContext& context = context_of(tag);
+  const StockWord seen = stock.load();
+  if (bytes > kLargestStocked) return uncharge(context, bytes);
+  if (seen.closed() && open_with(stock, context, bytes)) return;
+  size_t surplus = bytes;
+  if (seen.open()) {
+    const uint32_t least = StockWord::units(least_capacity(bytes));
+    const uint32_t capacity = seen.capacity() < least ? least : seen.capacity();
+    const uint32_t kept = capacity / 4 * 2;
+    const uint32_t left = seen.have() < kept ? seen.have() : kept;
+    if (stock.replace(seen, StockWord::of(left, capacity)))
+      surplus += (seen.have() - left) * StockWord::kUnit;
   }
-  for_each_stock([&](std::atomic<uint64_t>& stock) {
-    if (static_cast<uint32_t>(stock.load(std::memory_order_relaxed)) == 0) return;
-    grace::ReadSection section;
-    StockWord seen{stock.load(std::memory_order_acquire)};
-    if (!is_of_subtree(seen, top) ||
-        !stock.compare_exchange_strong(seen.word, 0, std::memory_order_acq_rel))
-      return;
-    uncharge(context_of(seen.tag()), seen.bytes());
-    freed += seen.bytes();
+  uncharge(context, surplus);
+}
+
+size_t empty_stocks(Tenant& top) {
+  StockDrain drain(StockDrain::kFilled);
+  // Only tenants that are online have stocks.
+  for_each_in_subtree(top, [&drain](Tenant& tenant) {
+    if (const AccountingContext* own = tenant.context.load(std::memory_order_acquire))
+      drain.add(tag_of(*own));
+    return true;
   });
-  return freed;
+  return drain.finish();
 }
 
-size_t empty_stocks_of(const AccountingContext& context) {
-  const OwnerTag tag = tag_of(context);
-  size_t freed = 0;
-  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
-    std::atomic<uint64_t>& stock = stock_in(area, tag);
-    StockWord seen{stock.load(std::memory_order_acquire)};
-    while (seen.tag() == tag &&
-           !stock.compare_exchange_weak(seen.word, 0, std::memory_order_acq_rel)) {
-    }
-    if (seen.tag() != tag || seen.bytes() == 0) continue;
-    uncharge(context_of(tag), seen.bytes());
-    freed += seen.bytes();
-  }
-  return freed;
+size_t close_stocks_of(const AccountingContext& context) {
+  StockDrain drain(StockDrain::kOpen);
+  drain.add(tag_of(context));
+  return drain.finish();
+}
+
+void age_stocks() {
+  // Relaxed: whose turn it is matters to nobody.
+  static constinit std::atomic<uint32_t> next{1};
+  constexpr uint32_t kStep = 1024;
+  const uint32_t end = context_table.end();
+  const uint32_t from = next.fetch_add(kStep, std::memory_order_relaxed);
+  if (from + kStep >= end) next.store(1, std::memory_order_relaxed);
+  StockDrain drain(StockDrain::kFilled);
+  for (uint32_t tag = from; tag < from + kStep && tag < end; ++tag) drain.add(tag);
+  drain.finish();
 }
 
 void repair_stocks_after_fork() {
-  // Without tenants there are none, and the pages need not be touched.
-  if (root_tenant.context.load(std::memory_order_relaxed) == nullptr) return;
-  for_each_stock([](std::atomic<uint64_t>& stock) {
-    const StockWord found{stock.exchange(0, std::memory_order_acq_rel)};
-    if (found.bytes() != 0) uncharge(context_of(found.tag()), found.bytes());
-  });
+  release_stops_after_fork();
+  // Read only where nothing is wrong, so that the child's pages stay the parent's.
+  const uint32_t end = context_table.end();
+  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
+    for (uint32_t tag = 1; tag < end; ++tag) {
+      std::atomic<uint32_t>& word = stock_in(area, tag);
+      const StockWord seen{word.load(std::memory_order_relaxed)};
+      if (seen.closed()) continue;
+      grace::ReadSection section;
+      AccountingContext& context = context_of(tag);
+      if (seen.open() && !context.hold_word().dead() && is_own_context(context, *context.tenant()))
+        continue;
+      word.store(0, std::memory_order_relaxed);
+      if (seen.bytes() != 0) uncharge(context, seen.bytes());
+    }
+  }
 }
 
-uint64_t stocked_below(const Tenant& top) {
+uint64_t stocked_below(Tenant& top) {
   uint64_t bytes = 0;
-  grace::ReadSection section;
-  for_each_stock([&](const std::atomic<uint64_t>& stock) {
-    const StockWord seen{stock.load(std::memory_order_acquire)};
-    if (is_of_subtree(seen, top)) bytes += seen.bytes();
+  for_each_in_subtree(top, [&bytes](Tenant& tenant) {
+    if (const AccountingContext* own = tenant.context.load(std::memory_order_acquire))
+      bytes += stocked_by(*own);
+    return true;
   });
   return bytes;
 }
 
 uint64_t stocked_by(const AccountingContext& context) {
-  const OwnerTag tag = tag_of(context);
   uint64_t bytes = 0;
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
-    const StockWord seen{stock_in(area, tag).load(std::memory_order_acquire)};
-    if (seen.tag() == tag) bytes += seen.bytes();
+    bytes += StockWord{stock_in(area, tag_of(context)).load(std::memory_order_acquire)}.bytes();
   }
+  return bytes;
+}
+
+uint64_t stocked_bytes() {
+  uint64_t bytes = 0;
+  const uint32_t end = context_table.end();
+  for (uint32_t tag = 1; tag < end; ++tag) bytes += stocked_by(context_of(tag));
   return bytes;
 }
 

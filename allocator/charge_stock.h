@@ -1,90 +1,135 @@
-// Charges in advance: what the next pooled objects of a tenant will cost is taken from its counters a page at a time and kept on
-// the CPU, and what its objects cost comes back there first. Source of the idea: obj_stock in the kernel's mm/memcontrol.c.
+// Charges in advance: the bytes of a tenant's next objects are taken from its counters some KiB at a time and wait on the CPU, and the bytes of
+// its freed objects come back there first. So an object is paid for by one restartable sequence: no atomic instruction, no read
+// section, no look at the tenant's counters. Source of the idea: obj_stock in the kernel's mm/memcontrol.c.
 //
-// A word is `tag << 32 | bytes`: bytes charged through the context that the tag names, which they keep alive, and
-// not yet any object's. Each change is one compare-and-swap of a word that is nearly always in this CPU's cache, so anyone may take
-// any CPU's word at any time, and a fork child finds each whole. Restartable sequences would save some 4 ns of 25, and need a
-// fence to get at other CPUs' words.
+// Each CPU has a word (base/stock_word.h) for each context, at the context's number, so no two tenants compete for one. Bytes in a
+// word are held by the context, which they keep alive.
 //
-// The counters of a tenant are above what its objects cost by the stocks. So whoever is refused empties them and tries again
-// (purge), statistics leave them out, and a tenant that goes takes them along: only tenants' own allocations put words up,
-// frees merely add to them.
+// A word opens at its first slow step on a CPU and closes when somebody takes its bytes. How much it may hold follows from the room below
+// the limits (stock_capacity): at most kLargestStock, or kSmallestStock and two objects, for each CPU and tenant.
+//
+// Whoever is refused takes the subtree's stocks back and tries again, an offline takes its tenant's, the look at the decay takes all, and
+// statistics leave them out. Taking another CPU's word is as in allocator/drain.h: the word is replaced by a stopped one; a fence; where
+// the stopped word still stands, the bytes are the taker's. Frees find the closed word of a departed tenant's context, and uncharge
+// directly: only who sees the tenant online opens a word.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
+#include "accounting/context_table.h"
+#include "accounting/tenant.h"
 #include "allocator/front.h"
-#include "allocator/pool.h"
+#include "base/stock_word.h"
 
 namespace tenure {
 
-constexpr uint32_t kStockWords = 256;  // By eight bits of the hash
-// Behind the run stash's words.
-constexpr uint32_t kStockOffset = kCpuAreaSize - kPageSize + 1024;
-constexpr uint32_t kStockBatch = 4096;
-constexpr uint32_t kLargestStock = 2 * kStockBatch;
+// The number of the context that pays for an object; 0: none.
+using OwnerTag = uint32_t;
 
-struct StockWord {
-  uint64_t word = 0;
+inline OwnerTag tag_of(const AccountingContext& context) {
+  return context_table.number_of(context);
+}
+inline AccountingContext& context_of(OwnerTag tag) { return context_table.at(tag); }
 
-  static constexpr StockWord of(OwnerTag tag, uint64_t bytes) {
-    return {uint64_t{tag} << 32 | bytes};
+constexpr uint32_t kStockOffset = kFrontAreaSize;
+// The table of contexts is not longer.
+constexpr uint32_t kStockWords = (kCpuAreaSize - kFrontAreaSize) / sizeof(StockWord);
+// At most: for all tenants, and for those that have four times as much.
+constexpr size_t kUsualStock = 64 * 1024;
+constexpr size_t kLargestStock = 256 * 1024;
+constexpr size_t kSmallestStock = 4 * 1024;
+// Objects up to this size are paid for from stocks.
+constexpr size_t kLargestStocked = 128 * 1024;
+
+inline uint64_t stock_offset(OwnerTag tag) { return kStockOffset + tag * sizeof(StockWord); }
+inline std::atomic<uint32_t>& stock_in(uint32_t area, OwnerTag tag) {
+  return *reinterpret_cast<std::atomic<uint32_t>*>(hot.cpu_base + (size_t{area} << kCpuShift) +
+                                                   stock_offset(tag));
+}
+
+// The stock of one context where this thread runs. Lock-free, async-signal-safe.
+class Stock {
+public:
+  explicit Stock(OwnerTag tag)
+      : slot_(hot.cpu_base + stock_offset(tag)), by_rseq_(arena.rseq && rseq_cpu(hot.rseq) >= 0) {}
+
+  bool take(uint32_t units) const {
+    const auto half = static_cast<uint16_t>(units);
+    return by_rseq_ ? rseq_take(slot_, hot.rseq, half) : fallback_take(shared_word(), units);
   }
-  constexpr OwnerTag tag() const { return static_cast<OwnerTag>(word >> 32); }
-  constexpr uint32_t bytes() const { return static_cast<uint32_t>(word); }
+  bool give(uint32_t units) const {
+    return by_rseq_ ? rseq_give(slot_, hot.rseq, units) : fallback_give(shared_word(), units);
+  }
+  // A snapshot: the thread may be on another CPU by the time it is used.
+  StockWord load() const {
+    return {reinterpret_cast<std::atomic<uint32_t>*>(slot_ + (size_t{own_area()} << kCpuShift))
+                ->load(std::memory_order_acquire)};
+  }
+  bool replace(StockWord expected, StockWord desired) const {
+    if (by_rseq_)
+      return rseq_compare_exchange_half(slot_, hot.rseq, expected.word, desired.word) ==
+             expected.word;
+    return shared_word().compare_exchange_strong(
+        expected.word, desired.word, std::memory_order_acq_rel, std::memory_order_relaxed);
+  }
+
+private:
+  std::atomic<uint32_t>& shared_word() const {
+    const size_t area = arena.cpus + shared_area();
+    return *reinterpret_cast<std::atomic<uint32_t>*>(slot_ + (area << kCpuShift));
+  }
+
+  char* const slot_;  // In the area of CPU 0.
+  const bool by_rseq_;
 };
 
-// Where the tag's stock of a CPU is, if it has one.
-inline std::atomic<uint64_t>& stock_in(uint32_t area, OwnerTag tag) {
-  // Fibonacci hashing: contexts lie at regular distances.
-  return word_in_area(area, kStockOffset + (tag * 0x9e3779b1u >> 24) * 8);
+// Takes an object's bytes from the context's stock. False: pay by charge_with_stock(). The caller makes sure afterwards that the context
+// is its tenant's still: its number may have gone to another (allocator/pool_path.h).
+inline bool take_from_stock(OwnerTag tag, size_t bytes) {
+  return Stock(tag).take(StockWord::units(bytes));
+}
+// Gives back bytes that an object of the context has cost. False: uncharge_to_stock() does.
+inline bool give_to_stock(OwnerTag tag, size_t bytes) {
+  return Stock(tag).give(StockWord::units(bytes));
 }
 
-// Pays for an object. False: pay for it with charge_pooled(). Lock-free, async-signal-safe, like all of this.
-inline bool take_from_stock(uint32_t area, OwnerTag tag, uint32_t bytes) {
-  std::atomic<uint64_t>& stock = stock_in(area, tag);
-  const StockWord seen{stock.load(std::memory_order_relaxed)};
-  if (seen.tag() != tag || seen.bytes() < bytes) return false;
-  uint64_t expected = seen.word;
-  // Acquire-release: the bytes' charge comes before their use, wherever either happens.
-  return stock.compare_exchange_strong(expected, seen.word - bytes, std::memory_order_acq_rel,
-                                       std::memory_order_relaxed);
-}
-// Takes back what an object has cost. False: uncharge it with uncharge_pooled().
-inline bool add_to_stock(uint32_t area, OwnerTag tag, uint32_t bytes) {
-  std::atomic<uint64_t>& stock = stock_in(area, tag);
-  const StockWord seen{stock.load(std::memory_order_relaxed)};
-  if (seen.tag() != tag || seen.bytes() + bytes > kLargestStock) return false;
-  uint64_t expected = seen.word;
-  return stock.compare_exchange_strong(expected, seen.word + bytes, std::memory_order_acq_rel,
-                                       std::memory_order_relaxed);
-}
-
-// Puts up bytes that were charged through the context for the tenant, which is pinned; gives them back at once if it has gone. The
-// caller has something else charged through the context, which keeps it.
-void put_up_stock(const Tenant& tenant, const AccountingContext& context, uint32_t bytes);
-
-// Charges an object to the tenant, which is pinned, and puts up a stock where there is room below every limit. The context that paid,
+// Charges bytes to the tenant, which is pinned, and puts up a stock where there is room below every limit. The context that paid,
 // or nullptr: refused.
-AccountingContext* charge_pooled(Tenant& tenant, uint32_t bytes);
-// Uncharges an object, and what is too much in the stock.
-void uncharge_pooled(OwnerTag tag, uint32_t bytes);
+AccountingContext* charge_with_stock(Tenant& tenant, size_t bytes, RequestKind kind);
+// The same through a context that the caller keeps, without reclaim. False: refused.
+bool charge_more_with_stock(AccountingContext& context, size_t bytes);
+// With reclaim, after stocks have made room, for a small request.
+bool charge_more_with_room(AccountingContext& context, size_t bytes);
+// Gives bytes back to the stock, which opens where the tenant is online, and what is too much there to the counters.
+void uncharge_to_stock(OwnerTag tag, size_t bytes);
+
+// Puts up bytes that were charged through the context for the tenant, which is pinned; gives them back at once if the tenant has gone. The
+// caller has something else charged through the context, which keeps it.
+void put_up_stock(const Tenant& tenant, AccountingContext& context, size_t bytes, size_t capacity);
+
+// What a stock may hold, have and room together, for objects of this size: 0 where nothing can be charged in advance.
+size_t stock_capacity(const Tenant& tenant, size_t bytes);
 
 // Before a charge to the tenant, which is pinned: where it would go above max or high, stocks make room first, so that neither is met
 // because of them. Whether there is room now.
 bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes);
 
 // Gives back the stocks of the subtree. Returns the bytes.
-size_t empty_stocks(const Tenant& top);
-// Those of one context, which the caller keeps.
-size_t empty_stocks_of(const AccountingContext& context);
+size_t empty_stocks(Tenant& top);
+// Closes those of one context, which the caller keeps.
+size_t close_stocks_of(const AccountingContext& context);
+// Gives back what lies in stocks of all tenants, some at each call: they open again at the next slow step.
+void age_stocks();
 
-// In a fork child, after the tenants: a vanished thread may have put one up for a tenant that was going, and not looked again.
+// In a fork child, after the tenants: opens what a vanished drainer had stopped, and gives back what a vanished thread had put up for a tenant that
+// was going.
 void repair_stocks_after_fork();
 
 // Bytes in stocks of the subtree, and of one context. Exact at rest.
-uint64_t stocked_below(const Tenant& top);
+uint64_t stocked_below(Tenant& top);
 uint64_t stocked_by(const AccountingContext& context);
+// Bytes of all stocks. Quiescent.
+uint64_t stocked_bytes();
 
 }  // namespace tenure

@@ -67,9 +67,8 @@ void warm(const Cache& cache, ChainWord chain) {
 
 bool may_index(const Cache& cache) {
   const bool constructed = cache.family && cache.family->constructor;
-  // Objects of the pool are clear but for their links, whoever had them.
-  return cache.object_size >= (kIndexWord + 1) * sizeof(ChainWord) && !cache.pooled &&
-         !constructed && chain_key == 0;
+  return cache.object_size >= (kIndexWord + 1) * sizeof(ChainWord) && !constructed &&
+         chain_key == 0;
 }
 
 void push_cold(Cache& cache, ChainWord chain) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "accounting/tenant.h"
-#include "base/meta_arena.h"
+#include "allocator/arena.h"
 #include "rcu/rseq_ops.h"
 
 namespace tenure {
@@ -12,19 +12,26 @@ inline CurrentScope scope_of(const Tenant& tenant) {
   const auto& word = reinterpret_cast<const ScopeWord&>(tenant.front);
   return __builtin_bit_cast(CurrentScope, __atomic_load_n(&word, __ATOMIC_RELAXED));
 }
-inline Tenant& tenant_of(CurrentScope scope) {
-  if (scope.tenant == 0) return root_tenant;
-  return *reinterpret_cast<Tenant*>(meta_arena.base() + (scope.tenant - uint64_t{1}) * kCacheLine);
+// Of a scope that is not the root's.
+inline Tenant& tenant_inside(CurrentScope scope) {
+  return *reinterpret_cast<Tenant*>(hot.meta_base + scope.tenant * uint64_t{kCacheLine});
 }
-inline Tenant& current_tenant() { return tenant_of(current_scope); }
+inline Tenant& tenant_of(CurrentScope scope) {
+  return scope.tenant == 0 ? root_tenant : tenant_inside(scope);
+}
+inline Tenant& current_tenant() { return tenant_of(load_scope()); }
 
+inline void go_to(CurrentScope scope) {
+  store_scope(scope);
+  if (scope.front == 0) this_thread.quick_sizes = 0;
+}
 // Returns what leave() needs. The tenant is pinned for as long as the scope lasts.
 inline CurrentScope enter(Tenant& tenant) {
   const CurrentScope outer = load_scope();
-  store_scope(scope_of(tenant));
+  go_to(scope_of(tenant));
   return outer;
 }
-inline void leave(CurrentScope outer) { store_scope(outer); }
+inline void leave(CurrentScope outer) { go_to(outer); }
 
 // The scope for the length of an object.
 class ScopedTenant {

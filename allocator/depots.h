@@ -7,6 +7,7 @@
 #include "allocator/caching_tenants.h"
 #include "allocator/cold_chains.h"
 #include "allocator/front.h"
+#include "allocator/paying.h"
 
 namespace tenure {
 
@@ -41,6 +42,20 @@ inline uint32_t chains_in_depots(const Cache& cache) {
   return chains;
 }
 
+// Chains may change under the walk: each step checks that it still stands on an object of the arena.
+inline uint64_t depot_objects(const Cache& cache) {
+  uint64_t objects = 0;
+  for_each_depot(cache, [&](const Depot& depot) {
+    uint64_t chain = depot.peek();
+    for (uint32_t left = depot.size(); left > 0 && has_objects(chain); --left) {
+      if (!is_plausible(chain)) break;
+      objects += chain_length(chain, cache.limit);
+      chain = DepotLinks::load(chain);
+    }
+  });
+  return objects;
+}
+
 // Objects of this size and more go back to their slabs when the depots have some: a few dozen of them, left by connections that were
 // closed, are a slab that others could use, and their way back costs little beside the use of so much memory.
 constexpr size_t kReturnedSize = 4 * kKiB;
@@ -51,7 +66,8 @@ inline uint32_t warm_limit(const Cache& cache) {
   return static_cast<uint32_t>(kWarmBytes / (size_t{cache.limit} * cache.object_size));
 }
 
-inline void keep_chain(Cache& cache, ChainWord chain) {
+// Chains that are in no list of a tenant's are nobody's charge.
+inline void keep_unpaid_chain(Cache& cache, ChainWord chain) {
   const CachingScope caching(cache);
   if (const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed)) {
     Depot& own = depot_in(own_area(), slot);
@@ -63,6 +79,12 @@ inline void keep_chain(Cache& cache, ChainWord chain) {
   }
   if (cache.depot.size() >= warm_limit(cache) && may_index(cache)) return push_cold(cache, chain);
   cache.depot.push(chain);
+}
+
+// A chain from the lists.
+inline void keep_chain(Cache& cache, ChainWord chain) {
+  if (TENURE_UNLIKELY(cache.payer != nullptr)) unpay(cache, chain_length(chain, cache.limit));
+  keep_unpaid_chain(cache, chain);
 }
 
 // A chain of this CPU's, or of the common ones; a word without objects if there is none.

@@ -5,6 +5,7 @@
 #include "allocator/arena.h"
 #include "allocator/family.h"
 #include "allocator/front.h"
+#include "allocator/paying.h"
 #include "allocator/run_stash.h"
 #include "rcu/cpu_fence.h"
 
@@ -39,7 +40,9 @@ bool is_to_close(const Words& words, uint32_t i, ChainWord word) {
 size_t give_back(const Words& words, uint32_t i, ChainWord chain) {
   if (!has_objects(chain)) return 0;
   Cache& cache = words.cache(i);
-  return size_t{give_to_slabs(cache, chain)} * cache.granules * kGranuleSize;
+  const size_t unpaid = cache.payer ? unpay_at_once(cache, chain_length(chain, cache.limit)) : 0;
+  const size_t emptied = size_t{give_to_slabs(cache, chain)} * cache.granules * kGranuleSize;
+  return cache.payer ? unpaid : emptied;
 }
 
 // Having run on a CPU is a fence for it: what ran there was preempted, and its section aborted. For where membarrier is refused.

@@ -31,7 +31,7 @@ class Cache;
 constexpr uint32_t kDrainMost = 48;
 
 // Takes what the caches' words hold and gives it back to slabs. Does nothing if another thread is at it, or where the
-// fence is refused. Returns the bytes of slabs that became empty. The caches have words. Lock-free.
+// fence is refused. Returns the bytes of slabs that became empty, or, of caches with a payer, of the objects. The caches have words. Lock-free.
 size_t drain_caches(Cache* const* caches, uint32_t count);
 // The root's.
 void drain_fronts();

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "allocator/cache.h"
+#include "allocator/promotion.h"
 #include "rcu/rcu_array.h"
 
 namespace tenure {
@@ -15,6 +16,10 @@ constexpr size_t kLongestCacheName = 31;
 struct CacheFamily {
   // The root's cache, constant after init.
   Cache* root = nullptr;
+  // That of the objects which tenants share, constant after init.
+  Cache* pool = nullptr;
+  RecentSlabs recent;  // Of the pool
+  Patience patience;
   // A tenant's is NULL until the tenant first needs it. Published lock-free in a read section that also
   // looks whether the tenant is still online; cleared at offline. find_cache() has the argument.
   RcuArray<Cache> children;
@@ -31,7 +36,7 @@ struct CacheFamily {
 constexpr ClassId kNamedClass{0xff};
 
 extern constinit CacheFamily class_families[kClassCount];
-// Of the tenants that have none of their own in a class (pool.h).
+// Those of the size classes' pools (pool.h).
 extern constinit Cache pool_caches[kClassCount];
 // Named caches. Store with release under tenants_mutex, load with acquire in read sections.
 extern constinit std::atomic<CacheFamily*> named_families;
@@ -57,9 +62,9 @@ void for_each_family(Fn fn) {
 template <typename Fn>
 void for_each_cache(Fn fn) {
   grace::ReadSection section;
-  for (Cache& pool : pool_caches) fn(pool);
   for_each_family([&fn](CacheFamily& family) {
     fn(*family.root);
+    fn(*family.pool);
     family.children.for_each([&fn](uint32_t, Cache* cache) {
       fn(*cache);
       return true;

@@ -16,11 +16,11 @@ constexpr uint32_t kBlockSize = 2 * kFrontSize;
 static_assert(sizeof(Depot) == kSlotSize);
 static_assert(kPoolFrontOffset + kBlockSize <= kFirstBlock);
 // The last page is the run stash's.
-constexpr uint32_t kBlocks = (kCpuAreaSize - kPageSize - kFirstBlock) / kBlockSize;
+constexpr uint32_t kBlocks = (kFrontAreaSize - kPageSize - kFirstBlock) / kBlockSize;
 constexpr uint32_t kPairsInBlock = kFrontSize / kSlotSize;
 
 // Links of free blocks and pairs, by slot.
-constexpr uint32_t kSlots = kCpuAreaSize / kSlotSize;
+constexpr uint32_t kSlots = kFrontAreaSize / kSlotSize;
 constinit std::atomic<uint32_t> links[kSlots]{};
 
 }  // namespace
@@ -74,7 +74,7 @@ size_t FrontSpace::written_bytes() const {
       }
     };
     for (uint32_t page = 0; page < end; page += kPageSize) count(page);
-    count(kCpuAreaSize - kPageSize);
+    count(kFrontAreaSize - kPageSize);
   }
   return pages * kPageSize;
 }

@@ -8,6 +8,7 @@
 #include "allocator/found_object.h"
 #include "allocator/large.h"
 #include "allocator/misuse.h"
+#include "allocator/paying.h"
 #include "allocator/pool_path.h"
 #include "allocator/reclaim.h"
 #include "allocator/runtime_caller.h"
@@ -81,6 +82,7 @@ ChainWord refill(Cache& cache) {
 
 // Without words in the fronts, the depot's first chain is the list that all share.
 void free_to_depot(Cache& cache, void* object) {
+  if (cache.payer) unpay(cache, 1);
   const ChainWord chain = cache.depot.pop();
   if (accepts_push(chain)) {
     cache.depot.push(chain_push(object, chain));
@@ -102,6 +104,7 @@ TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) 
     if (accepts_push(word)) continue;  // On another CPU meanwhile.
     const ChainWord alone = chain_push(object, empty_word(cache.limit));
     if (is_held(word)) {
+      if (cache.payer) unpay(cache, 1);
       cache.depot.push(alone);  // The CPU's own is for whole lists.
       return;
     }
@@ -132,13 +135,13 @@ void note_words(const Cache& cache, const RunDescriptor& slab, uint32_t number) 
 
 void free_small(const Found& found, void* object) {
   RunDescriptor& slab = *found.run;
-  if (TENURE_LIKELY(slab.context == nullptr)) {
-    return slab.tags ? free_pooled(slab, found.index, object) : free_into(*slab.cache, object);
-  }
+  if (slab.pooled()) return free_pooled(slab, found.index, object);
+  if (TENURE_LIKELY(slab.cache->owner == &root_tenant)) return free_into(*slab.cache, object);
   // The section keeps the cache, which may be dead and without slabs the moment the object is back.
   grace::ReadSection section;
   Cache& cache = *slab.cache;
   if (cache.dead.load(std::memory_order_acquire)) {
+    if (cache.payer) unpay_at_once(cache, 1);
     give_to_slabs(cache, chain_push(object, empty_word(cache.limit)));
     return;
   }
@@ -159,33 +162,33 @@ void* allocate_beyond_slabs(size_t size, size_t alignment, Fill fill) {
   return mark_allocated(allocate_large(current_tenant(), size, alignment, fill));
 }
 
-// From the tenant's cache, or the pool's.
-void* allocate_small(Tenant& tenant, CacheFamily& family, Cache** used) {
-  Cache* const cache = find_cache(tenant, family);
-  *used = cache;
-  if (cache == nullptr) return out_of_memory();
-  if (!cache->pooled) {
-    void* const object = allocate_from(*cache);
-    if (object || !cache->may_pool) return object;
+// From the tenant's own cache, or the pool.
+void* allocate_small(Tenant& asked, CacheFamily& family) {
+  for (;;) {
+    Tenant& tenant = asked.nearest_online();
+    if (&tenant == &root_tenant) return allocate_from(*family.root);
+    bool error;
+    Cache* const own = find_own_cache(tenant, family, &error);
+    if (error) return out_of_memory();
+    if (own == nullptr && is_isolated(tenant)) continue;  // It has just gone.
+    void* object = own ? allocate_from(*own) : nullptr;
+    if (object || (own && own->isolated)) return object;
+    // Also where the cache is refused more: one object may still fit.
+    object = allocate_pooled(tenant, family);
+    // As in refill(): here it is the pool's charge that has had the shrinkers run.
+    if (TENURE_UNLIKELY(object == nullptr) && own) object = allocate_from(*own);
+    return object ? object : out_of_memory();
   }
-  // Also where a slab is refused at the limit: one object may still fit.
-  Cache& pool = pool_caches[index_of(family.root->class_id)];
-  void* object = allocate_pooled(tenant, pool);
-  // As in refill(): here it is the pool's charge that has had the shrinkers run.
-  if (TENURE_UNLIKELY(object == nullptr) && !cache->pooled) object = allocate_from(*cache);
-  return object ? object : out_of_memory();
 }
 
 // A thread inside a tenant that has gone, or has got a front since, goes on with what is right now.
 void* allocate_current(ClassId id) {
-  const CurrentScope scope = current_scope;
+  const CurrentScope scope = load_scope();
   if (TENURE_LIKELY(scope.tenant == 0)) return allocate_from(root_caches[index_of(id)]);
-  Cache* cache;
-  void* const object = allocate_small(tenant_of(scope), class_families[index_of(id)], &cache);
-  if (cache && !cache->pooled) {
-    const uint32_t front = scope_of(*cache->owner).front;
-    if (front != scope.front) store_scope({front, scope.tenant});
-  }
+  Tenant& tenant = tenant_of(scope);
+  void* const object = allocate_small(tenant, class_families[index_of(id)]);
+  const uint32_t front = tenant.online() ? scope_of(tenant).front : 0;
+  if (front != scope.front) store_scope({front, scope.tenant});
   return object;
 }
 
@@ -209,7 +212,8 @@ void* allocate_from(Cache& cache) {
   } else if (void* object = pop_from_cpu(cache, front)) {
     return object;
   }
-  const ChainWord chain = refill(cache);
+  ChainWord chain = refill(cache);
+  if (cache.payer && has_objects(chain)) chain = pay_for(cache, chain, static_cast<bool>(front));
   return has_objects(chain) ? split_first(cache, front, chain) : out_of_memory();
 }
 
@@ -219,29 +223,62 @@ static void* allocate_anywhere(size_t size) {
   return mark_allocated(allocate_current(class_of(size)));
 }
 
-static TENURE_NOINLINE void* allocate_slower(size_t size, const void* caller) {
-  void* const object = allocate_anywhere(size);
+// What the caller asked for, and where it is, which matters to a refusal.
+struct Asked {
+  size_t size;
+  const void* caller;
+};
+
+static TENURE_NOINLINE void* allocate_slower(Asked asked) {
+  void* const object = allocate_anywhere(asked.size);
   if (TENURE_LIKELY(object != nullptr)) return object;
-  return allocate_for_runtime(caller, [size] { return allocate(size); });
+  return allocate_for_runtime(asked.caller, [asked] { return allocate(asked.size); });
 }
 
+// The scope's front is open, and the thread did not know.
+static TENURE_NOINLINE void* allocate_opened(Asked asked) {
+  this_thread.quick_sizes = front_sizes();
+  return allocate_or(asked.size,
+                     [asked](size_t size) { return allocate_slow(size, asked.caller); });
+}
+
+// A tenant's objects come this way, unless the tenant has caches of its own.
 void* allocate_slow(size_t size, const void* caller) {
-  const auto slower = [size, caller] { return allocate_slower(size, caller); };
-  const CurrentScope scope = current_scope;
-  if (scope.tenant == 0 || size > kLargestSmall || arena.hardened) return slower();
-  return take_pooled(tenant_of(scope), index_of(class_of(size)), slower);
+  const CurrentScope scope = load_scope();
+  const Asked asked{size, caller};
+  if (TENURE_UNLIKELY(size >= front_sizes())) return allocate_slower(asked);
+  if (TENURE_UNLIKELY(scope.front != 0)) {
+    if (size >= this_thread.quick_sizes) return allocate_opened(asked);
+    if (scope.tenant == 0) return allocate_slower(asked);
+  }
+  return take_pooled(tenant_inside(scope), slot_in_front(size), asked, allocate_slower);
 }
 
-void deallocate_slow(void* object) {
-  if (object == nullptr) return;
+// Nothing that the fast path knows, nor a pooled object.
+static TENURE_NOINLINE void deallocate_slower(void* object) {
   const Found found = find_object(object);
   if (TENURE_UNLIKELY(arena.hardened)) return free_object(found, object);
   if (found.run->kind == RunKind::kLarge) return free_large(found.number);
-  if (found.run->tags) return give_pooled(*found.run, found.index, object);
   free_object(found, object);
 }
 
-void deallocate_into(Cache& cache, void* object) {
+void deallocate_foreign(void* object) {
+  if (object != nullptr) deallocate_slower(object);
+}
+
+// The object lies in the arena, and its slab's entry is closed or its list full.
+void deallocate_slow(void* object) {
+  __builtin_prefetch(object, 1);
+  const uint64_t place = reinterpret_cast<uint64_t>(object) - hot.arena_base;
+  const RunDescriptor& run = hot.descriptors[hot.entries[place >> kGranuleShift].descriptor.load(
+      std::memory_order_relaxed)];
+  if (TENURE_UNLIKELY(run.pooling != Pooling::kQuick)) return deallocate_slower(object);
+  const ObjectIndex at = object_index(run, place - (uint64_t{run.granule} << kGranuleShift));
+  if (TENURE_UNLIKELY(!at.exact)) return deallocate_slower(object);
+  give_pooled(run, at.index, object);
+}
+
+TENURE_NOINLINE void deallocate_into(Cache& cache, void* object) {
   const int saved = errno;
   free_into(cache, object);
   errno = saved;
@@ -271,14 +308,22 @@ void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
     return mark_allocated(allocate_large(tenant, size, alignment, fill));
   }
   const ClassId id = class_of(aligned_size(size, alignment));
-  void* const object = allocate_from_family(tenant, class_families[index_of(id)]);
+  struct Request {
+    Tenant& tenant;
+    CacheFamily& family;
+  } const request{tenant, class_families[index_of(id)]};
+  void* (*const slower)(const Request*) = [](const Request* r) {
+    return allocate_from_family(r->tenant, r->family);
+  };
+  const bool quick = front_sizes() != 0 && &tenant != &root_tenant;
+  void* const object =
+      quick ? take_pooled(tenant, slot_in_front(id), &request, slower) : slower(&request);
   if (object && fill == Fill::kZero) __builtin_memset(object, 0, size);
   return object;
 }
 
 void* allocate_from_family(Tenant& tenant, CacheFamily& family) {
-  Cache* used;
-  return mark_allocated(allocate_small(tenant, family, &used));
+  return mark_allocated(allocate_small(tenant, family));
 }
 
 // Where the object starts that a cache with a constructor gave out from its middle.

@@ -31,6 +31,7 @@ TENURE_NOINLINE void* allocate_slow(size_t size, const void* caller = nullptr);
 TENURE_SLOW void* allocate_zeroed_slow(size_t size);
 TENURE_SLOW void* allocate_aligned_slow(size_t size, size_t alignment);
 TENURE_NOINLINE void deallocate_slow(void* object);
+TENURE_SLOW void deallocate_foreign(void* object);
 TENURE_SLOW void check_size(const void* object, size_t size);
 
 // ---- the fast path ----
@@ -42,16 +43,21 @@ TENURE_STALE_READ inline uint64_t arena_units() { return hot.arena_units; }
 // may see, and leads to the slow path.
 TENURE_STALE_READ inline uint64_t front_sizes() { return hot.front_sizes; }
 
+// Slot in a front of a size that the fronts serve.
+inline uint64_t slot_in_front(size_t size) {
+  return hot.slot_of_size[(size + kMinAlignment - 1) / kMinAlignment];
+}
+
 // `slow` takes the size.
 template <typename Slow>
 TENURE_INLINE void* allocate_or(size_t size, Slow slow) {
-  if (TENURE_UNLIKELY(size >= front_sizes())) return slow(size);
+  if (TENURE_UNLIKELY(size >= this_thread.quick_sizes)) return slow(size);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored \
-    "-Warray-bounds"  // Of large constant sizes: front_sizes is never beyond the table.
+    "-Warray-bounds"  // Of large constant sizes: quick_sizes is never beyond the table.
   const uint64_t in_front = hot.slot_of_size[(size + kMinAlignment - 1) / kMinAlignment];
 #pragma GCC diagnostic pop
-  void* const object = rseq_pop_pair(hot.cpu_base, hot.rseq, current_scope.front, in_front);
+  void* const object = rseq_pop_pair(hot.cpu_base, hot.rseq, this_thread.scope.front, in_front);
   if (TENURE_UNLIKELY(object == nullptr)) return slow(size);
   return object;
 }
@@ -79,7 +85,7 @@ TENURE_INLINE void clear(void* object, size_t size) {
 
 // Zeroed memory.
 TENURE_INLINE void* allocate_zeroed(size_t size) {
-  if (TENURE_UNLIKELY(size >= front_sizes())) return allocate_zeroed_slow(size);
+  if (TENURE_UNLIKELY(size >= this_thread.quick_sizes)) return allocate_zeroed_slow(size);
   void* const object = allocate(size);
   if (TENURE_LIKELY(object != nullptr)) clear(object, size);
   return object;
@@ -96,7 +102,7 @@ TENURE_INLINE void* allocate_aligned(size_t size, size_t alignment) {
 // What is no slab with a front of its own has entry 0, the closed slot, which takes no push.
 TENURE_INLINE void deallocate(void* object) {
   const uint64_t unit = std::rotr(reinterpret_cast<uint64_t>(object) - hot.arena_base, 4);
-  if (TENURE_UNLIKELY(unit >= arena_units())) return deallocate_slow(object);
+  if (TENURE_UNLIKELY(unit >= arena_units())) return deallocate_foreign(object);
   const GranuleEntry& entry = hot.entries[unit >> (kGranuleShift - 4)];
   if (TENURE_UNLIKELY(!rseq_push(hot.cpu_base, hot.rseq, entry.front, object)))
     deallocate_slow(object);

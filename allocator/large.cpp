@@ -26,6 +26,7 @@ void describe(RunDescriptor& run, uint32_t granule, uint32_t granules) {
   run.object_size = 0;
   run.capacity = 0;
   run.kind = RunKind::kLarge;
+  run.pooling = Pooling::kNone;
   run.fresh = false;
   run.resized = false;
   run.large_bytes = size_t{granules} * kGranuleSize;

@@ -1,6 +1,6 @@
 // The one reservation: every table and the arena, side by side in address space.
 //
-//   [per-CPU areas][page map][chunks][hints][descriptors][bitmaps][meta arena] guard [arena] guard
+//   [per-CPU areas][page map][chunks][hints][descriptors][bitmaps][meta arena][contexts] guard [arena] guard
 //
 // Metadata lies outside the arena, and before it, so that an overflow of user memory runs into a guard. One
 // reservation means one atomic word publishes the whole heap: bootstrap needs no lock.
@@ -44,8 +44,17 @@ struct Layout {
     const size_t share = (size_t{1} << arena_shift) / 64;
     return share < kMiB ? kMiB : share > kMost ? kMost : share;
   }
+  // As many as there are stock words in a CPU's area (charge_stock.h).
+  size_t contexts_at() const { return meta_at() + meta_bytes(); }
+  size_t contexts_bytes() const {
+    const size_t share = round_up(meta_bytes() / 4, kPageSize);
+    const size_t most = (kCpuAreaSize - kFrontAreaSize) / sizeof(StockWord) * kCacheLine;
+    return share < most ? share : most;
+  }
   // Guards of at least a chunk.
-  size_t arena_at() const { return round_up(meta_at() + meta_bytes() + kChunkSize, kChunkSize); }
+  size_t arena_at() const {
+    return round_up(contexts_at() + contexts_bytes() + kChunkSize, kChunkSize);
+  }
   size_t arena_bytes() const { return size_t{1} << arena_shift; }
   size_t total_bytes() const { return arena_at() + arena_bytes() + kChunkSize; }
 };

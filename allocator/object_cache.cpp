@@ -45,7 +45,10 @@ uint32_t empty_lists(Cache& cache) {
   uint32_t emptied = flush_depots(cache, UINT32_MAX);
   if (cache.front_slot.load(std::memory_order_relaxed) == 0) return emptied;
   Cache* const one[] = {&cache};
-  return emptied + static_cast<uint32_t>(drain_caches(one, 1) / (cache.granules * kGranuleSize));
+  const uint32_t before = cache.slabs.load(std::memory_order_relaxed);
+  drain_caches(one, 1);
+  const uint32_t after = cache.slabs.load(std::memory_order_relaxed);
+  return emptied + (before > after ? before - after : 0);
 }
 
 // What nobody reaches any more: no slab, no list, no array leads to it.
@@ -80,21 +83,26 @@ int create_object_cache(const char* name, size_t size, size_t alignment, void (*
   if (!bootstrap()) return -ENOMEM;
   if (alignment < kMinAlignment) alignment = kMinAlignment;
   auto* family = meta_arena.create<CacheFamily>();
-  auto* root = meta_arena.create<Cache>();
-  if (family == nullptr || root == nullptr) {
+  Cache* const both[] = {meta_arena.create<Cache>(), meta_arena.create<Cache>()};
+  if (family == nullptr || both[0] == nullptr || both[1] == nullptr) {
     if (family) meta_arena.destroy(family);
-    if (root) meta_arena.destroy(root);
+    for (Cache* cache : both)
+      if (cache) meta_arena.destroy(cache);
     return -ENOMEM;
   }
   // The links of free objects must not lie where the constructor has put something.
   family->prefix = constructor ? static_cast<uint32_t>(alignment) : 0;
   family->constructor = constructor;
   for (size_t i = 0; i < kLongestCacheName && name[i] != '\0'; ++i) family->name[i] = name[i];
-  root->init_size(round_up(size + family->prefix, alignment), 1);
-  root->class_id = kNamedClass;
-  root->family = family;
-  root->front_slot.store(front_space.take_pair(), std::memory_order_relaxed);
-  family->root = root;
+  for (Cache* cache : both) {
+    cache->init_size(round_up(size + family->prefix, alignment), 1);
+    cache->class_id = kNamedClass;
+    cache->family = family;
+    cache->front_slot.store(front_space.take_pair(), std::memory_order_relaxed);
+  }
+  family->root = both[0];
+  family->pool = both[1];
+  family->pool->pooled = true;
   link_family(*family);
   *result = family;
   return 0;
@@ -110,8 +118,10 @@ int destroy_object_cache(CacheFamily& family, size_t* live) {
   grace::synchronize();
   {
     grace::ReadSection section;
-    flush_depots(*family.root, UINT32_MAX);
-    empty_unused_words(*family.root);
+    for (Cache* cache : {family.root, family.pool}) {
+      flush_depots(*cache, UINT32_MAX);
+      empty_unused_words(*cache);
+    }
     family.children.for_each([](uint32_t, Cache* cache) {
       flush_depots(*cache, UINT32_MAX);
       empty_unused_words(*cache);
@@ -145,10 +155,12 @@ int destroy_object_cache(CacheFamily& family, size_t* live) {
   while (Cache* child = children) {
     children = child->next;
     Tenant* const owner = child->owner;
+    if (child->payer) child->payer->unpin();
     free_cache(*child);
     owner->unpin();
   }
   free_cache(*family.root);
+  free_cache(*family.pool);
   family.children.destroy();
   meta_arena.destroy(&family);
   return 0;
@@ -168,7 +180,7 @@ void free_object(CacheFamily& family, void* object) {
 
 size_t shrink_object_cache(CacheFamily& family) {
   grace::ReadSection section;
-  size_t emptied = empty_lists(*family.root);
+  size_t emptied = empty_lists(*family.root) + empty_lists(*family.pool);
   family.children.for_each([&emptied](uint32_t, Cache* cache) {
     emptied += empty_lists(*cache);
     return true;

@@ -7,47 +7,46 @@ namespace tenure {
 
 constinit Cache pool_caches[kClassCount];
 
-AccountingContext& context_of(OwnerTag tag) {
-  if (tag == kRootTag) return *root_tenant.context.load(std::memory_order_relaxed);
-  const uint64_t address = meta_arena.base() + (tag - uint64_t{1}) * kCacheLine;
-  return *reinterpret_cast<AccountingContext*>(address);
-}
-
-void* allocate_charged(Cache& pool, OwnerTag tag) {
+void* allocate_unlisted(Tenant& tenant, CacheFamily& family, OwnerTag tag) {
+  Cache& pool = *family.pool;
+  consider_promotion(tenant, family);
   void* const object = allocate_from(pool);
   if (object == nullptr) {
-    uncharge_pooled(tag, pool.object_size);
+    uncharge_to_stock(tag, pool.object_size);
     return nullptr;
   }
   return own_pooled(object, tag);
 }
 
-void* allocate_pooled(Tenant& tenant, Cache& pool) {
+void* allocate_pooled(Tenant& tenant, CacheFamily& family) {
+  Cache& pool = *family.pool;
   const AccountingContext* context = tenant.context.load(std::memory_order_acquire);
-  bool paid = context && take_from_stock(own_area(), tag_of(*context), pool.object_size);
+  bool paid = context && take_from_stock(tag_of(*context), pool.object_size);
   if (TENURE_UNLIKELY(paid && tenant.context.load(std::memory_order_acquire) != context)) {
-    uncharge_pooled(tag_of(*context), pool.object_size);  // As in take_pooled().
+    uncharge_to_stock(tag_of(*context), pool.object_size);  // As in take_pooled().
     paid = false;
   }
-  if (!paid && (context = charge_pooled(tenant, pool.object_size)) == nullptr) return nullptr;
-  return allocate_charged(pool, tag_of(*context));
+  if (!paid) {
+    context = charge_with_stock(tenant, pool.object_size, RequestKind::kSmall);
+    if (context == nullptr) return nullptr;
+  }
+  return allocate_unlisted(tenant, family, tag_of(*context));
 }
 
 void free_pooled(const RunDescriptor& slab, uint32_t index, void* object) {
   const OwnerTag tag = take_tag(slab, index, object);
-  clear(object, slab.object_size);
-  if (!add_to_stock(own_area(), tag, slab.object_size))
-    return free_cleared(*slab.cache, tag, object);
+  if (!give_to_stock(tag, slab.object_size)) return free_untagged(*slab.cache, tag, object);
   deallocate_into(*slab.cache, object);
 }
 
-void free_cleared(Cache& pool, OwnerTag tag, void* object) {
-  uncharge_pooled(tag, pool.object_size);
+void free_untagged(Cache& pool, OwnerTag tag, void* object) {
+  uncharge_to_stock(tag, pool.object_size);
   deallocate_into(pool, object);
 }
 
 AccountingContext* payer_of(const RunDescriptor& run, const void* object) {
-  if (run.kind != RunKind::kSlab || run.tags == nullptr) return run.context;
+  if (run.kind != RunKind::kSlab) return run.context;
+  if (!run.pooled()) return run.context ? run.context : run.cache->payer;
   const uint64_t offset =
       reinterpret_cast<uint64_t>(object) - reinterpret_cast<uint64_t>(slab_base(run));
   const OwnerTag tag = run.tags[object_index(run, offset).index].load(std::memory_order_relaxed);
@@ -55,7 +54,7 @@ AccountingContext* payer_of(const RunDescriptor& run, const void* object) {
 }
 
 size_t tagged_bytes(const RunDescriptor& slab) {
-  if (slab.tags == nullptr) return 0;
+  if (!slab.pooled()) return 0;
   size_t tagged = 0;
   for (uint32_t i = 0; i < slab.capacity; ++i) {
     tagged += slab.tags[i].load(std::memory_order_relaxed) != 0;

@@ -24,8 +24,9 @@ TENURE_NOINLINE void* allocate_for_owner(const void* object, size_t size) {
 
 TENURE_INLINE void* allocate_beside(const RunDescriptor& run, const void* object, size_t size,
                                     bool beyond_slabs) {
-  const bool own = run.kind == RunKind::kSlab ? !run.tags && run.cache->owner == &current_tenant()
-                                              : run.context == nullptr && current_scope.tenant == 0;
+  const bool own = run.kind == RunKind::kSlab
+                       ? !run.pooled() && run.cache->owner == &current_tenant()
+                       : run.context == nullptr && this_thread.scope.tenant == 0;
   if (TENURE_UNLIKELY(!own)) return allocate_for_owner(object, size);
   return beyond_slabs ? mark_allocated(allocate_large(current_tenant(), size, 1, Fill::kAny))
                       : allocate(size);

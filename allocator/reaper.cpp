@@ -55,8 +55,9 @@ void destroy_cache(Cache& cache) {
     const uint32_t slot = gone->front_slot.load(std::memory_order_relaxed);
     if (gone->class_id == kNamedClass && slot != 0) front_space.release_pair(slot);
     Tenant* const owner = gone->owner;
+    if (gone->payer) gone->payer->unpin();
     meta_arena.destroy(gone);
-    owner->unpin();  // Taken when the cache was made.
+    owner->unpin();  // Both taken when the cache was made.
   });
 }
 
@@ -118,7 +119,7 @@ void retire_late(TenantHeap& heap, Cache& cache) {
 void kill_caches(Tenant& tenant) {
   full_fence();  // publish_cache(), make_heap(), put_up_stock()
   if (const AccountingContext* own = tenant.context.load(std::memory_order_relaxed))
-    empty_stocks_of(*own);
+    close_stocks_of(*own);
   TenantHeap* const heap = heap_of(tenant);
   if (heap == nullptr) return;
   Cache* const before = heap->dead;
@@ -171,6 +172,18 @@ Reaped reap_heaps(size_t most) {
     }
   }
   return reaped;
+}
+
+void for_each_dead_cache(void (*fn)(void* argument, Cache& cache), void* argument) {
+  const auto visit = [fn, argument](const TenantHeap* heap) {
+    for (; heap != nullptr; heap = heap->next) {
+      for (Cache* cache : {heap->dead, heap->late.load(std::memory_order_acquire)}) {
+        for (; cache != nullptr; cache = cache->next) fn(argument, *cache);
+      }
+    }
+  };
+  visit(retired_heaps.load(std::memory_order_acquire));
+  visit(dead_first);
 }
 
 void drop_forgotten_caches() {

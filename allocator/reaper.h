@@ -26,6 +26,9 @@ Reaped reap_heaps(size_t most);
 // The same for reclaim: nothing where somebody holds tenants_mutex. Returns the bytes uncharged.
 size_t reap_some(Tenant& top, size_t bytes);
 
+// Calls fn(Cache&) for the caches of departed tenants. Under tenants_mutex, or at rest.
+void for_each_dead_cache(void (*fn)(void* argument, Cache& cache), void* argument);
+
 // In a fork child: finds the end of the queue anew. What a vanished thread had in hand is lost to the child.
 void repair_reaper_after_fork();
 // In a fork child in which read sections were cut off, after the tenants' tree was mended: retires the caches that a thread has published

@@ -18,7 +18,7 @@ constexpr uint32_t kWords = kShortWords + 1;
 constexpr uint32_t kLongest = static_cast<uint32_t>(kLongestStashed / kGranuleSize);
 
 // The last page of each CPU's area: first the words, then what an emptying has taken from them.
-constexpr uint32_t kStashOffset = kCpuAreaSize - kPageSize;
+constexpr uint32_t kStashOffset = kFrontAreaSize - kPageSize;
 constexpr uint32_t kTakenOffset = kStashOffset + kWords * sizeof(ChainWord);
 static_assert(kRootFrontOffset + kFrontSize <= kStashOffset);
 static_assert(kTakenOffset + kWords * sizeof(ChainWord) <= kStockOffset);

@@ -17,7 +17,7 @@ bool is_runtime_caller(const void* code);
 // For a request that was refused. nullptr: it stays refused.
 template <typename Allocate>
 TENURE_SLOW void* allocate_for_runtime(const void* caller, Allocate allocate) {
-  if (caller == nullptr || current_scope.tenant == 0 || !is_runtime_caller(caller)) return nullptr;
+  if (caller == nullptr || load_scope().tenant == 0 || !is_runtime_caller(caller)) return nullptr;
   const RootScope as_root;
   return allocate();
 }

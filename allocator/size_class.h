@@ -10,6 +10,7 @@
 
 #include "allocator/config.h"
 #include "base/ids.h"
+#include "base/stock_word.h"
 
 namespace tenure {
 
@@ -58,6 +59,14 @@ constexpr auto make_slot_of_size() {
   for (size_t i = 0; i < table.size(); ++i) {
     table[i] = static_cast<uint16_t>(slot_in_front(class_of(i * kMinAlignment)));
   }
+  return table;
+}
+
+constexpr auto make_units_of_slot() {
+  std::array<uint16_t, kFrontSize / sizeof(uint16_t)> table{};
+  for (uint32_t i = 0; i < kClassCount; ++i)
+    table[i * kSlotSize / sizeof(uint16_t)] =
+        static_cast<uint16_t>(StockWord::units(class_size(i)));
   return table;
 }
 

@@ -86,6 +86,12 @@ struct Batch {
 
 size_t tag_bytes(const Cache& cache) { return cache.capacity * sizeof(uint32_t); }
 
+// `count` wraps around where objects are put back to be carved another time.
+void count_carved(Cache& cache, uint64_t count) {
+  cache.carved.fetch_add(count, std::memory_order_relaxed);
+  cache.out.fetch_add(count, std::memory_order_relaxed);
+}
+
 // What a slab leaves when it dies. Copied before the exchange: afterwards its descriptor may be recycled by others at once.
 struct Remains {
   const uint32_t granule, granules;
@@ -93,9 +99,11 @@ struct Remains {
   std::atomic<uint32_t>* const tags;
 
   explicit Remains(const RunDescriptor& slab)
-      : granule(slab.granule), granules(slab.granules), context(slab.context), tags(slab.tags) {}
+      : granule(slab.granule), granules(slab.granules), context(slab.context),
+        tags(slab.pooled() ? slab.tags : nullptr) {}
 
-  void release(Cache& cache) const {
+  void release(Cache& cache, uint32_t carved) const {
+    cache.carved.fetch_sub(carved, std::memory_order_relaxed);
     arena.page_map.set(granule, granules, 0, 0);
     release_run(granule, granules, cache.isolated);
     if (context) uncharge(*context, granules * kGranuleSize);
@@ -124,8 +132,9 @@ bool give_batch(Cache& cache, const Batch& batch) {
     return after;
   });
   if (!updated) report_misuse(Misuse::kDoubleFree, first);  // More came back than ever left.
+  cache.out.fetch_sub(batch.count, std::memory_order_relaxed);
   if (updated->after.dead()) {
-    remains.release(cache);
+    remains.release(cache, updated->after.carved);
     // On the list it is recycled when it comes up there.
     if (!updated->before.listed()) arena.descriptors.release(batch.number);
     return true;
@@ -162,8 +171,9 @@ TENURE_SLOW ChainWord constructed_objects(Cache& cache, uint32_t number, uint32_
     return uncarve(state, static_cast<uint16_t>(from + good));
   });
   const bool off_list = placed || !updated->before.listed();
+  count_carved(cache, uint64_t{good} - count);
   if (updated->after.dead()) {
-    remains.release(cache);
+    remains.release(cache, updated->after.carved);
     if (off_list) arena.descriptors.release(number);
     return kClosedWord;
   }
@@ -210,6 +220,7 @@ uint32_t DescriptorTable::allocate() {
 
 void DescriptorTable::release(uint32_t number) {
   at(number).kind = RunKind::kNone;
+  at(number).pooling = Pooling::kNone;
   unused_.push(number);
 }
 
@@ -217,20 +228,19 @@ ChainWord create_slab(Cache& cache) {
   // Charged before it is had. The context that pays may be an ancestor's, if the tenant goes right now.
   const size_t bytes = cache.granules * kGranuleSize;
   AccountingContext* context = nullptr;
-  if (cache.owner != &root_tenant) {
+  if (cache.isolated) {
     context = charge_if_it_fits(*cache.owner, bytes);
-    if (context == nullptr && make_room_of_stocks(*cache.owner, bytes))
-      context = charge_if_it_fits(*cache.owner, bytes);
-    if (context == nullptr && !cache.may_pool)
+    if (context == nullptr) {
+      make_room_of_stocks(*cache.owner, bytes);
       context = charge(*cache.owner, bytes, RequestKind::kSmall);
+    }
     if (context == nullptr) return kClosedWord;
   }
-  const Occasion occasion = context ? Occasion::kMallocForTenant : Occasion::kMallocForRoot;
+  const bool for_tenant = cache.owner != &root_tenant || cache.pooled;
+  const Occasion occasion = for_tenant ? Occasion::kMallocForTenant : Occasion::kMallocForRoot;
   void* const tags = cache.pooled ? meta_arena.allocate(tag_bytes(cache)) : nullptr;
   const uint32_t number = tags || !cache.pooled ? arena.descriptors.allocate() : 0;
-  // What lies in the pool is handed out to all tenants: nobody reads what was here before.
-  const Fill fill = cache.pooled ? Fill::kZero : Fill::kAny;
-  const Run run = number ? allocate_run(cache.granules, 1, fill, occasion) : Run{};
+  const Run run = number ? allocate_run(cache.granules, 1, Fill::kAny, occasion) : Run{};
   if (!run) {
     if (tags) meta_arena.release(tags, tag_bytes(cache));
     if (number) arena.descriptors.release(number);
@@ -239,6 +249,9 @@ ChainWord create_slab(Cache& cache) {
   }
   RunDescriptor& slab = arena.descriptors.at(number);
   slab.context = context;
+  slab.pooling = !cache.pooled                   ? Pooling::kNone
+                 : arena.rseq && !arena.hardened ? Pooling::kQuick
+                                                 : Pooling::kPooled;
   slab.tags = static_cast<std::atomic<uint32_t>*>(tags);
   slab.cache = &cache;
   slab.granule = run.granule;
@@ -259,6 +272,8 @@ ChainWord create_slab(Cache& cache) {
   const uint32_t slot = pushed ? cache.front_slot.load(std::memory_order_relaxed) : 0;
   arena.page_map.set(run.granule, run.granules, slot, number);
   cache.slabs.fetch_add(1, std::memory_order_relaxed);
+  count_carved(cache, count);
+  if (cache.pooled) cache.family->recent.note(number);
   return carved_objects(cache, number, 0, count, more);
 }
 
@@ -276,7 +291,11 @@ ChainWord take_from_partial(Cache& cache) {
     // Its memory cannot go away: objects of it are in our hands.
     const uint32_t carved = updated->after.carved - uint32_t{updated->before.carved};
     const bool listed = updated->after.listed();
-    if (carved != 0) return carved_objects(cache, number, updated->before.carved, carved, listed);
+    if (carved != 0) {
+      count_carved(cache, carved);
+      return carved_objects(cache, number, updated->before.carved, carved, listed);
+    }
+    cache.out.fetch_add(updated->before.free, std::memory_order_relaxed);
     char* const base = slab_base(slab);
     if (listed) cache.partial.push(number);
     return free_chain(cache, base, updated->before);

@@ -18,6 +18,9 @@ class AccountingContext;
 // kStashed: a large object that was freed and whose run is kept as it is (run_stash.h).
 enum class RunKind : uint8_t { kNone, kSlab, kLarge, kStashed };
 
+// Whether a slab is of the pool, and so has tags. kQuick: restartable sequences serve it (pool_path.h).
+enum class Pooling : uint8_t { kNone, kPooled, kQuick };
+
 // What a run of granules is. Descriptors are numbered from 1, lie outside the arena and are recycled but never unmapped.
 // All fields but `state` and `next` are written by the run's one owner before its entries are set, and constant then (a large
 // object's lengths: changed by whoever holds the object, in realloc).
@@ -31,17 +34,19 @@ struct alignas(64) RunDescriptor {
   uint32_t reciprocal;   // Slabs: ceil(2^32 / object_size)
   uint16_t capacity;     // Slabs
   RunKind kind;
-  bool fresh;     // Slabs: the run's memory was never touched before.
-  bool moved;     // Large objects: lies in a mapping of its own since its pages were moved there.
-  bool resized;   // Large objects: realloc has changed its length where it lies.
-  bool isolated;  // Must be cleared before another tenant can see it.
+  Pooling pooling;  // Slabs
+  bool fresh;       // Slabs: the run's memory was never touched before.
+  bool moved;       // Large objects: lies in a mapping of its own since its pages were moved there.
+  bool resized;     // Large objects: realloc has changed its length where it lies.
+  bool isolated;    // Must be cleared before another tenant can see it.
   union {
-    uint64_t large_bytes;  // Large objects: usable bytes.
-    std::atomic<uint32_t>*
-        tags;  // Slabs: of the pool, who pays for each object (pool.h); or nullptr.
+    uint64_t large_bytes;         // Large objects: usable bytes.
+    std::atomic<uint32_t>* tags;  // Slabs of the pool: who pays for each object (pool.h).
   };
-  AccountingContext*
-      context;  // Holds the run's charge; nullptr: the root's own, which is not charged.
+  // Holds the run's charge. nullptr: nobody pays for the run, but for objects in it (pool.h; Cache::payer), or the root's own.
+  AccountingContext* context;
+
+  bool pooled() const { return pooling != Pooling::kNone; }
 };
 static_assert(sizeof(RunDescriptor) == 64);
 static_assert(std::atomic<SlabState>::is_always_lock_free);
@@ -72,15 +77,15 @@ private:
   DescriptorStack unused_;
 };
 
-// Whether `offset` bytes into the slab an object starts, and which: exact for offsets below 2^18 (Lemire, "Faster remainder
-// by direct computation", 2019).
+// Whether `offset` bytes into the slab an object starts, and which: exact for offsets below 2^18 and multiples of 16 (Lemire, "Faster
+// remainder by direct computation", 2019: the fraction behind the product's upper half is below the reciprocal where nothing remains).
 struct ObjectIndex {
   uint32_t index;
   bool exact;
 };
 inline ObjectIndex object_index(const RunDescriptor& slab, uint64_t offset) {
-  const uint32_t index = static_cast<uint32_t>(offset * slab.reciprocal >> 32);
-  return {index, uint64_t{index} * slab.object_size == offset};
+  const uint64_t product = offset * slab.reciprocal;
+  return {static_cast<uint32_t>(product >> 32), static_cast<uint32_t>(product) < slab.reciprocal};
 }
 
 char* slab_base(const RunDescriptor& slab);

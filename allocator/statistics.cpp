@@ -13,20 +13,6 @@
 namespace tenure {
 namespace {
 
-// Chains may change under the walk: each step checks that it still stands on an object of the arena.
-uint64_t depot_objects(const Cache& cache) {
-  uint64_t objects = 0;
-  for_each_depot(cache, [&](const Depot& depot) {
-    uint64_t chain = depot.peek();
-    for (uint32_t left = depot.size(); left > 0 && has_objects(chain); --left) {
-      if (!is_plausible(chain)) break;
-      objects += chain_length(chain, cache.limit);
-      chain = DepotLinks::load(chain);
-    }
-  });
-  return objects;
-}
-
 uint64_t front_objects(const Cache& cache) {
   const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
   uint64_t objects = 0;
@@ -145,52 +131,69 @@ void collect_statistics(HeapStatistics& statistics) {
   const uint64_t chunks = pages.chunk_bytes / kChunkSize;
   statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
                           arena.descriptors.end() * sizeof(RunDescriptor) +
-                          front_space.written_bytes() + meta_arena.in_use() + sizeof root_caches +
-                          sizeof pool_caches;
+                          front_space.written_bytes() + meta_arena.in_use() +
+                          context_table.in_use() + sizeof root_caches + sizeof pool_caches;
   if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
 
+namespace {
+
+// What lies where of a cache's objects, in bytes.
+struct CacheBytes {
+  uint64_t live, in_fronts, free;  // `free` with those in fronts.
+};
+
+// Levels are read one after the other while others go on: never less than nothing.
+CacheBytes bytes_of(const Cache& cache) {
+  const uint64_t carved = cache.carved.load(std::memory_order_relaxed);
+  const uint64_t out = cache.out.load(std::memory_order_relaxed);
+  const uint64_t listed = front_objects(cache), kept = listed + depot_objects(cache);
+  const uint64_t live = out > kept ? out - kept : 0, size = cache.object_size;
+  return {live * size, listed * size, (carved > live ? carved - live : 0) * size};
+}
+
+// The root has all that nobody pays for: its own objects, and what is free in slabs that tenants share or pay for by the object.
+void collect_root(TenantStatistics& statistics) {
+  for_each_cache([&statistics](const Cache& cache) {
+    const CacheBytes bytes = bytes_of(cache);
+    if (cache.isolated) return;
+    if (cache.owner == &root_tenant && !cache.pooled) statistics.allocated_bytes += bytes.live;
+    statistics.cached_bytes += bytes.free - (cache.payer ? bytes.in_fronts : 0);
+  });
+  const uint32_t end = arena.descriptors.end();
+  for (uint32_t number = 1; number < end; ++number) {
+    const RunDescriptor& run = arena.descriptors.at(number);
+    if (run.kind == RunKind::kLarge && run.context == nullptr)
+      statistics.allocated_bytes += run.large_bytes;
+  }
+}
+
+}  // namespace
+
+// What a tenant's context holds is its objects, what is charged in advance, and what its own caches have beside objects: the pool needs no
+// look, and neither does the heap.
 void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {
   statistics = {};
   if (!bootstrapped()) return;
   grace::ReadSection section;
   const uint64_t usage = tenant.counter.usage(), stocked = stocked_below(tenant);
   statistics.usage_bytes = usage > stocked ? usage - stocked : 0;
+  const bool root = &tenant == &root_tenant;
   const AccountingContext* const own = tenant.context.load(std::memory_order_acquire);
-  // What its context holds beyond runs and stocks is pooled objects.
-  uint64_t runs = 0, kept = 0;
-  const uint32_t end = arena.descriptors.end();
-  for (uint32_t number = 1; number < end; ++number) {
-    const RunDescriptor& run = arena.descriptors.at(number);
-    if (&tenant != &root_tenant && (own == nullptr || run.context != own)) continue;
-    if (&tenant == &root_tenant && run.context != nullptr) continue;
-    if (run.kind == RunKind::kLarge) {
-      runs += run.large_bytes;
-      statistics.allocated_bytes += run.large_bytes;
-    } else if (run.kind == RunKind::kSlab) {
-      const SlabState state = run.state.load(std::memory_order_acquire);
-      if (state.dead()) continue;
-      runs += size_t{run.granules} * kGranuleSize;
-      statistics.allocated_bytes += size_t{run.object_size} * (state.carved - state.free);
-      kept += size_t{run.object_size} * state.free;
-    }
-  }
-  if (own && &tenant != &root_tenant) {
-    const uint64_t rest = runs + stocked_by(*own);
-    if (own->held() > rest) statistics.allocated_bytes += own->held() - rest;
-  }
-  statistics.meta_bytes = &tenant == &root_tenant ? 0 : sizeof(Tenant) + sizeof(AccountingContext);
+  uint64_t beside = own ? stocked_by(*own) : 0;
+  statistics.meta_bytes = root ? 0 : sizeof(Tenant) + sizeof(AccountingContext);
   if (heap_of(tenant)) statistics.meta_bytes += sizeof(TenantHeap);
-  uint64_t listed = 0;
   for_each_cache_of(tenant, [&](const Cache& cache) {
-    listed += (depot_objects(cache) + front_objects(cache)) * cache.object_size;
-    statistics.meta_bytes +=
-        sizeof(Cache) + cache.slabs.load(std::memory_order_relaxed) * sizeof(RunDescriptor);
+    const uint64_t slabs = cache.slabs.load(std::memory_order_relaxed);
+    statistics.meta_bytes += sizeof(Cache) + slabs * sizeof(RunDescriptor);
+    if (root) return;
+    const CacheBytes bytes = bytes_of(cache);
+    const uint64_t run_bytes = slabs * cache.granules * kGranuleSize;
+    beside += cache.payer ? bytes.in_fronts : run_bytes > bytes.live ? run_bytes - bytes.live : 0;
+    statistics.cached_bytes += cache.payer ? bytes.in_fronts : bytes.free;
   });
-  const uint64_t listed_bound =
-      listed < statistics.allocated_bytes ? listed : statistics.allocated_bytes;
-  statistics.allocated_bytes -= listed_bound;
-  statistics.cached_bytes = kept + listed;
+  if (root) return collect_root(statistics);
+  if (own && own->held() > beside) statistics.allocated_bytes = own->held() - beside;
 }
 
 void collect_family_statistics(const CacheFamily& family, FamilyStatistics& statistics) {

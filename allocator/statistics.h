@@ -64,7 +64,7 @@ struct HeapStatistics {
 // Exact while no other thread is in the allocator, close otherwise. No allocation, async-signal-safe.
 void collect_statistics(HeapStatistics& statistics);
 
-// One tenant's own share of it, and what is charged to it and all below. Walks the heap.
+// One tenant's own share of it, and what is charged to it and all below. Only the root's needs a walk of the heap.
 struct TenantStatistics {
   uint64_t usage_bytes, allocated_bytes, cached_bytes, meta_bytes;
 };

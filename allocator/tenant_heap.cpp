@@ -23,24 +23,6 @@ constinit std::atomic<CacheFamily*> named_families{nullptr};
 
 namespace {
 
-TenantHeap* make_heap(Tenant& tenant) {
-  auto* heap = meta_arena.create<TenantHeap>(&tenant);
-  if (heap == nullptr) return nullptr;
-  tenant.pin();  // The caller has a pin, so there is something to pin.
-  void* found = tenant.allocator_data.load(std::memory_order_relaxed);
-  do {
-    if (found && !(reinterpret_cast<uintptr_t>(found) & 1)) {
-      meta_arena.destroy(heap);
-      tenant.unpin();
-      return static_cast<TenantHeap*>(found);
-    }
-  } while (!tenant.allocator_data.compare_exchange_weak(found, heap, std::memory_order_acq_rel));
-  // As in publish_cache(): either offline finds the heap, or this thread sees that the tenant has gone.
-  full_fence();
-  if (TENURE_UNLIKELY(!tenant.online())) retire_heap(*heap);
-  return heap;
-}
-
 // Publishes a cache of an online tenant. nullptr: the tenant has gone; *error: metadata is exhausted.
 //
 // A slot must not be filled once the tenant's id may belong to another. Both sides store, then fence, then look: offline marks the
@@ -56,6 +38,7 @@ Cache* publish_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, Cach
   Cache* const found = wanted ? family.children.publish(id, mine) : nullptr;
   *error = found == nullptr && tenant.online();
   if (found != mine) {
+    if (mine->payer) mine->payer->unpin();
     meta_arena.destroy(mine);
     tenant.unpin();
     return found && found->owner == &tenant ? found : nullptr;
@@ -70,21 +53,6 @@ Cache* publish_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, Cach
 bool may_have_cache(const TenantHeap& heap, const CacheFamily& family) {
   const ClassId id = family.root->class_id;
   return id == kNamedClass || heap.may_have_cache(index_of(id));
-}
-
-TENURE_SLOW Cache* make_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, bool* error) {
-  Cache* const cache = meta_arena.create<Cache>();
-  if (cache == nullptr) {
-    *error = true;
-    return nullptr;
-  }
-  cache->init_child(*family.root, tenant);
-  tenant.pin();  // The caller has a pin. Given back by who destroys the cache.
-  if (cache->class_id != kNamedClass) {
-    // Release: who sees the cache sees the bit. publish_cache() has the rest of the argument.
-    heap.classes.fetch_or(uint64_t{1} << index_of(cache->class_id), std::memory_order_release);
-  }
-  return publish_cache(tenant, heap, family, cache, error);
 }
 
 // A front serves all size classes; a named cache has a pair of its own.
@@ -146,32 +114,86 @@ size_t shrink_and_collect(Tenant& top, size_t bytes) {
 
 }  // namespace
 
-Cache* find_cache(Tenant& asked, CacheFamily& family) {
-  for (;;) {
-    Tenant& tenant = asked.nearest_online();
-    if (&tenant == &root_tenant) return family.root;
-    TenantHeap* heap = heap_of(tenant);
-    Cache* cache = nullptr;
-    if (heap && may_have_cache(*heap, family)) {
-      grace::ReadSection section;
-      cache = family.children.load(index_of(tenant.id()));
-      // Another tenant's cache under this id: ours has gone, and the id is in use again.
-      if (cache && cache->owner != &tenant) continue;
+TenantHeap* make_heap(Tenant& tenant) {
+  if (TenantHeap* const heap = heap_of(tenant)) return heap;
+  auto* heap = meta_arena.create<TenantHeap>(&tenant);
+  if (heap == nullptr) return nullptr;
+  tenant.pin();  // The caller has a pin, so there is something to pin.
+  void* found = tenant.allocator_data.load(std::memory_order_relaxed);
+  do {
+    if (found && found != kApart) {
+      meta_arena.destroy(heap);
+      tenant.unpin();
+      return static_cast<TenantHeap*>(found);
     }
-    if (cache && cache->slabs.load(std::memory_order_relaxed) != 0) return cache;
-    const uint32_t index = index_of(family.root->class_id);
-    if (family.root->class_id != kNamedClass && !is_isolated(tenant) &&
-        (heap ? heap->count_pooled(index) : count_without_heap(tenant)))
-      return &pool_caches[index];
-    if (heap == nullptr) {
-      if (make_heap(tenant) == nullptr) return nullptr;
-      continue;
-    }
-    if (cache) return cache;
-    bool error = false;
-    Cache* const made = make_cache(tenant, *heap, family, &error);
-    if (made || error) return made;
+  } while (!tenant.allocator_data.compare_exchange_weak(found, heap, std::memory_order_acq_rel));
+  // As in publish_cache(): either offline finds the heap, or this thread sees that the tenant has gone.
+  full_fence();
+  if (TENURE_UNLIKELY(!tenant.online())) retire_heap(*heap);
+  return heap;
+}
+
+TENURE_SLOW Cache* make_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, bool* error) {
+  Cache* const cache = meta_arena.create<Cache>();
+  if (cache == nullptr) {
+    *error = true;
+    return nullptr;
   }
+  cache->init_child(*family.root, tenant);
+  if (!cache->isolated) {
+    grace::ReadSection section;  // The context stays until it is pinned.
+    AccountingContext* const context = tenant.context.load(std::memory_order_acquire);
+    if (context == nullptr || !context->pin()) {
+      meta_arena.destroy(cache);
+      return nullptr;
+    }
+    cache->payer = context;
+  }
+  tenant.pin();  // The caller has a pin. Given back by who destroys the cache.
+  if (cache->class_id != kNamedClass) {
+    // Release: who sees the cache sees the bit. publish_cache() has the rest of the argument.
+    const uint64_t bit = uint64_t{1} << index_of(cache->class_id);
+    heap.classes.fetch_or(bit, std::memory_order_release);
+    heap.own.fetch_or(bit, std::memory_order_relaxed);
+  }
+  return publish_cache(tenant, heap, family, cache, error);
+}
+
+void prefer_own_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family) {
+  {
+    grace::ReadSection section;
+    Cache* const cache = family.children.load(index_of(tenant.id()));
+    if (cache && cache->owner != &tenant) return;  // Ours has gone.
+    if (cache) {
+      cache->preferred.store(true, std::memory_order_relaxed);
+      if (cache->class_id != kNamedClass)
+        heap.own.fetch_or(uint64_t{1} << index_of(cache->class_id), std::memory_order_relaxed);
+      return;
+    }
+  }
+  bool error;
+  make_cache(tenant, heap, family, &error);
+}
+
+Cache* find_own_cache(Tenant& tenant, CacheFamily& family, bool* error) {
+  *error = false;
+  for (;;) {
+    TenantHeap* heap = heap_of(tenant);
+    const bool apart = is_isolated(tenant);
+    if (!apart && (heap == nullptr || !may_have_cache(*heap, family))) return nullptr;
+    if (heap == nullptr && (heap = make_heap(tenant)) == nullptr) {
+      *error = true;
+      return nullptr;
+    }
+    grace::ReadSection section;
+    Cache* const cache = family.children.load(index_of(tenant.id()));
+    // Another tenant's cache under this id: ours has gone, and the id is in use again.
+    if (cache && cache->owner == &tenant)
+      return cache->preferred.load(std::memory_order_relaxed) ? cache : nullptr;
+    if (!apart || !tenant.online()) return nullptr;
+    if (cache == nullptr) break;
+  }
+  return make_cache(tenant, *heap_of(tenant), family, error);
 }
 
 void note_slow_step(Cache& cache) {
@@ -195,9 +217,13 @@ void note_slow_step(Cache& cache) {
 
 // A class in which the tenant has no slab left is pooled again.
 void demote_empty(Tenant& tenant, TenantHeap& heap) {
-  for_each_cache_of(tenant, [&heap](const Cache& cache) {
-    if (cache.class_id == kNamedClass || cache.slabs.load(std::memory_order_relaxed) != 0) return;
-    heap.pooled[index_of(cache.class_id)].store(0, std::memory_order_relaxed);
+  if (is_isolated(tenant)) return;
+  for_each_cache_of(tenant, [&heap](Cache& cache) {
+    if (cache.slabs.load(std::memory_order_relaxed) != 0) return;
+    cache.preferred.store(false, std::memory_order_relaxed);
+    if (cache.class_id == kNamedClass) return;
+    const uint32_t index = index_of(cache.class_id);
+    heap.own.fetch_and(~(uint64_t{1} << index), std::memory_order_relaxed);
   });
 }
 
@@ -209,7 +235,8 @@ size_t empty_tenant_caches(Tenant& tenant) {
   uint32_t count = 0;
   size_t freed = 0;
   for_each_cache_of(tenant, [&](Cache& cache) {
-    freed += flush_depots(cache, UINT32_MAX) * (cache.granules * kGranuleSize);
+    const size_t emptied = flush_depots(cache, UINT32_MAX) * (cache.granules * kGranuleSize);
+    freed += cache.payer ? 0 : emptied;  // Nobody was charged for what depots hold.
     if (cache.front_slot.load(std::memory_order_relaxed) != 0) caches[count++] = &cache;
     if (count < kDrainMost) return;
     freed += drain_caches(caches, count);
@@ -233,6 +260,7 @@ void connect_tenants() {
   register_empty_caches(empty_tenant_caches);
   for (uint32_t i = 0; i < kClassCount; ++i) {
     class_families[i].root = &root_caches[i];
+    class_families[i].pool = &pool_caches[i];
     root_caches[i].family = &class_families[i];
     pool_caches[i].family = &class_families[i];
     pool_caches[i].pooled = true;

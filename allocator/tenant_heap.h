@@ -1,4 +1,7 @@
-// What the allocator has for a tenant: its caches, its front, and what becomes of them when it goes.
+// What the allocator has for a tenant beside the pool: caches of its own, their front, and what becomes of them when the tenant goes.
+//
+// Tenants share slabs (pool.h). A cache of its own has an isolated tenant, in each class it uses; and any other tenant in a class that it
+// fills slabs of: promotion.h.
 #pragma once
 
 #include <atomic>
@@ -10,18 +13,13 @@
 
 namespace tenure {
 
-// Objects that a tenant takes from the pool in one class, since it was last found empty there, before it gets slabs of its own:
-// about a slab's worth. Before, the first few objects of all classes together are not counted.
-constexpr uint16_t steps_to_cache(const Cache& pool) {
-  constexpr uint16_t kFewest = 8;
-  return pool.capacity | kFewest;
-}
-
-// Exists from the tenant's first allocation, with a pin on the tenant (and another of each cache), until the reaper
-// finds that nothing is left. Tenant::allocator_data points to it.
+// Exists from the tenant's first cache of its own, or its first look at promotion, with a pin on the tenant (and another of each cache), until the
+// reaper finds that nothing is left. Tenant::allocator_data points to it.
 struct alignas(64) TenantHeap {
   explicit TenantHeap(Tenant* owner)
-      : tenant(owner), classes(is_isolated(*owner) ? (uint64_t{1} << kClassCount) - 1 : 0) {}
+      : tenant(owner), classes(is_isolated(*owner) ? kAllClasses : 0),
+        own(classes.load(std::memory_order_relaxed)) {}
+  static constexpr uint64_t kAllClasses = (uint64_t{1} << kClassCount) - 1;
   static_assert(kClassCount < 64);
 
   Tenant* const tenant;
@@ -31,49 +29,45 @@ struct alignas(64) TenantHeap {
   std::atomic<Cache*> late{nullptr};  // Published while the tenant went: a stack, taken whole.
   Cache* dead = nullptr;              // Under tenants_mutex
   TenantHeap* next = nullptr;         // The reaper's list
-  // By class: objects taken from the pool since the tenant was last found empty there. Heuristics: races may lose
-  // counts. Relaxed.
-  std::atomic<uint16_t> pooled[kClassCount]{};
   // Classes in which there may be a cache: a bit is set before the cache is published, and stays. All, for isolated tenants.
   std::atomic<uint64_t> classes;
+  // Classes in which objects come from the tenant's cache first: a bit is set before the cache is published, and cleared when the cache has
+  // no slab left. Relaxed: an old value leads to the pool, or to the cache, which is as right.
+  std::atomic<uint64_t> own;
 
   bool may_have_cache(uint32_t index) const {
     return classes.load(std::memory_order_acquire) >> index & 1;
   }
-  // Counts what is taken from the pool; false when the tenant has earned a cache of its own in the class.
-  bool count_pooled(uint32_t index) {
-    const uint16_t taken = pooled[index].load(std::memory_order_relaxed);
-    if (taken >= steps_to_cache(pool_caches[index])) return false;
-    pooled[index].store(static_cast<uint16_t>(taken + 1), std::memory_order_relaxed);
-    return true;
+  bool has_own_cache(uint32_t index) const {
+    return own.load(std::memory_order_relaxed) >> index & 1;
   }
 };
-static_assert(sizeof(TenantHeap) == 128);
+static_assert(sizeof(TenantHeap) == 64);
 
-// nullptr: none yet; until then the word counts steps, with its lowest bit set.
+// nullptr: none yet.
 inline TenantHeap* heap_of(const Tenant& tenant) {
   void* const data = tenant.allocator_data.load(std::memory_order_acquire);
-  return reinterpret_cast<uintptr_t>(data) & 1 ? nullptr : static_cast<TenantHeap*>(data);
+  return data == kApart ? nullptr : static_cast<TenantHeap*>(data);
+}
+// Whether objects of the class with this slot come from a cache of the tenant's own, as far as there is one.
+inline bool has_own_cache(const Tenant& tenant, uint64_t slot) {
+  void* const data = tenant.allocator_data.load(std::memory_order_acquire);
+  if (TENURE_LIKELY(data == nullptr)) return false;
+  return data == kApart ||
+         static_cast<TenantHeap*>(data)->has_own_cache(static_cast<uint32_t>(slot / kSlotSize));
 }
 
-// Before a tenant has a heap, allocator_data counts what it took from the pool: 2 n + 1.
-constexpr uintptr_t kStepsWithoutHeap = 32;
+// The tenant's heap, made where there is none. nullptr: metadata is exhausted. The tenant is pinned.
+TenantHeap* make_heap(Tenant& tenant);
+// From now on objects of the family come from the tenant's own cache, which is made where there is none. The tenant is pinned.
+void prefer_own_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family);
+// Publishes a cache of the family for the tenant, which is pinned and has the heap. nullptr: the tenant has gone, or the family is dying;
+// *error: metadata is exhausted, or the family is dying.
+Cache* make_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family, bool* error);
 
-// Counts one of the first steps; false when there were enough of them.
-inline bool count_without_heap(Tenant& tenant) {
-  void* data = tenant.allocator_data.load(std::memory_order_relaxed);
-  const auto word = reinterpret_cast<uintptr_t>(data);
-  if ((data && !(word & 1)) || word / 2 >= kStepsWithoutHeap) return false;
-  // A lost race is a lost count.
-  tenant.allocator_data.compare_exchange_strong(
-      data, reinterpret_cast<void*>((word | 1) + (data ? 2 : 0)), std::memory_order_relaxed);
-  return true;
-}
-
-// The tenant's cache, or that of the pool (Cache::pooled) until the tenant has earned one; of its nearest online ancestor if it
-// is not online. nullptr: metadata is exhausted, or the family is dying. The tenant is pinned (or the root). Not in a read
-// section. Lock-free, async-signal-safe.
-Cache* find_cache(Tenant& tenant, CacheFamily& family);
+// The tenant's own cache, made for isolated tenants, or nullptr. *error: metadata is exhausted, or the family is dying. The tenant is pinned
+// and not the root. Not in a read section. Lock-free, async-signal-safe.
+Cache* find_own_cache(Tenant& tenant, CacheFamily& family, bool* error);
 
 // Slow steps of a tenant after which it gets a front of its own.
 constexpr uint32_t kStepsToFront = 4;
@@ -84,8 +78,10 @@ void note_slow_step(Cache& cache);
 template <typename Fn>
 void for_each_cache_of(Tenant& tenant, Fn fn) {
   if (&tenant == &root_tenant) {
-    for (Cache& pool : pool_caches) fn(pool);
-    for_each_family([&](CacheFamily& family) { fn(*family.root); });
+    for_each_family([&](CacheFamily& family) {
+      fn(*family.root);
+      fn(*family.pool);
+    });
     return;
   }
   const TenantHeap* const heap = heap_of(tenant);

@@ -5,6 +5,7 @@
 #include "allocator/charge_stock.h"
 #include "allocator/depots.h"
 #include "allocator/family.h"
+#include "allocator/paying.h"
 #include "allocator/pool.h"
 #include "allocator/run_stash.h"
 #include "allocator/statistics.h"
@@ -144,7 +145,7 @@ Found check_runs() {
     }
     const size_t bytes = size_t{run.granules} * kGranuleSize;
     found.used += bytes;
-    if (slab) found.charged += tagged_bytes(run);
+    if (slab) found.charged += tagged_bytes(run) + paid_bytes(run);
     if (run.context) found.charged += bytes;
   }
   return found;
@@ -170,7 +171,7 @@ const char* validate_heap(bool* only_lost) {
   if (wrong) return wrong;
   if (!validate_caching()) return "a tenant has free objects that no purge would find";
   if (const char* tenants = check_tenants()) return tenants;
-  const uint64_t charged = found.charged + stocked_below(root_tenant);
+  const uint64_t charged = found.charged + stocked_bytes() - unpaid_bytes();
   uint64_t held = 0;
   for_each_context([&held](const AccountingContext& context) { held += context.held(); });
   if (held < charged) return "memory is charged to nobody";

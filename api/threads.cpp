@@ -6,6 +6,7 @@
 
 #include "allocator/current.h"
 #include "base/attributes.h"
+#include "base/meta_arena.h"
 #include "rcu/grace.h"
 
 // Where a program is linked statically: the name that libc.a's pthread_create is weak beside. A weak reference takes nothing
@@ -97,7 +98,7 @@ TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attrib
   const auto real = tenure::find_real();
   if (TENURE_UNLIKELY(real == nullptr)) return EAGAIN;
   // Without a tenant nothing is added.
-  if (TENURE_LIKELY(tenure::current_scope.tenant == 0)) {
+  if (TENURE_LIKELY(tenure::this_thread.scope.tenant == 0)) {
     return real(thread, attributes, routine, argument);
   }
   return tenure::create(real, thread, attributes, routine, argument);

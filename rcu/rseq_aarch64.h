@@ -21,7 +21,7 @@ namespace tenure {
   "str x16, [%[thread], #8]\n"                   \
   "1:\n\t"                                       \
   "ldrsw x16, [%[thread], #4]\n\t"               \
-  "add x16, %[base], x16, lsl #20\n\t"
+  "add x16, %[base], x16, lsl #" TENURE_CPU_SHIFT "\n\t"
 
 // Signature 0xd428bc00 (brk #0x45E0), as glibc registers on little-endian arm64.
 #define TENURE_RSEQ_END                      \
@@ -103,6 +103,60 @@ TENURE_INLINE ChainWord rseq_compare_exchange(char* base, ptrdiff_t rseq, uint64
                : [word] "=&r"(word)
                : [thread] "r"(rseq_area(rseq)), [base] "r"(base), [offset] "r"(offset),
                  [expected] "r"(expected), [desired] "r"(desired)
+               : "x16", "x17", "cc", "memory");
+  return word;
+}
+
+// `slot` is the word's address in the area of CPU 0; `units` >= 2.
+TENURE_INLINE bool rseq_take(char* slot, ptrdiff_t rseq, const uint16_t& wanted) {
+  const uint32_t units = wanted;
+  uint32_t word, done;
+  asm volatile(TENURE_RSEQ_BEGIN
+               "mov %w[done], #0\n\t"
+               "ldr %w[word], [x16]\n\t"
+               "uxth w17, %w[word]\n\t"
+               "cmp w17, %w[units]\n\t"
+               "b.lo 2f\n\t"
+               "sub %w[word], %w[word], %w[units]\n\t"
+               "mov %w[done], #1\n\t"
+               "str %w[word], [x16]\n"
+               TENURE_RSEQ_END
+               : [word] "=&r"(word), [done] "=&r"(done)
+               : [thread] "r"(rseq_area(rseq)), [base] "r"(slot), [units] "r"(units)
+               : "x16", "x17", "cc", "memory");
+  return done != 0;
+}
+
+TENURE_INLINE bool rseq_give(char* slot, ptrdiff_t rseq, uint32_t units) {
+  uint32_t word, done;
+  asm volatile(TENURE_RSEQ_BEGIN
+               "mov %w[done], #0\n\t"
+               "ldr %w[word], [x16]\n\t"
+               "add %w[word], %w[word], %w[units]\n\t"
+               "uxth w17, %w[word]\n\t"
+               "cmp w17, %w[word], lsr #16\n\t"
+               "b.hi 2f\n\t"
+               "mov %w[done], #1\n\t"
+               "str %w[word], [x16]\n"
+               TENURE_RSEQ_END
+               : [word] "=&r"(word), [done] "=&r"(done)
+               : [thread] "r"(rseq_area(rseq)), [base] "r"(slot), [units] "r"(units)
+               : "x16", "x17", "cc", "memory");
+  return done != 0;
+}
+
+TENURE_INLINE uint32_t rseq_compare_exchange_half(char* slot, ptrdiff_t rseq, uint32_t expected,
+                                                  uint32_t desired) {
+  uint32_t word;
+  asm volatile(TENURE_RSEQ_BEGIN
+               "ldr %w[word], [x16]\n\t"
+               "cmp %w[word], %w[expected]\n\t"
+               "b.ne 2f\n\t"
+               "str %w[desired], [x16]\n"
+               TENURE_RSEQ_END
+               : [word] "=&r"(word)
+               : [thread] "r"(rseq_area(rseq)), [base] "r"(slot), [expected] "r"(expected),
+                 [desired] "r"(desired)
                : "x16", "x17", "cc", "memory");
   return word;
 }

@@ -8,7 +8,9 @@
 
 #include <atomic>
 
+#include "base/atomic_update.h"
 #include "base/chain_word.h"
+#include "base/stock_word.h"
 
 namespace tenure {
 
@@ -56,6 +58,26 @@ inline bool fallback_push(std::atomic<ChainWord>& slot, void* object) {
       return true;
     }
   }
+}
+
+// Acquire-release: the bytes' charge comes before their use, and their use before their next one, wherever either happens.
+inline bool fallback_take(std::atomic<uint32_t>& slot, uint32_t units) {
+  return atomic_update(slot,
+                       [units](uint32_t word) -> std::optional<uint32_t> {
+                         const StockWord seen{word};
+                         if (!seen.can_take(units)) return std::nullopt;
+                         return seen.taken(units).word;
+                       })
+      .has_value();
+}
+inline bool fallback_give(std::atomic<uint32_t>& slot, uint32_t units) {
+  return atomic_update(slot,
+                       [units](uint32_t word) -> std::optional<uint32_t> {
+                         const StockWord seen{word};
+                         if (!seen.can_give(units)) return std::nullopt;
+                         return seen.given(units).word;
+                       })
+      .has_value();
 }
 
 }  // namespace tenure

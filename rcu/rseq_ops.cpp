@@ -2,6 +2,6 @@
 
 namespace tenure {
 
-thread_local constinit CurrentScope current_scope{kRootFrontOffset, 0};
+thread_local constinit ThreadState this_thread{{kRootFrontOffset, 0}, 0};
 
 }  // namespace tenure

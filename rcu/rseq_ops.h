@@ -26,6 +26,14 @@
 //     store(slot, (rest, alloc))      <- commit of both words
 //     return pointer(free)
 //
+//   take(slot, units), of a stock word:    give(slot, units):
+//     word = load(slot)                      word = load(slot)
+//     if have(word) < units: return false    if room(word) < units: return false
+//     store(slot, taken(word))   <- commit   store(slot, given(word))                    <- commit
+//     return true                            return true
+//
+// Stock words have 32 bits; what they mean: base/stock_word.h. compare_exchange_half is compare_exchange for them.
+//
 // pop_pair swaps the two lists of a class. It relies on what an open list is when it has run dry: pointer 0 and the class's
 // limit as its room, so the alloc word says both what half a list is and what the free word becomes. Shorter free lists are left to the
 // slow path, which may have more objects. The commit is one aligned 16-byte store, hence one instruction: on its own CPU nobody sees
@@ -46,13 +54,16 @@
 
 #include "base/attributes.h"
 #include "base/chain_word.h"
+#include "base/stock_word.h"
 #include "rcu/rseq_abi.h"
 
 namespace tenure {
 
-// 1 MiB of per-CPU memory for each possible CPU, reserved; resident as used.
-constexpr unsigned kCpuShift = 20;
+// 2 MiB of per-CPU memory for each possible CPU, reserved; resident as used. The first half is fronts, the second stock words.
+#define TENURE_CPU_SHIFT "21"
+constexpr unsigned kCpuShift = 21;
 constexpr size_t kCpuAreaSize = size_t{1} << kCpuShift;
+constexpr size_t kFrontAreaSize = kCpuAreaSize / 2;
 // Areas below CPU 0 for the ids of unregistered threads (-1 uninitialised, -2 registration failed).
 constexpr unsigned kClosedAreas = 2;
 
@@ -65,12 +76,19 @@ struct alignas(8) CurrentScope {
 };
 // A whole front of closed words lies at offset 0, for tenants without one.
 constexpr uint32_t kRootFrontOffset = 1024;
-extern thread_local constinit CurrentScope current_scope
+
+struct ThreadState {
+  CurrentScope scope;
+  // Requests below this many bytes try the front of the scope. A hint, for speed alone: 0 where the front is closed, so that a tenant that
+  // shares slabs does not try in vain, and before the thread's first slow step. Any value is right: words of closed fronts refuse.
+  uint64_t quick_sizes;
+};
+extern thread_local constinit ThreadState this_thread
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 // The two halves as the one word that they are: compilers like to store them one after the other.
 using ScopeWord = uint64_t __attribute__((may_alias));
-inline ScopeWord& scope_word() { return reinterpret_cast<ScopeWord&>(current_scope); }
+inline ScopeWord& scope_word() { return reinterpret_cast<ScopeWord&>(this_thread.scope); }
 inline CurrentScope load_scope() {
   return __builtin_bit_cast(CurrentScope, __atomic_load_n(&scope_word(), __ATOMIC_RELAXED));
 }

@@ -25,7 +25,7 @@ namespace tenure {
   "movq " scratch ", %%fs:8(%[rseq])\n"               \
   start ":\n\t"                                      \
   "movslq %%fs:4(%[rseq]), " scratch "\n\t"           \
-  "shlq $20, " scratch "\n\t"
+  "shlq $" TENURE_CPU_SHIFT ", " scratch "\n\t"
 
 #define TENURE_RSEQ_BEGIN(scratch)          \
   TENURE_RSEQ_DESCRIPTOR("3", "1f", "2f")   \
@@ -164,6 +164,61 @@ TENURE_INLINE ChainWord rseq_compare_exchange(char* base, ptrdiff_t rseq, uint64
                : [area] "=&r"(area), [word] "=&r"(word)
                : [rseq] "r"(rseq), [base] "r"(base), [offset] "r"(offset), [expected] "r"(expected),
                  [desired] "r"(desired)
+               : "cc", "memory");
+  return word;
+}
+
+// `slot` is the word's address in the area of CPU 0; `units` >= 2.
+TENURE_INLINE bool rseq_take(char* slot, ptrdiff_t rseq, const uint16_t& units) {
+  asm goto(TENURE_RSEQ_BEGIN("%%r10")
+           "movl (%[slot], %%r10), %%r11d\n\t"
+           "subw %[units], %%r11w\n\t"
+           "jb %l[dry]\n\t"
+           "movl %%r11d, (%[slot], %%r10)\n"
+           TENURE_RSEQ_END
+           ".popsection"
+           :
+           : [rseq] "r"(rseq), [slot] "r"(slot), [units] "m"(units)
+           : "r10", "r11", "cc", "memory"
+           : dry);
+  return true;
+dry:
+  return false;
+}
+
+TENURE_INLINE bool rseq_give(char* slot, ptrdiff_t rseq, uint32_t units) {
+  asm goto(TENURE_RSEQ_BEGIN("%%r10")
+           "movl (%[slot], %%r10), %%r11d\n\t"
+           "movl %%r11d, %%r9d\n\t"
+           "addl %[units], %%r11d\n\t"
+           "shrl $16, %%r9d\n\t"
+           "cmpw %%r9w, %%r11w\n\t"
+           "ja %l[full]\n\t"
+           "movl %%r11d, (%[slot], %%r10)\n"
+           TENURE_RSEQ_END
+           ".popsection"
+           :
+           : [rseq] "r"(rseq), [slot] "r"(slot), [units] "r"(units)
+           : "r9", "r10", "r11", "cc", "memory"
+           : full);
+  return true;
+full:
+  return false;
+}
+
+TENURE_INLINE uint32_t rseq_compare_exchange_half(char* slot, ptrdiff_t rseq, uint32_t expected,
+                                                  uint32_t desired) {
+  uint64_t area;
+  uint32_t word;
+  asm volatile(TENURE_RSEQ_BEGIN("%[area]")
+               "movl (%[slot], %[area]), %[word]\n\t"
+               "cmpl %[expected], %[word]\n\t"
+               "jne 2f\n\t"
+               "movl %[desired], (%[slot], %[area])\n"
+               TENURE_RSEQ_END
+               ".popsection"
+               : [area] "=&r"(area), [word] "=&r"(word)
+               : [rseq] "r"(rseq), [slot] "r"(slot), [expected] "r"(expected), [desired] "r"(desired)
                : "cc", "memory");
   return word;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "accounting/charge.h"
+#include "accounting/context_table.h"
 #include "accounting/reclaim.h"
 #include "accounting/reclaim_state.h"
 #include "accounting/tenant_ids.h"
@@ -15,11 +16,23 @@
 
 namespace tenure {
 
+inline void have_contexts() {
+  constexpr size_t kBytes = 64 * kMiB;
+  static const bool adopted = [] {
+    void* range = os::reserve(kBytes, kPageSize);
+    if (range == nullptr) __builtin_trap();
+    context_table.adopt(range, kBytes);
+    return true;
+  }();
+  static_cast<void>(adopted);
+}
+
 class TreeTest : public ::testing::Test {
 protected:
   void SetUp() override {
     have_metadata();
-    start_tenants();
+    have_contexts();
+    ASSERT_TRUE(start_tenants());
     register_offline_hooks({});
     register_reclaim_hooks({});
     // What stays for good (the page of ids, the smallest table of names) comes into being before
@@ -65,7 +78,8 @@ protected:
   // Without the table by id (and that of reclaim's states), whose directory keeps the length of the most ids in use at once, those
   // that waited for a grace period included.
   static size_t metadata() {
-    return meta_arena.in_use() - tenants_by_id.bytes() - reclaim_states_bytes();
+    return meta_arena.in_use() + context_table.in_use() - tenants_by_id.bytes() -
+           reclaim_states_bytes();
   }
 
   // Creates a tenant that TearDown takes away.

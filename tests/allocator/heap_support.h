@@ -32,7 +32,7 @@ protected:
 // A Cache of the test's own, with words in the CPU areas that nobody else uses.
 inline Cache& fresh_cache(size_t size) {
   static uint32_t fronts = 0;
-  static uint32_t next_front = kCpuAreaSize / 2;
+  static uint32_t next_front = kFrontAreaSize / 2;
   static std::vector<Cache> caches(200);  // Slabs keep pointing to it.
   Cache& cache = caches.at(fronts++);
   cache.init(class_of(size), next_front, 1);

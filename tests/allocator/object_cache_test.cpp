@@ -12,7 +12,7 @@ using ObjectCacheTest = PoolTest;
 
 // A thread that allocates while its tenant goes may leave the rest of a chain in the dead cache when offline has emptied that.
 TEST_F(ObjectCacheTest, WhatIsLeftInListsOfTheDepartedIsNotAlive) {
-  Tenant& a = make(root_tenant, "a");
+  Tenant& a = make(root_tenant, "a", kIsolatedTenant);
   CacheFamily* family = nullptr;
   ASSERT_EQ(create_object_cache("late", 120, 0, nullptr, &family), 0);
   void* const kept = allocate_object(*family, a);

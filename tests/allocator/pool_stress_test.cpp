@@ -101,7 +101,7 @@ protected:
     const RunDescriptor& run = run_of(object);
     if (run.kind != RunKind::kSlab) return;
     std::atomic<int>& last = last_kind[slot][index_of(run.cache->class_id)];
-    const int kind = run.tags ? 1 : 2;
+    const int kind = run.pooled() ? 1 : 2;
     const int before = last.exchange(kind, std::memory_order_relaxed);
     if (before == 1 && kind == 2) promoted.fetch_add(1, std::memory_order_relaxed);
     if (before == 2 && kind == 1) demoted.fetch_add(1, std::memory_order_relaxed);

@@ -10,7 +10,10 @@
 #include "allocator/charge_stock.h"
 #include "allocator/control.h"
 #include "allocator/current.h"
+#include "allocator/depots.h"
+#include "allocator/paying.h"
 #include "allocator/pool.h"
+#include "allocator/reaper.h"
 #include "allocator/tenant_heap.h"
 #include "base/meta_arena.h"
 #include "tests/allocator/heap_support.h"
@@ -23,7 +26,7 @@ inline const RunDescriptor& run_of(const void* object) {
 }
 inline bool is_pooled(const void* object) {
   const RunDescriptor& run = run_of(object);
-  return run.kind == RunKind::kSlab && run.tags != nullptr;
+  return run.kind == RunKind::kSlab && run.pooled();
 }
 
 // Leaves no tenant, no charge and no byte of metadata behind.
@@ -77,12 +80,13 @@ protected:
 
   // What tables of ids and caches keep as their longest length is not in it.
   static size_t metadata() {
-    size_t bytes = meta_arena.in_use() - tenants_by_id.bytes() - reclaim_states_bytes();
+    size_t bytes = meta_arena.in_use() + context_table.in_use() - tenants_by_id.bytes() -
+                   reclaim_states_bytes();
     for_each_family([&bytes](CacheFamily& family) { bytes -= family.children.bytes(); });
     return bytes;
   }
 
-  // Every context holds exactly the runs and the pooled objects that name it, and its stocks. At rest.
+  // Every context holds exactly the runs, the pooled objects and the objects of own caches that name it, and its stocks. At rest.
   static void expect_charged_by_value() {
     std::map<const AccountingContext*, uint64_t> bytes;
     for (uint32_t number = 1; number < arena.descriptors.end(); ++number) {
@@ -91,11 +95,20 @@ protected:
       const bool slab = run.kind == RunKind::kSlab;
       if (slab && run.state.load(std::memory_order_relaxed).dead()) continue;
       if (run.context) bytes[run.context] += size_t{run.granules} * kGranuleSize;
-      for (uint32_t i = 0; slab && run.tags && i < run.capacity; ++i) {
+      if (slab && run.cache->payer) bytes[run.cache->payer] += paid_bytes(run);
+      for (uint32_t i = 0; slab && run.pooled() && i < run.capacity; ++i) {
         const OwnerTag tag = run.tags[i].load(std::memory_order_relaxed);
         if (tag != 0) bytes[&context_of(tag)] += run.object_size;
       }
     }
+    const auto subtract = [](void* all, Cache& cache) {
+      if (cache.payer == nullptr) return;
+      auto& each = *static_cast<std::map<const AccountingContext*, uint64_t>*>(all);
+      each[cache.payer] -= depot_objects(cache) * cache.object_size;
+      if (each[cache.payer] == 0) each.erase(cache.payer);
+    };
+    for_each_cache([&](Cache& cache) { subtract(&bytes, cache); });
+    for_each_dead_cache(subtract, &bytes);
     for_each_context([&bytes](const AccountingContext& context) {
       EXPECT_EQ(context.held(), bytes[&context] + stocked_by(context)) << context.origin_name();
       bytes.erase(&context);
@@ -104,9 +117,7 @@ protected:
       ADD_FAILURE() << held << " bytes name a context of no online tenant";
   }
 
-  static uint64_t usage(const Tenant& tenant) {
-    return tenant.counter.usage() - stocked_below(tenant);
-  }
+  static uint64_t usage(Tenant& tenant) { return tenant.counter.usage() - stocked_below(tenant); }
   static void* take(Tenant& tenant, size_t size) {
     return allocate_for(tenant, size, 1, Fill::kAny);
   }

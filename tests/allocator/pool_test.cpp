@@ -1,6 +1,7 @@
 #include "allocator/pool.h"
 
 #include "accounting/charge.h"
+#include "accounting/reclaim.h"
 #include "tests/allocator/pool_support.h"
 
 namespace tenure {
@@ -38,30 +39,82 @@ TEST_F(PoolTest, ChargedByClassSizeObjectByObject) {
   EXPECT_EQ(usage(top), 0u);
 }
 
-TEST_F(PoolTest, PromotedByTakingASlabsWorthAndDemotedWhenEmpty) {
+// Takes objects until one comes from slabs of the tenant's own, or there are `most`.
+void take_until_private(Tenant& tenant, size_t size, size_t most, std::vector<void*>& held) {
+  const auto take_one = [&] { held.push_back(allocate_for(tenant, size, 1, Fill::kAny)); };
+  for (take_one(); held.size() < most && is_pooled(held.back());) take_one();
+}
+
+TEST_F(PoolTest, WhoFillsSlabsGetsItsOwnAndSharesAgainWhenTheyAreEmpty) {
   for (size_t size : {64, 500, 2000, 10000}) {
     Tenant& a = make(root_tenant, "a");
+    const Cache& pool = pool_caches[index_of(class_of(size))];
     const size_t bytes = class_bytes(size);
-    std::vector<void*> held;
-    const auto take_until_private = [&](size_t steps) {
-      for (size_t i = 0; i <= steps; ++i) {
-        held.push_back(take(a, size));
-        ASSERT_NE(held.back(), nullptr);
-        ASSERT_EQ(is_pooled(held.back()), i < steps) << i << " of " << steps << ", size " << size;
-        const size_t slab = i < steps ? 0 : run_of(held.back()).granules * kGranuleSize;
-        ASSERT_EQ(usage(a), (slab ? steps : i + 1) * bytes + slab);
-      }
+    for (int round = 0; round < 2; ++round) {
+      std::vector<void*> held;
+      take_until_private(a, size, 200 * pool.capacity, held);
+      ASSERT_FALSE(is_pooled(held.back())) << size;
+      EXPECT_GE(held.size(), 2u * pool.capacity * 3 / 4) << "two slabs' worth, but for a list";
+      EXPECT_EQ(run_of(held.back()).cache->owner, &a);
       expect_charged_by_value();
+      // What lies in its lists stands ready; nobody pays for the rest of the slab.
+      EXPECT_LE(usage(a), held.size() * bytes + 2 * pool.limit * bytes);
+      EXPECT_GE(usage(a), held.size() * bytes);
       for (void* object : held) deallocate(object);
-      held.clear();
       settle();
-      EXPECT_EQ(usage(a), 0u) << "its slab has gone";
-    };
-    constexpr size_t kUncounted = 33;
-    take_until_private(kUncounted + steps_to_cache(pool_caches[index_of(class_of(size))]));
-    take_until_private(steps_to_cache(pool_caches[index_of(class_of(size))]));
+      EXPECT_EQ(usage(a), 0u) << "its slabs have gone";
+      void* const one = take(a, size);
+      EXPECT_TRUE(is_pooled(one)) << "it shares again";
+      deallocate(one);
+    }
     EXPECT_EQ(offline_tenant(a, 0), 0);
   }
+}
+
+// Never by rate alone: many tenants that allocate and free all the time, and hold little.
+TEST_F(PoolTest, BusyTenantsThatHoldLittleShare) {
+  std::vector<Tenant*> tenants;
+  for (int i = 0; i < 20; ++i) tenants.push_back(&make(root_tenant, std::to_string(i)));
+  for (int turn = 0; turn < 2000; ++turn) {
+    ScopedTenant inside(*tenants[static_cast<size_t>(turn) % tenants.size()]);
+    void* held[60];
+    for (size_t i = 0; i < 60; ++i) {
+      held[i] = allocate(16 << i % 9);
+      ASSERT_TRUE(is_pooled(held[i])) << turn;
+    }
+    for (void* object : held) deallocate(object);
+  }
+  for (Tenant* tenant : tenants) EXPECT_EQ(usage(*tenant), 0u);
+}
+
+// What a tenant's own cache takes and gives back is charged by the object, whatever slabs it pins.
+TEST_F(PoolTest, OwnSlabsAreNotCharged) {
+  Tenant& a = make(root_tenant, "a");
+  constexpr size_t kSize = 1000;
+  const size_t bytes = class_bytes(kSize);
+  std::vector<void*> held;
+  take_until_private(a, kSize, 100000, held);
+  while (held.size() < 5000) held.push_back(take(a, kSize));
+  ASSERT_FALSE(is_pooled(held.back()));
+  std::vector<void*> kept;
+  for (size_t i = 0; i < held.size(); ++i) {
+    if (i % 10 == 0) {
+      kept.push_back(held[i]);
+    } else {
+      deallocate(held[i]);
+    }
+  }
+  const uint64_t listed = 2 * pool_caches[index_of(class_of(kSize))].limit * bytes;
+  EXPECT_LE(usage(a), kept.size() * bytes + listed) << "at once";
+  reclaim(a, SIZE_MAX, ReclaimStage::kPurge);
+  EXPECT_EQ(usage(a), kept.size() * bytes);
+  expect_charged_by_value();
+  // It goes with objects alive, in slabs of its own.
+  EXPECT_EQ(offline_tenant(a, 0), 0);
+  EXPECT_EQ(usage(root_tenant), kept.size() * bytes);
+  expect_charged_by_value();
+  for (void* object : kept) deallocate(object);
+  EXPECT_EQ(usage(root_tenant), 0u);
 }
 
 // A tenant of few objects in each class stays small, however many classes it uses.
@@ -122,8 +175,8 @@ TEST_F(PoolTest, NoStockIsLeftForATenantThatHasGone) {
   void* const object = take(a, 64);
   AccountingContext& context = *a.context.load();
   EXPECT_EQ(offline_tenant(a, 0), 0);
-  ASSERT_TRUE(charge_more(context, kStockBatch, RequestKind::kSmall));
-  put_up_stock(a, context, kStockBatch);
+  ASSERT_TRUE(charge_more(context, kSmallestStock, RequestKind::kSmall));
+  put_up_stock(a, context, kSmallestStock, kUsualStock);
   EXPECT_EQ(stocked_by(context), 0u);
   EXPECT_EQ(context.held(), 64u);
   deallocate(object);
@@ -136,8 +189,8 @@ TEST_F(PoolTest, ForkChildGivesLostStocksBack) {
   AccountingContext& context = *a.context.load();
   EXPECT_EQ(offline_tenant(a, 0), 0);
   EXPECT_EQ(context.held(), 64u);
-  ASSERT_TRUE(charge_more(context, kStockBatch, RequestKind::kSmall));
-  stock_in(own_area(), tag_of(context)) = StockWord::of(tag_of(context), kStockBatch).word;
+  ASSERT_TRUE(charge_more(context, 4096, RequestKind::kSmall));
+  stock_in(own_area(), tag_of(context)) = StockWord::of(StockWord::units(4096), 1000).word;
   repair_stocks_after_fork();
   EXPECT_EQ(context.held(), 64u);
   EXPECT_EQ(stocked_by(context), 0u);
@@ -156,32 +209,6 @@ TEST_F(PoolTest, LimitIsExactToTheObject) {
   EXPECT_LE(a.counter.peak(), 40000u);
   expect_charged_by_value();
   for (void* object : held) deallocate(object);
-}
-
-TEST_F(PoolTest, AnObjectReadsAsZeroWhoeverHadItBefore) {
-  Tenant& a = make(root_tenant, "a");
-  Tenant& b = make(root_tenant, "b");
-  constexpr size_t kSize = 512;
-  // Memory that the root has used, and what another tenant had in the pool.
-  std::vector<void*> held;
-  for (int i = 0; i < 4000; ++i) held.push_back(allocate(kSize));
-  for (void* object : held) __builtin_memset(object, 0xEE, kSize);
-  for (void* object : held) deallocate(object);
-  held.clear();
-  empty_tenant_caches(root_tenant);  // Its slabs are free, and as they were.
-  for (int round = 0; round < 2; ++round) {
-    Tenant& tenant = round == 0 ? a : b;
-    for (int i = 0; i < 50; ++i) {
-      auto* const object = static_cast<char*>(take(tenant, kSize));
-      ASSERT_TRUE(is_pooled(object));
-      for (size_t at = 0; at < kSize; ++at)
-        ASSERT_EQ(object[at], 0) << "byte " << at << " of object " << i << " in round " << round;
-      __builtin_memset(object, 0xAA, kSize);
-      held.push_back(object);
-    }
-    for (void* object : held) deallocate(object);
-    held.clear();
-  }
 }
 
 // Each keeps its parent until nothing is left of it: all go, one level after the other.

@@ -188,7 +188,7 @@ TEST(RseqOpsUnregistered, EveryWordIsClosed) {
 }
 
 TEST(RseqOpsUnregistered, FrontIsTheRootsBeforeAnythingRan) {
-  std::thread([] { EXPECT_EQ(current_scope.front, kRootFrontOffset); }).join();
+  std::thread([] { EXPECT_EQ(this_thread.scope.front, kRootFrontOffset); }).join();
 }
 
 }  // namespace
