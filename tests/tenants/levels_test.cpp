@@ -21,7 +21,9 @@ struct Family {
     of_sibling.fill(sibling, 64, 16 * kMiB);
   }
 
-  Tenant parent{"parent"}, child{"child", parent}, sibling{"sibling", parent};
+  // With slabs of their own, in which free objects are charged.
+  Tenant parent{"parent"}, child{"child", parent, TENURE_ISOLATED},
+      sibling{"sibling", parent, TENURE_ISOLATED};
 };
 
 TEST_F(LevelsTest, FreeObjectsMakeRoomWhicheverLevelRefusesFirst) {
