@@ -25,18 +25,6 @@ struct Attempt {
   Tenant* above_high = nullptr;  // Pinned: the charge took it across high.
 };
 
-uint64_t small_allowance(const PageCounter& counter) {
-  const Tenant& tenant = Tenant::of(counter);
-  return allowance_of(decide(tenant.policy.load(std::memory_order_relaxed), RequestKind::kSmall),
-                      tenant.reserve.load(std::memory_order_relaxed));
-}
-
-uint64_t large_allowance(const PageCounter& counter) {
-  const Tenant& tenant = Tenant::of(counter);
-  return allowance_of(decide(tenant.policy.load(std::memory_order_relaxed), RequestKind::kLarge),
-                      tenant.reserve.load(std::memory_order_relaxed));
-}
-
 // Returns the highest of the levels, or nullptr.
 Tenant* record_levels(Tenant* tenant, uint32_t levels, EventKind kind) {
   Tenant* highest = nullptr;
@@ -115,37 +103,95 @@ Attempt attempt(const Payer& payer, uint64_t bytes, Allowance allowance) {
   abort();
 }
 
-// Moves the pin along from the tenant that failed before to the one that fails now.
-Attempt retry(Tenant*& failed, const Payer& payer, uint64_t bytes, Allowance allowance) {
-  const Attempt again = attempt(payer, bytes, allowance);
-  if (again.above_high) again.above_high->unpin();  // Reclaim has just run.
-  failed->unpin();
-  failed = again.failed_at;
-  return again;
+// How often a charge is tried again while shrinkers have success and others take what they freed.
+constexpr uint8_t kShrinksForACharge = 32;
+
+// A charge that a limit refuses. The levels of the tree may refuse it in any order, and one may again after another has
+// let it pass: each level has its own turn, of these steps, and the charge is tried again after each step.
+class RefusedCharge {
+public:
+  RefusedCharge(const Payer& payer, uint64_t bytes, RequestKind kind)
+      : payer_(payer), bytes_(bytes), kind_(kind) {}
+
+  // `failed` is pinned, and unpinned here. The context that took the charge, or nullptr.
+  AccountingContext* settle(Tenant* failed);
+
+private:
+  enum class Step : uint8_t { kPurge, kShrink, kAllow, kRefuse };
+  struct Turn {
+    Step next = Step::kPurge;
+    uint8_t shrinks = 0;
+    bool begun = false;
+    bool allowed = false;  // The policy has been asked, and lets this request go above max.
+  };
+
+  // The next step of the level that refuses now. False: its policy refuses, too.
+  bool take_step(Tenant& failed);
+  bool allow(Tenant& failed, Turn& turn, Verdict verdict);
+  size_t reclaim_at(Tenant& failed, ReclaimStage stage);
+  static uint64_t allowance(const PageCounter& counter, const void* request);
+
+  const Payer& payer_;
+  const uint64_t bytes_;
+  const RequestKind kind_;
+  // By depth, which tells the levels apart: all those that can refuse lie on one way to the root.
+  Turn turns_[kDeepest];
+};
+
+// A level that has not been asked for its policy has no allowance, so it refuses, and its turn comes.
+uint64_t RefusedCharge::allowance(const PageCounter& counter, const void* request) {
+  const auto& self = *static_cast<const RefusedCharge*>(request);
+  const Tenant& tenant = Tenant::of(counter);
+  if (!self.turns_[tenant.depth].allowed) return 0;
+  return allowance_of(decide(tenant.policy.load(std::memory_order_relaxed), self.kind_),
+                      tenant.reserve.load(std::memory_order_relaxed));
 }
 
-// How often a charge is tried again while shrinkers have success and others take what they freed.
-constexpr int kShrinksForACharge = 32;
+// What is needed to get below max, which usage may be above by the reserve, or because max was lowered.
+size_t RefusedCharge::reclaim_at(Tenant& failed, ReclaimStage stage) {
+  const StallScope stalled(payer_.tenant ? *payer_.tenant : failed);
+  const uint64_t usage = failed.counter.usage();
+  const uint64_t max = failed.counter.max();
+  return reclaim(failed, usage > max ? usage - max + bytes_ : bytes_, stage);
+}
 
-// Purges, then shrinks, at whichever level refuses. The context that took the charge, or nullptr;
-// *failed is then the level that refused last.
-AccountingContext* reclaim_and_retry(const Payer& payer, uint64_t bytes, RequestKind kind,
-                                     Tenant*& failed) {
-  if (decide(failed->policy.load(std::memory_order_relaxed), kind) == Verdict::kGrant)
-    return nullptr;
-  const StallScope stalled(payer.tenant ? *payer.tenant : *failed);
-  for (ReclaimStage stage : {ReclaimStage::kPurge, ReclaimStage::kShrink}) {
-    for (int round = 0; round < kShrinksForACharge; ++round) {
-      // Nothing needs to be given up for what is granted anyway.
-      if (decide(failed->policy.load(std::memory_order_relaxed), kind) == Verdict::kGrant)
-        return nullptr;
-      const size_t freed = reclaim(*failed, bytes, stage);
-      // Tried again whatever the hook says: others may have uncharged meanwhile.
-      const Attempt again = retry(failed, payer, bytes, nullptr);
-      if (failed == nullptr) return again.context;
-      if (freed == 0 || stage == ReclaimStage::kPurge) break;
-    }
+bool RefusedCharge::allow(Tenant& failed, Turn& turn, Verdict verdict) {
+  turn.next = Step::kRefuse;
+  if (verdict == Verdict::kAbort) abort_at_limit(failed);
+  turn.allowed = verdict != Verdict::kRefuse;
+  return turn.allowed;
+}
+
+bool RefusedCharge::take_step(Tenant& failed) {
+  Turn& turn = turns_[failed.depth];
+  if (!turn.begun) record_event(failed, EventKind::kMax);
+  turn.begun = true;
+  const Verdict verdict = decide(failed.policy.load(std::memory_order_relaxed), kind_);
+  if (turn.next == Step::kRefuse) return false;
+  // Nothing needs to be given up for what is granted anyway.
+  if (turn.next == Step::kAllow || verdict == Verdict::kGrant) return allow(failed, turn, verdict);
+  // Tried again whatever the step has brought: others may have uncharged meanwhile.
+  if (turn.next == Step::kPurge) {
+    reclaim_at(failed, ReclaimStage::kPurge);
+    turn.next = Step::kShrink;
+  } else if (reclaim_at(failed, ReclaimStage::kShrink) == 0 ||
+             ++turn.shrinks == kShrinksForACharge) {
+    turn.next = Step::kAllow;
   }
+  return true;
+}
+
+// Ends: a level has 34 steps at most.
+AccountingContext* RefusedCharge::settle(Tenant* failed) {
+  while (take_step(*failed)) {
+    const Attempt again = attempt(payer_, bytes_, {allowance, this});
+    if (again.above_high) again.above_high->unpin();  // Reclaim has just run.
+    failed->unpin();
+    failed = again.failed_at;
+    if (failed == nullptr) return again.context;
+  }
+  failed->counter.count_failure();
+  failed->unpin();
   return nullptr;
 }
 
@@ -156,22 +202,7 @@ TENURE_SLOW AccountingContext* charge_slow(const Payer& payer, uint64_t bytes, R
     failed->unpin();
     return nullptr;
   }
-  record_event(*failed, EventKind::kMax);
-  AccountingContext* const reclaimed = reclaim_and_retry(payer, bytes, kind, failed);
-  if (failed == nullptr) return reclaimed;
-  const Verdict verdict = decide(failed->policy.load(std::memory_order_relaxed), kind);
-  if (verdict == Verdict::kReserve || verdict == Verdict::kGrant) {
-    // Every level on the way may use its own policy's allowance; one that has none may still
-    // refuse.
-    const Attempt again = retry(failed, payer, bytes,
-                                kind == RequestKind::kSmall ? small_allowance : large_allowance);
-    if (failed == nullptr) return again.context;
-  }
-  if (decide(failed->policy.load(std::memory_order_relaxed), kind) == Verdict::kAbort)
-    abort_at_limit(*failed);
-  failed->counter.count_failure();
-  failed->unpin();
-  return nullptr;
+  return RefusedCharge(payer, bytes, kind).settle(failed);
 }
 
 // Once per crossing, not for every charge above high: caches are given up, nothing waits.
@@ -185,7 +216,7 @@ TENURE_SLOW void reclaim_above_high(Tenant& tenant) {
 
 AccountingContext* charge_payer(const Payer& payer, uint64_t bytes, RequestKind kind) {
   const ChargingScope charging;
-  const Attempt first = attempt(payer, bytes, nullptr);
+  const Attempt first = attempt(payer, bytes, {});
   if (TENURE_UNLIKELY(first.context == nullptr))
     return charge_slow(payer, bytes, kind, first.failed_at);
   if (TENURE_UNLIKELY(first.above_high != nullptr)) reclaim_above_high(*first.above_high);
@@ -194,7 +225,7 @@ AccountingContext* charge_payer(const Payer& payer, uint64_t bytes, RequestKind 
 
 // Without reclaim or a policy's allowance.
 AccountingContext* try_once(const Payer& payer, uint64_t bytes) {
-  const Attempt only = attempt(payer, bytes, nullptr);
+  const Attempt only = attempt(payer, bytes, {});
   if (only.failed_at) only.failed_at->unpin();
   if (TENURE_UNLIKELY(only.above_high != nullptr)) reclaim_above_high(*only.above_high);
   return only.context;

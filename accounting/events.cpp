@@ -3,12 +3,14 @@
 #include <errno.h>
 
 #include "accounting/reclaim.h"
+#include "accounting/reclaim_state.h"
 #include "accounting/tenant_tree.h"
 #include "accounting/under_way.h"
 #include "accounting/user_call.h"
 #include "base/atomic_update.h"
 #include "base/meta_arena.h"
 #include "base/system_calls.h"
+#include "base/system_file.h"
 #include "base/wait.h"
 
 namespace tenure {
@@ -192,6 +194,7 @@ void tell_eventfd(Notifier& notifier, uint32_t bit) {
 
 void record_event(Tenant& tenant, EventKind kind) {
   tenant.events[static_cast<unsigned>(kind)].fetch_add(1, std::memory_order_relaxed);
+  count_event_above(tenant, kind);
   Notifier* notifier = tenant.notifier.load(std::memory_order_acquire);
   if (notifier == nullptr) return;
   const uint32_t bit = bit_of(kind);
@@ -204,7 +207,12 @@ void record_event(Tenant& tenant, EventKind kind) {
 }
 
 int set_eventfd(Tenant& tenant, int eventfd, uint32_t mask) {
+  if (eventfd >= 0) {
+    const EventfdCheck found = check_eventfd(eventfd);
+    if (found != EventfdCheck::kGood) return found == EventfdCheck::kClosed ? -EBADF : -EINVAL;
+  }
   MutexGuard guard(tenants_mutex);
+  if (eventfd >= 0 && !tenant.online()) return -ENODEV;
   Notifier* notifier = notifier_of(tenant);
   if (notifier == nullptr) return -ENOMEM;
   for (;;) {
@@ -238,6 +246,7 @@ int set_event_handler(Tenant& tenant, EventKind kind, EventHandler handler, void
   Notifier* notifier;
   {
     MutexGuard guard(tenants_mutex);
+    if (handler && !tenant.online()) return -ENODEV;
     notifier = notifier_of(tenant);
   }
   if (notifier == nullptr) return -ENOMEM;

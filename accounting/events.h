@@ -64,7 +64,7 @@ void record_event(Tenant& tenant, EventKind kind);
 // the caller's (a duplicate of our own would count against its limit, and be closed under us by who
 // closes all descriptors); afterwards nobody writes to the tenant's last one any more, so that it may
 // be closed: where there was one, this waits for a grace period. Told once until read_events(). 0,
-// -ENOMEM, or -EDEADLK where it would wait and is in a read section: then nothing has changed. Takes
+// -EBADF, -EINVAL (no eventfd), -ENODEV (not online; -1 may be set), -ENOMEM, or -EDEADLK where it would wait and is in a read section: then nothing has changed. Takes
 // tenants_mutex.
 int set_eventfd(Tenant& tenant, int eventfd, uint32_t mask);
 // Which kinds have happened since the last call (among those an eventfd is told of); they are told
@@ -73,7 +73,7 @@ uint32_t read_events(Tenant& tenant);
 
 // Runs `handler` for every burst of the event; nullptr: no more. Waits for calls of the one before;
 // nothing that they wait for may be held. Its own it does not wait for: a handler may change itself. 0,
-// -ENOMEM, or -EDEADLK where others make such calls and this one is from inside a handler or a shrinker,
+// -ENODEV (not online; handlers may be taken away), -ENOMEM, or -EDEADLK where others make such calls and this one is from inside a handler or a shrinker,
 // or in a read section: then nothing has changed. Takes
 // tenants_mutex.
 int set_event_handler(Tenant& tenant, EventKind kind, EventHandler handler, void* argument);

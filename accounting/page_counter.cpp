@@ -44,7 +44,7 @@ ChargeOutcome PageCounter::try_charge(uint64_t bytes, Allowance allowance, const
   unsigned levels = 0;
   for (PageCounter* counter = this; counter != end; counter = counter->parent_, ++levels) {
     TENURE_ASSERT(levels < kDeepest);
-    extra[levels] = allowance ? allowance(*counter) : 0;
+    extra[levels] = allowance(*counter);
     if (!UsageWord::unpack(counter->word_.load()).admits(bytes, extra[levels]) &&
         !counter->snapshot().admits(bytes, extra[levels])) {
       outcome.failed_at = counter;

@@ -40,9 +40,14 @@ struct UsageWord {
 
 class PageCounter;
 
-// How far above max a counter may go for this request: 0, a published reserve, or kUnlimited.
-// Called without locks; pure but for loads.
-using Allowance = uint64_t (*)(const PageCounter&);
+// How far above max each counter may go for one request: 0, a published reserve, or kUnlimited.
+// `of` is called without locks, and is pure but for loads. Without it no counter may.
+struct Allowance {
+  uint64_t (*of)(const PageCounter& counter, const void* request) = nullptr;
+  const void* request = nullptr;
+
+  uint64_t operator()(const PageCounter& counter) const { return of ? of(counter, request) : 0; }
+};
 
 struct ChargeOutcome {
   PageCounter* failed_at = nullptr;  // The first counter that refused; nullptr: charged everywhere.
@@ -73,7 +78,7 @@ public:
   // Races with set_max(): both are one compare-and-swap of {usage, max}, so they are ordered: a
   // charge is checked against the limit that stands at the instant it enters. Lock-free,
   // async-signal-safe.
-  ChargeOutcome try_charge(uint64_t bytes, Allowance allowance = nullptr,
+  ChargeOutcome try_charge(uint64_t bytes, Allowance allowance = {},
                            const PageCounter* end = nullptr);
 
   // Takes `bytes` charged here, or charged at a descendant from which they came to be held here,

@@ -31,6 +31,16 @@ std::atomic<uint64_t>& word_of(ReclaimState& state, uint32_t shrinker) {
 }
 uint64_t bit_of(uint32_t shrinker) { return 1ULL << shrinker % 64; }
 
+constinit std::atomic<uint64_t> looks{0};
+
+void forget_fruitless(Tenant& tenant) {
+  for (Tenant* at = &tenant; at != nullptr; at = at->parent()) {
+    // One that comes into being later is checked by a look that begins later.
+    if (ReclaimState* state = find_reclaim_state(*at))
+      state->fruitless.store(0, std::memory_order_release);
+  }
+}
+
 }  // namespace
 
 ReclaimState* find_reclaim_state(Tenant& tenant) {
@@ -80,9 +90,10 @@ void mark_shrinker(Tenant& tenant, uint32_t shrinker) {
   // The item is on its list already. Partner: clear_shrinker_mark(), after which the shrinker
   // counts once more: one of the two sees the other.
   full_fence();
-  if ((word.load(std::memory_order_relaxed) & bit_of(shrinker)) == 0) {
-    word.fetch_or(bit_of(shrinker), std::memory_order_seq_cst);
-  }
+  if ((word.load(std::memory_order_relaxed) & bit_of(shrinker)) != 0) return;
+  forget_fruitless(tenant);
+  word.fetch_or(bit_of(shrinker), std::memory_order_seq_cst);
+  forget_fruitless(tenant);
 }
 
 bool shrinker_marked(Tenant& tenant, uint32_t shrinker) {
@@ -107,6 +118,65 @@ void clear_shrinker_mark(Tenant& tenant, uint32_t shrinker) {
     word_of(*state, shrinker).fetch_and(~bit_of(shrinker), std::memory_order_seq_cst);
     full_fence();  // mark_shrinker()
   }
+}
+
+uint64_t whole_objects(Tenant& tenant, uint32_t shrinker, uint64_t share) {
+  constexpr unsigned kFractionBits = 16;
+  constexpr uint64_t kFraction = (1 << kFractionBits) - 1;
+  grace::ReadSection section;
+  ReclaimState* const state = make_reclaim_state(tenant);
+  if (state == nullptr) return (share + kFraction) >> kFractionBits;
+  std::atomic<uint32_t>& cell = state->carried[shrinker % kCarries];
+  const uint32_t carried = cell.load(std::memory_order_relaxed);
+  // Of another shrinker in the same place nothing is carried any more.
+  const uint64_t sum = share + (carried >> kFractionBits == shrinker ? carried & kFraction : 0);
+  cell.store(static_cast<uint32_t>(shrinker << kFractionBits | (sum & kFraction)),
+             std::memory_order_relaxed);
+  return sum >> kFractionBits;
+}
+
+void count_event_above(Tenant& tenant, EventKind kind) {
+  grace::ReadSection section;
+  for (Tenant* at = tenant.parent(); at != nullptr; at = at->parent()) {
+    if (ReclaimState* state = make_reclaim_state(*at))
+      state->events_below[static_cast<unsigned>(kind)].fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+uint64_t events_below(Tenant& tenant, EventKind kind) {
+  grace::ReadSection section;
+  const ReclaimState* const state = find_reclaim_state(tenant);
+  return state ? state->events_below[static_cast<unsigned>(kind)].load(std::memory_order_relaxed)
+               : 0;
+}
+
+bool nothing_to_shrink(Tenant& top) {
+  uint64_t word = 0;
+  {
+    grace::ReadSection section;
+    // Acquire: pairs with the exchange in end_fruitless_look().
+    if (const ReclaimState* state = find_reclaim_state(top))
+      word = state->fruitless.load(std::memory_order_acquire);
+  }
+  return word != 0 && (word & 1) == 0 && grace::poll(word / 2) &&
+         !marks_lost.load(std::memory_order_relaxed);
+}
+
+uint64_t begin_look(Tenant& top) {
+  grace::ReadSection section;
+  ReclaimState* const state = make_reclaim_state(top);
+  if (state == nullptr) return 0;
+  const uint64_t number = looks.fetch_add(1, std::memory_order_relaxed) * 2 + 1;
+  state->fruitless.exchange(number, std::memory_order_acq_rel);
+  return number;
+}
+
+void end_fruitless_look(Tenant& top, uint64_t number) {
+  grace::ReadSection section;
+  ReclaimState* const state = find_reclaim_state(top);
+  if (state == nullptr || number == 0) return;
+  const grace::Cookie cookie = grace::start_poll();
+  state->fruitless.compare_exchange_strong(number, cookie * 2, std::memory_order_acq_rel);
 }
 
 void forget_stalled_threads(uint64_t now_us) {

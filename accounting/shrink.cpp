@@ -42,6 +42,7 @@ struct Victims {
   bool circle = false;  // All of the subtree is in here.
   unsigned ends = 0;    // How often the walk came by the end of the tree's order.
   bool spared = false;  // Somebody has room above min that low protects.
+  bool marked = false;  // Somebody has something of a shrinker.
 };
 
 bool is_below(const Tenant& top, const Tenant* tenant) {
@@ -54,16 +55,18 @@ Tenant& tenant_at(Tenant& top, uint32_t id) {
   return at && is_below(top, at) ? *at : top;
 }
 
-void consider(Tenant& tenant, Room& rooms, Victims& victims, const Tenant& top, Spare spare) {
+void consider(Tenant& tenant, Room& rooms, Victims& victims, Spare spare) {
   if (!tenant.online()) return;
   if (!any_untied_shrinker() && !any_shrinker_marked(tenant)) return;
+  victims.marked = true;
   const Room::Bytes room = rooms.of(tenant);
   victims.spared |= room.above_low < room.above_min;
   Victim victim{&tenant, Room::own_usage(tenant), 0, room.above_low == 0};
   victim.room = spare == Spare::kLow ? room.above_low : room.above_min;
   if (victim.room > victim.own) victim.room = victim.own;
-  // What the root has is charged to nobody: nothing is known of its size.
-  if (victim.room == 0 && !(&tenant == &root_tenant && &top == &root_tenant)) return;
+  // What the root has is charged to nobody: nothing is known of its size. Who uses nothing is only looked at: that takes marks away
+  // that are left from before.
+  if (victim.room == 0 && victim.own != 0) return;
   if (!tenant.pin()) return;
   victims.list[victims.count++] = victim;
   victims.room += victim.room;
@@ -76,7 +79,7 @@ TENURE_NOINLINE void gather(Tenant& top, Spare spare, uint32_t& position, Victim
   Tenant& start = tenant_at(top, position);
   Tenant* at = &start;
   for (uint32_t looks = 0; looks < kMostLookedAt && victims.count < kMostVictims; ++looks) {
-    consider(*at, rooms, victims, top, spare);
+    consider(*at, rooms, victims, spare);
     at = next_in_subtree(top, at);
     if (at == nullptr) {
       at = &top;
@@ -103,15 +106,17 @@ void shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings, 
     ShrinkShare share{victim.room, victim.own};
     const uint64_t wanted =
         victims.room <= bytes ? victim.room : proportion(victim.room, bytes, victims.room);
-    if (victim.own == 0) {
+    if (victim.own == 0 && victim.tenant != &root_tenant) {
+      share = {0, 1};
+    } else if (victim.own == 0) {
       share = {uint64_t{1} << doublings, 64};  // The root: its objects have no known size.
       circle.all_asked &= doublings >= 6;
     } else if (wanted < victim.room >> doublings) {
       share.part = wanted << doublings;
       circle.all_asked = false;
     }
-    if (victim.below_low) record_event(*victim.tenant, EventKind::kLow);
     const ShrinkOutcome outcome = run_shrinkers(*victim.tenant, share);
+    if (victim.below_low && outcome.asked != 0) record_event(*victim.tenant, EventKind::kLow);
     if (outcome.gone != 0 && empty_caches_of) empty_caches_of(*victim.tenant);
     circle.any_asked |= outcome.asked != 0;
     circle.any_gone |= outcome.gone != 0;
@@ -138,24 +143,29 @@ void pause(unsigned circle) {
 }
 
 // At first everyone is asked for its share, then for twice as much, and so on, since objects may be
-// smaller than they look, or in use, or lie in slabs with others. Whether low has spared somebody.
-bool shrink_sparing(Tenant& top, uint64_t bytes, Spare spare, const Progress& progress,
-                    uint32_t& position) {
+// smaller than they look, or in use, or lie in slabs with others.
+struct Shrunk {
+  bool spared = false;     // Low has spared somebody.
+  bool fruitless = false;  // Nobody in the subtree has anything of a shrinker.
+};
+Shrunk shrink_sparing(Tenant& top, uint64_t bytes, Spare spare, const Progress& progress,
+                      uint32_t& position) {
   unsigned doublings = 0, ends = 0, last_circles = 0;
-  bool spared = false;
+  bool spared = false, marked = false;
   Circle circle;
   for (;;) {
     const uint64_t done = progress.bytes();
-    if (done >= bytes) return spared;
+    if (done >= bytes) return {spared, false};
     Victims victims;
     gather(top, spare, position, victims);
     spared |= victims.spared;
+    marked |= victims.marked;
     shrink_victims(victims, bytes - done, doublings, circle);
     // A subtree that does not fit into one gathering has been seen whole after the second end.
     ends += victims.ends;
     if (!victims.circle && ends < 2) continue;
     if (circle.all_asked) {
-      if (!circle.any_asked || ++last_circles == kLastCircles) return spared;
+      if (!circle.any_asked || ++last_circles == kLastCircles) return {spared, !marked};
       if (!circle.any_gone) pause(last_circles - 1);
     }
     if (doublings < 63) ++doublings;
@@ -234,6 +244,7 @@ uint64_t Room::own_usage(const Tenant& tenant) {
 }
 
 size_t shrink_subtree(Tenant& top, size_t bytes) {
+  if (!any_shrinker() || (!any_untied_shrinker() && nothing_to_shrink(top))) return 0;
   const int saved = errno;
   const uint64_t start = uncharged_here();
   const Progress progress(top);
@@ -242,8 +253,10 @@ size_t shrink_subtree(Tenant& top, size_t bytes) {
   const uint64_t batch = sixteenth < kBatch ? sixteenth : kBatch;
   const uint64_t wanted = bytes > batch ? bytes : batch;
   uint32_t position = load_position(top);
-  const bool spared = shrink_sparing(top, wanted, Spare::kLow, progress, position);
-  if (spared && progress.bytes() < bytes) {
+  const uint64_t look = begin_look(top);
+  const Shrunk first = shrink_sparing(top, wanted, Spare::kLow, progress, position);
+  if (first.fruitless && !any_untied_shrinker()) end_fruitless_look(top, look);
+  if (first.spared && progress.bytes() < bytes) {
     shrink_sparing(top, bytes, Spare::kMin, progress, position);
   }
   store_position(top, position);

@@ -51,17 +51,23 @@ size_t count_objects(Shrinker& shrinker, Tenant& tenant) {
   return again;
 }
 
+// What there is more objects of than can be counted in 65536ths has no need of these.
+size_t share_of(const Shrinker& shrinker, Tenant& tenant, size_t objects, ShrinkShare share) {
+  constexpr uint64_t kUnit = 1 << 16;
+  constexpr uint64_t kMost = UINT64_MAX / kUnit / kOrdinaryCost;
+  uint64_t most = proportion((objects < kMost ? objects : kMost) * kUnit, share.part, share.whole);
+  most = shrinker.cost < kOrdinaryCost ? most * kOrdinaryCost
+                                       : proportion(most, kOrdinaryCost, shrinker.cost);
+  most = whole_objects(tenant, shrinker.index, most);
+  return most < objects ? most : objects;
+}
+
 void run_one(Shrinker& shrinker, Tenant& tenant, ShrinkShare share, ShrinkOutcome& outcome) {
   const size_t objects = count_objects(shrinker, tenant);
   if (objects == 0) return;
-  size_t most = objects;
-  if (share.part < share.whole) {
-    most = proportion(objects, share.part, share.whole);
-    most = shrinker.cost < kOrdinaryCost ? most * kOrdinaryCost
-                                         : proportion(most, kOrdinaryCost, shrinker.cost);
-    if (most > objects) most = objects;
-  }
-  if (most == 0) most = 1;
+  const size_t most =
+      share.part < share.whole ? share_of(shrinker, tenant, objects, share) : objects;
+  if (most == 0) return;
   outcome.gone += call_scan(shrinker, tenant, most);
   outcome.asked = outcome.asked > SIZE_MAX - most ? SIZE_MAX : outcome.asked + most;
 }
@@ -140,6 +146,14 @@ void tie_lru(Lru& lru, Shrinker* shrinker) {
   if (!shrinker->tied.exchange(true, std::memory_order_relaxed)) {
     untied.fetch_sub(1, std::memory_order_relaxed);
   }
+}
+
+bool any_shrinker() {
+  const uint32_t end = highest.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < end; ++i) {
+    if (slots[i].load(std::memory_order_relaxed) != nullptr) return true;
+  }
+  return false;
 }
 
 bool any_untied_shrinker() { return untied.load(std::memory_order_relaxed) != 0; }

@@ -57,6 +57,8 @@ int unregister_shrinker(Shrinker* shrinker);
 // From now on the LRU's items count as the shrinker's (nullptr: nobody's). Control.
 void tie_lru(Lru& lru, Shrinker* shrinker);
 
+// Whether there is one at all.
+bool any_shrinker();
 // Whether some shrinker wants to be asked about every tenant.
 bool any_untied_shrinker();
 
@@ -68,8 +70,8 @@ struct ShrinkOutcome {
   size_t asked = 0;  // Objects that were asked for: 0 where nothing is counted.
   size_t gone = 0;
 };
-// Has the shrinkers that have something of the tenant let go of that share of their objects, each
-// of one at least. The tenant is pinned. Runs user code.
+// Has the shrinkers that have something of the tenant let go of that share of their objects. What is
+// less than an object is carried over to the next time. The tenant is pinned. Runs user code.
 ShrinkOutcome run_shrinkers(Tenant& tenant, ShrinkShare share);
 
 // In a fork child: if the process had threads, no shrinker runs any more until it is registered

@@ -137,7 +137,8 @@ struct alignas(64) Tenant {
   uint8_t depth = 0;                                     // Constant; the root's is 0.
   uint8_t name_length = 0;                               // Constant.
   std::atomic<uint32_t> flags{0};                        // k...Tenant; constant after creation.
-  std::atomic<uint32_t> tag{0};  // Number of `context`; 0: none. Stored after it, with release.
+  std::atomic<uint32_t> tag{0};      // Number of `context`; 0: none. Stored after it, with release.
+  std::atomic<uint64_t> caching{0};  // The allocator's: caching_tenants.h.
 };
 
 static_assert(sizeof(Tenant) == 256);

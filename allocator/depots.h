@@ -4,6 +4,7 @@
 // A CPU's depot lies behind its fronts' words. All are lock-free stacks that anyone may take from.
 #pragma once
 
+#include "allocator/caching_tenants.h"
 #include "allocator/cold_chains.h"
 #include "allocator/front.h"
 #include "allocator/paying.h"
@@ -67,6 +68,7 @@ inline uint32_t warm_limit(const Cache& cache) {
 
 // Chains that are in no list of a tenant's are nobody's charge.
 inline void keep_unpaid_chain(Cache& cache, ChainWord chain) {
+  const CachingScope caching(cache);
   if (const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed)) {
     Depot& own = depot_in(own_area(), slot);
     if (own.size() < depot_limit(cache)) return own.push(chain);

@@ -30,6 +30,13 @@ struct Words {
   }
 };
 
+// Words of tenants are closed also where they are open and empty, so that the next object that comes has to open them
+// (caching_tenants.h).
+bool is_to_close(const Words& words, uint32_t i, ChainWord word) {
+  if (has_objects(word)) return true;
+  return words.cache(i).owner != &root_tenant && word != kClosedWord && !is_held(word);
+}
+
 size_t give_back(const Words& words, uint32_t i, ChainWord chain) {
   if (!has_objects(chain)) return 0;
   Cache& cache = words.cache(i);
@@ -60,7 +67,11 @@ size_t empty_own_words(const Words& words) {
   size_t freed = 0;
   for (uint32_t i = 0; i < words.size(); ++i) {
     const Front front(words.cache(i));
-    freed += give_back(words, i, front.take_list(i % 2 ? Front::kFreeWord : Front::kAllocWord));
+    const Front::Word which = i % 2 ? Front::kFreeWord : Front::kAllocWord;
+    freed += give_back(words, i, front.take_list(which));
+    const ChainWord left = front.load(which);
+    if (!has_objects(left) && is_to_close(words, i, left))
+      front.compare_exchange(which, left, kClosedWord);
   }
   return freed;
 }
@@ -72,7 +83,7 @@ size_t drain_area(uint32_t area, const Words& words) {
     std::atomic<ChainWord>& word = words.at(area, i);
     taken[i] = kUntouched;
     ChainWord old = word.load(std::memory_order_acquire);
-    while (has_objects(old)) {
+    while (is_to_close(words, i, old)) {
       // The object the old word names may be popped and reused until the fence: only the word is kept.
       if (!word.compare_exchange_weak(old, kStoppedWord, std::memory_order_acq_rel)) continue;
       taken[i] = old;
@@ -157,7 +168,7 @@ size_t drain_caches(Cache* const* caches, uint32_t count) {
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
     bool any = false;
     for (uint32_t i = 0; i < words.size() && !any; ++i) {
-      any = has_objects(words.at(area, i).load(std::memory_order_relaxed));
+      any = is_to_close(words, i, words.at(area, i).load(std::memory_order_relaxed));
     }
     if (!any) continue;
     if (!fences_work && !(fences_work = cpu_fence())) break;

@@ -11,6 +11,7 @@
 #include "allocator/paying.h"
 #include "allocator/pool_path.h"
 #include "allocator/reclaim.h"
+#include "allocator/runtime_caller.h"
 #include "allocator/tenant_heap.h"
 
 namespace tenure {
@@ -32,6 +33,7 @@ void* split_first(Cache& cache, const Front& front, ChainWord chain) {
   void* const object = first_object(chain);
   const ChainWord rest = load_link(object);
   if (!is_rest(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
+  const CachingScope caching(cache);
   const bool installed = front && front.install(rest);
   if (!installed && has_objects(rest)) keep_chain(cache, rest);
   return object;
@@ -90,8 +92,10 @@ void free_to_depot(Cache& cache, void* object) {
   cache.depot.push(chain_push(object, empty_word(cache.limit)));
 }
 
-// The CPU's free list did not take the object: it is full, was never opened, or is being drained.
+// The CPU's free list did not take the object: it is full, was never opened, or is being drained. In the section that keeps a
+// tenant's cache.
 TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) {
+  note_caching(cache);
   if (!front) return free_to_depot(cache, object);
   for (;;) {
     if (front.push(object)) return;
@@ -213,27 +217,41 @@ void* allocate_from(Cache& cache) {
   return has_objects(chain) ? split_first(cache, front, chain) : out_of_memory();
 }
 
-static TENURE_NOINLINE void* allocate_slower(size_t size) {
+static void* allocate_anywhere(size_t size) {
   if (size > kLargestSmall) return allocate_beyond_slabs(size, 1, Fill::kAny);
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
   return mark_allocated(allocate_current(class_of(size)));
 }
 
+// What the caller asked for, and where it is, which matters to a refusal.
+struct Asked {
+  size_t size;
+  const void* caller;
+};
+
+static TENURE_NOINLINE void* allocate_slower(Asked asked) {
+  void* const object = allocate_anywhere(asked.size);
+  if (TENURE_LIKELY(object != nullptr)) return object;
+  return allocate_for_runtime(asked.caller, [asked] { return allocate(asked.size); });
+}
+
 // The scope's front is open, and the thread did not know.
-static TENURE_NOINLINE void* allocate_opened(size_t size) {
+static TENURE_NOINLINE void* allocate_opened(Asked asked) {
   this_thread.quick_sizes = front_sizes();
-  return allocate(size);
+  return allocate_or(asked.size,
+                     [asked](size_t size) { return allocate_slow(size, asked.caller); });
 }
 
 // A tenant's objects come this way, unless the tenant has caches of its own.
-void* allocate_slow(size_t size) {
+void* allocate_slow(size_t size, const void* caller) {
   const CurrentScope scope = load_scope();
-  if (TENURE_UNLIKELY(size >= front_sizes())) return allocate_slower(size);
+  const Asked asked{size, caller};
+  if (TENURE_UNLIKELY(size >= front_sizes())) return allocate_slower(asked);
   if (TENURE_UNLIKELY(scope.front != 0)) {
-    if (size >= this_thread.quick_sizes) return allocate_opened(size);
-    if (scope.tenant == 0) return allocate_slower(size);
+    if (size >= this_thread.quick_sizes) return allocate_opened(asked);
+    if (scope.tenant == 0) return allocate_slower(asked);
   }
-  return take_pooled(tenant_inside(scope), slot_in_front(size), size, allocate_slower);
+  return take_pooled(tenant_inside(scope), slot_in_front(size), asked, allocate_slower);
 }
 
 // Nothing that the fast path knows, nor a pooled object.

@@ -26,7 +26,8 @@
 
 namespace tenure {
 
-TENURE_NOINLINE void* allocate_slow(size_t size);
+// `caller`: what the exported function returns to, where that matters to a refusal (allocator/runtime_caller.h).
+TENURE_NOINLINE void* allocate_slow(size_t size, const void* caller = nullptr);
 TENURE_SLOW void* allocate_zeroed_slow(size_t size);
 TENURE_SLOW void* allocate_aligned_slow(size_t size, size_t alignment);
 TENURE_NOINLINE void deallocate_slow(void* object);
@@ -47,16 +48,21 @@ inline uint64_t slot_in_front(size_t size) {
   return hot.slot_of_size[(size + kMinAlignment - 1) / kMinAlignment];
 }
 
-TENURE_INLINE void* allocate(size_t size) {
-  if (TENURE_UNLIKELY(size >= this_thread.quick_sizes)) return allocate_slow(size);
+// `slow` takes the size.
+template <typename Slow>
+TENURE_INLINE void* allocate_or(size_t size, Slow slow) {
+  if (TENURE_UNLIKELY(size >= this_thread.quick_sizes)) return slow(size);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored \
     "-Warray-bounds"  // Of large constant sizes: quick_sizes is never beyond the table.
   const uint64_t in_front = hot.slot_of_size[(size + kMinAlignment - 1) / kMinAlignment];
 #pragma GCC diagnostic pop
   void* const object = rseq_pop_pair(hot.cpu_base, hot.rseq, this_thread.scope.front, in_front);
-  if (TENURE_UNLIKELY(object == nullptr)) return allocate_slow(size);
+  if (TENURE_UNLIKELY(object == nullptr)) return slow(size);
   return object;
+}
+TENURE_INLINE void* allocate(size_t size) {
+  return allocate_or(size, [](size_t bytes) { return allocate_slow(bytes); });
 }
 
 // Clears an object of at least `size` bytes: its length is a multiple of 16 and not 0, so a few overlapping stores do for a
@@ -119,6 +125,8 @@ void deallocate_into(Cache& cache, void* object);
 void* allocate_from_family(Tenant& tenant, CacheFamily& family);
 // As realloc, for object != nullptr and size > 0. The object stays its owner's.
 void* reallocate(void* object, size_t size);
+// Where that was refused, and the caller is a runtime (allocator/runtime_caller.h): the object becomes the root's. Else nullptr.
+TENURE_SLOW void* reallocate_for_runtime(void* object, size_t size, const void* caller);
 // The family of a small object, or nullptr.
 const CacheFamily* family_of(const void* object);
 // Bytes that may be used; the same for the life of the object. 0 for nullptr.

@@ -87,6 +87,13 @@ void release_moved(uint32_t granule, uint32_t granules, bool last, bool clear) {
   arena.page_heap.release(granule, granules, !arena.hardened || arena.settings.decay_ms == 0);
 }
 
+// What a run grows by is charged when there is memory for it, and before anything else changes: where the limit or the memory refuses,
+// no counter has been touched, its peak included.
+bool charge_growth(const RunDescriptor& run, uint32_t granules) {
+  const size_t growth = size_t{granules - run.granules} * kGranuleSize;
+  return run.context == nullptr || charge_more(*run.context, growth, RequestKind::kLarge);
+}
+
 // After a move the old run's pages are gone, so it goes back as purged; the new one is an island of its own mapping until
 // it is freed.
 void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
@@ -97,6 +104,11 @@ void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
     moved_runs.live.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
   }
+  if (!charge_growth(run, granules)) {
+    release_run(target.granule, target.granules);
+    moved_runs.live.fetch_sub(1, std::memory_order_relaxed);
+    return nullptr;
+  }
   void* const from = arena.page_heap.address(run.granule);
   void* const to = arena.page_heap.address(target.granule);
   const os::Move moved = os::move_pages(from, to, old_bytes);
@@ -104,6 +116,7 @@ void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
     // A target that is lost stays out of use: somebody else's mapping may be there.
     if (moved == os::Move::kRefused) release_run(target.granule, target.granules);
     moved_runs.live.fetch_sub(1, std::memory_order_relaxed);
+    if (run.context) uncharge(*run.context, size_t{granules} * kGranuleSize - old_bytes);
     return nullptr;
   }
   arena.page_map.set(run.granule, 1, 0, 0);
@@ -226,17 +239,16 @@ void* resize_large(uint32_t number, size_t size) {
     if (run.context) uncharge(*run.context, size_t{surplus} * kGranuleSize);
     return object;
   }
-  const size_t growth = size_t{granules - run.granules} * kGranuleSize;
-  if (run.context && !charge_more(*run.context, growth, RequestKind::kLarge)) return nullptr;
-  if (arena.page_heap.extend(run.granule, run.granules, granules)) {
-    set_length(run, granules);
-    look_at_pressure(occasion_of(run.context), growth);
-    return object;
+  if (!arena.page_heap.extend(run.granule, run.granules, granules))
+    return run.large_bytes >= kSmallestMove ? move_large(run, number, granules) : nullptr;
+  const uint32_t growth = granules - run.granules;
+  if (!charge_growth(run, granules)) {
+    arena.page_heap.release(run.granule + run.granules, growth);
+    return nullptr;
   }
-  void* const moved =
-      run.large_bytes >= kSmallestMove ? move_large(run, number, granules) : nullptr;
-  if (moved == nullptr && run.context) uncharge(*run.context, growth);
-  return moved;
+  set_length(run, granules);
+  look_at_pressure(occasion_of(run.context), size_t{growth} * kGranuleSize);
+  return object;
 }
 
 bool transfer_large(uint32_t number, Tenant& tenant) {

@@ -5,6 +5,7 @@
 #include "allocator/found_object.h"
 #include "allocator/heap.h"
 #include "allocator/large.h"
+#include "allocator/runtime_caller.h"
 
 namespace tenure {
 namespace {
@@ -71,6 +72,17 @@ void* reallocate(void* object, size_t size) {
   void* const moved = allocate_beside(run, object, size, size > kLongestCopied);
   if (TENURE_UNLIKELY(moved == nullptr)) return nullptr;
   __builtin_memcpy(moved, object, usable);
+  deallocate(object);
+  return moved;
+}
+
+void* reallocate_for_runtime(void* object, size_t size, const void* caller) {
+  if (!is_runtime_caller(caller)) return nullptr;
+  const RootScope as_root;
+  void* const moved = allocate(size);
+  if (moved == nullptr) return nullptr;
+  const size_t usable = usable_size(object);
+  __builtin_memcpy(moved, object, usable < size ? usable : size);
   deallocate(object);
   return moved;
 }

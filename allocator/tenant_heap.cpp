@@ -5,6 +5,7 @@
 #include "accounting/shrink.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
+#include "allocator/caching_tenants.h"
 #include "allocator/charge_stock.h"
 #include "allocator/drain.h"
 #include "allocator/front_space.h"
@@ -83,17 +84,19 @@ bool is_protected(const Tenant& tenant, const Tenant& top, bool first_round) {
 // sufficed, and is told as an event.
 size_t purge_subtree(Tenant& top, size_t bytes) {
   empty_stocks(top);  // No memory, so it does not count.
+  advance_caching();
   size_t freed = 0;
   for (const bool first_round : {true, false}) {
     bool spared = false;
-    for_each_in_subtree(top, [&](Tenant& tenant) {
+    const grace::ReadSection section;
+    for_each_caching(top, [&](Tenant& tenant) {
       if (&tenant == &root_tenant) return true;
       const bool was_spared = is_protected(tenant, top, true);
       if (first_round ? was_spared : !was_spared || is_protected(tenant, top, false)) {
         spared |= was_spared;
         return true;
       }
-      const size_t taken = empty_tenant_caches(tenant);
+      const size_t taken = purge_tenant(tenant);
       if (!first_round && taken > 0) record_event(tenant, EventKind::kLow);
       freed += taken;
       return freed < bytes;

@@ -1,6 +1,7 @@
 // Checks of the whole heap at rest: what every structure promises its neighbours.
 #include "accounting/tenant_tree.h"
 #include "allocator/bootstrap.h"
+#include "allocator/caching_tenants.h"
 #include "allocator/charge_stock.h"
 #include "allocator/depots.h"
 #include "allocator/family.h"
@@ -168,6 +169,7 @@ const char* validate_heap(bool* only_lost) {
     if (wrong == nullptr) wrong = check_cache(cache);
   });
   if (wrong) return wrong;
+  if (!validate_caching()) return "a tenant has free objects that no purge would find";
   if (const char* tenants = check_tenants()) return tenants;
   const uint64_t charged = found.charged + stocked_bytes() - unpaid_bytes();
   uint64_t held = 0;

@@ -5,6 +5,7 @@
 
 #include "allocator/heap.h"
 #include "allocator/reclaim.h"
+#include "allocator/runtime_caller.h"
 #include "base/bits.h"
 
 namespace {
@@ -16,9 +17,22 @@ void* fail(int error) {
   return nullptr;
 }
 
+TENURE_INLINE void* allocate_aligned(size_t alignment, size_t size, const void* caller) {
+  void* const p = tenure::allocate_aligned(size, alignment);
+  if (TENURE_LIKELY(p != nullptr)) return p;
+  return tenure::allocate_for_runtime(caller,
+                                      [=] { return tenure::allocate_aligned(size, alignment); });
+}
+
 }  // namespace
 
-TENURE_EXPORT TENURE_OWN_LINE void* malloc(size_t size) { return tenure::allocate(size); }
+// The caller matters where it is refused, so it is looked at in the slow branches only.
+TENURE_EXPORT TENURE_OWN_LINE void* malloc(size_t size) {
+  return tenure::allocate_or(
+      size, [](size_t bytes) __attribute__((always_inline)) {
+        return tenure::allocate_slow(bytes, __builtin_return_address(0));
+      });
+}
 
 TENURE_EXPORT TENURE_OWN_LINE void free(void* p) { tenure::deallocate(p); }
 
@@ -33,7 +47,10 @@ TENURE_EXPORT void free_aligned_sized(void* p, size_t, size_t size) {
 TENURE_EXPORT TENURE_OWN_LINE void* calloc(size_t count, size_t size) {
   size_t bytes;
   if (TENURE_UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) return fail(ENOMEM);
-  return tenure::allocate_zeroed(bytes);
+  void* const p = tenure::allocate_zeroed(bytes);
+  if (TENURE_LIKELY(p != nullptr)) return p;
+  return tenure::allocate_for_runtime(__builtin_return_address(0),
+                                      [bytes] { return tenure::allocate_zeroed(bytes); });
 }
 
 TENURE_EXPORT void* realloc(void* p, size_t size) {
@@ -42,7 +59,9 @@ TENURE_EXPORT void* realloc(void* p, size_t size) {
     tenure::deallocate(p);
     return nullptr;
   }
-  return tenure::reallocate(p, size);
+  void* const moved = tenure::reallocate(p, size);
+  if (TENURE_LIKELY(moved != nullptr)) return moved;
+  return tenure::reallocate_for_runtime(p, size, __builtin_return_address(0));
 }
 
 TENURE_EXPORT void* reallocarray(void* p, size_t count, size_t size) {
@@ -54,7 +73,7 @@ TENURE_EXPORT void* reallocarray(void* p, size_t count, size_t size) {
 // As glibc 2.38: an alignment that is no power of two is an error.
 TENURE_EXPORT void* aligned_alloc(size_t alignment, size_t size) {
   if (!tenure::is_power_of_two(alignment)) return fail(EINVAL);
-  return tenure::allocate_aligned(size, alignment);
+  return allocate_aligned(alignment, size, __builtin_return_address(0));
 }
 
 // As glibc: other alignments are rounded up.
@@ -67,7 +86,7 @@ TENURE_EXPORT void* memalign(size_t alignment, size_t size) {
 TENURE_EXPORT int posix_memalign(void** result, size_t alignment, size_t size) {
   if (!tenure::is_power_of_two(alignment) || alignment % sizeof(void*) != 0) return EINVAL;
   const int saved = errno;
-  void* const p = tenure::allocate_aligned(size, alignment);
+  void* const p = allocate_aligned(alignment, size, __builtin_return_address(0));
   errno = saved;
   if (p == nullptr) return ENOMEM;
   *result = p;

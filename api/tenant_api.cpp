@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "accounting/pressure.h"
+#include "accounting/reclaim_state.h"
 #include "accounting/tenant_tree.h"
 #include "accounting/user_call.h"
 #include "allocator/arena.h"
@@ -92,6 +93,7 @@ TENURE_EXPORT int tenure_tenant_for_each(tenure_tenant* top, int (*visit)(tenure
 TENURE_EXPORT int tenure_tenant_set_limit(tenure_tenant* handle, tenure_limit which, size_t bytes) {
   Tenant& tenant = tenant_of(handle);
   if (&tenant == &root_tenant) return -EINVAL;
+  if (!tenant.online()) return -ENODEV;
   switch (which) {
   case TENURE_MIN:
     tenant.counter.set_min(bytes);
@@ -138,6 +140,7 @@ static_assert(TENURE_FAIL_LARGE == static_cast<int>(Policy::kFailLarge) &&
 
 TENURE_EXPORT int tenure_tenant_set_policy(tenure_tenant* tenant, tenure_policy policy) {
   if (tenant == nullptr || static_cast<unsigned>(policy) >= kPolicies) return -EINVAL;
+  if (!tenant_of(tenant).online()) return -ENODEV;
   tenant_of(tenant).set_policy(static_cast<Policy>(policy));
   return 0;
 }
@@ -164,7 +167,9 @@ TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenan
   full.meta = own.meta_bytes;
   full.failures = tenant.counter.failures();
   for (unsigned i = 0; i < kEventKinds; ++i) {
-    full.events[i] = tenant.event_count(static_cast<EventKind>(i));
+    const auto kind = static_cast<EventKind>(i);
+    full.events[i] = tenant.event_count(kind);
+    full.subtree_events[i] = full.events[i] + events_below(tenant, kind);
   }
   full.children = tenant.children.load(std::memory_order_relaxed);
   const PressureReport pressure = pressure_of(tenant);

@@ -28,6 +28,7 @@ inline bool is_writable(int fd) {
   if (syscall(SYS_ppoll, &it, 1, &kNow, nullptr, 0) < 0) return true;
   return (it.revents & (POLLOUT | POLLERR | POLLNVAL)) == POLLOUT;
 }
+inline bool is_open(int fd) { return syscall(SYS_fcntl, fd, F_GETFD) >= 0; }
 inline void close(int fd) { syscall(SYS_close, fd); }
 // Or until a signal handler has run.
 inline void sleep(const timespec& time) {

@@ -1,7 +1,9 @@
 #include "base/system_file.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "base/system_calls.h"
 
 namespace tenure {
@@ -16,6 +18,22 @@ size_t read_system_file(const char* path, char* buffer, size_t size) {
   }
   errno = saved;
   return length > 0 ? static_cast<size_t>(length) : 0;
+}
+
+EventfdCheck check_eventfd(int fd) {
+  const int saved = errno;
+  const bool open = sys::is_open(fd);
+  errno = saved;
+  if (!open) return EventfdCheck::kClosed;
+  LineBuffer path;
+  path.text("/proc/self/fdinfo/").decimal(static_cast<uint64_t>(fd)).text("", 1);
+  char text[512];
+  const size_t length = read_system_file(path.data(), text, sizeof text);
+  const auto has = [&](const char* field) {
+    return memmem(text, length, field, strlen(field)) != nullptr;
+  };
+  // Sandboxes that imitate /proc have less in these files than Linux.
+  return has("mnt_id:") && !has("eventfd-count:") ? EventfdCheck::kOther : EventfdCheck::kGood;
 }
 
 uint64_t parse_number(const char* text, const char* end, uint64_t otherwise) {

@@ -11,6 +11,10 @@ namespace tenure {
 // Async-signal-safe, keeps errno.
 size_t read_system_file(const char* path, char* buffer, size_t size);
 
+// Whether the descriptor is open, and an eventfd. Where the kernel does not say, it passes for one. Keeps errno.
+enum class EventfdCheck { kGood, kClosed, kOther };
+EventfdCheck check_eventfd(int fd);
+
 // The number at the start of `text`, or `otherwise` where there is none.
 uint64_t parse_number(const char* text, const char* end, uint64_t otherwise);
 

@@ -174,7 +174,7 @@ public:
     visitor.rethrow();
   }
 
-  // Bytes; TENURE_UNLIMITED for none. Throws std::system_error: EINVAL for the root.
+  // Bytes; TENURE_UNLIMITED for none. Throws std::system_error: EINVAL for the root, ENODEV (offline).
   void set_limit(enum tenure_limit which, std::size_t bytes) {
     detail::check(tenure_tenant_set_limit(handle_, which, bytes), "tenure_tenant_set_limit");
   }
@@ -201,13 +201,13 @@ public:
 
   // The events of `mask` (TENURE_EVENT_BIT) make `fd` readable, each once until read_events(). -1:
   // none. The descriptor stays the caller's and must stay open until it has been replaced. Throws
-  // std::system_error: ENOMEM, EDEADLK as tenure_tenant_set_eventfd().
+  // std::system_error: EINVAL, EBADF, ENODEV, ENOMEM, EDEADLK as tenure_tenant_set_eventfd().
   void set_eventfd(int fd, std::uint32_t mask) {
     detail::check(tenure_tenant_set_eventfd(handle_, fd, mask), "tenure_tenant_set_eventfd");
   }
   std::uint32_t read_events() noexcept { return tenure_tenant_read_events(handle_); }
   // Waits for calls of the handler before. What a handler throws is lost. Throws std::system_error:
-  // EINVAL, ENOMEM, EDEADLK as tenure_tenant_set_handler().
+  // EINVAL, ENODEV, ENOMEM, EDEADLK as tenure_tenant_set_handler().
   void set_handler(enum tenure_event event, tenure_event_handler handler, void* argument) {
     detail::check(tenure_tenant_set_handler(handle_, event, handler, argument),
                   "tenure_tenant_set_handler");

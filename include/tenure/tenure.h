@@ -131,7 +131,7 @@ enum tenure_limit {
 };
 /* Sets one. Where usage is above a new max or high, caches are given up and shrinkers run before it returns; what is
  * left above max then fails new requests and is never taken away. No shrinkers run in a signal handler that interrupted
- * the library. 0 or -EINVAL. */
+ * the library. 0, -EINVAL, or -ENODEV (offline). */
 TENURE_API int tenure_tenant_set_limit(struct tenure_tenant* tenant, enum tenure_limit which,
                                        size_t bytes);
 /* The value; 0 for an unknown `which`. */
@@ -145,6 +145,7 @@ enum tenure_policy {
   TENURE_EVENT,    /* Counted, signalled, granted. */
   TENURE_ABORT,    /* One line on stderr, then abort(). */
 };
+/* 0, -EINVAL (the root, policy), or -ENODEV (offline). */
 TENURE_API int tenure_tenant_set_policy(struct tenure_tenant* tenant, enum tenure_policy policy);
 TENURE_API enum tenure_policy tenure_tenant_policy(struct tenure_tenant* tenant);
 
@@ -169,10 +170,12 @@ struct tenure_tenant_stats {
   size_t cached;      /* Its own free objects in CPU fronts, depots and slabs */
   size_t meta;        /* The allocator's structures for it */
   size_t failures;    /* Requests refused because of its max */
-  size_t events[TENURE_EVENTS]; /* Counts, by enum tenure_event */
+  size_t events[TENURE_EVENTS]; /* Its own, by enum tenure_event (as memory.events.local) */
   size_t children;              /* Online */
   size_t stalled_us; /* Microseconds in which a thread of the tenant or below waited for reclaim */
   size_t pressure10, pressure60; /* Share of it over 10 and 60 s, in hundredths of a percent */
+  size_t subtree_events
+      [TENURE_EVENTS]; /* Its own and those of all below, also of departed ones (as memory.events) */
 };
 /* Fills in as many bytes as struct_size says. 0 or -EINVAL. */
 TENURE_API int tenure_tenant_stats(struct tenure_tenant* tenant, struct tenure_tenant_stats* stats);
@@ -181,14 +184,15 @@ TENURE_API void tenure_tenant_reset_peak(struct tenure_tenant* tenant);
 
 /* From now on the events of `mask` (TENURE_EVENT_BIT) make the eventfd readable; each once until tenure_tenant_read_events().
  * fd -1: none. The descriptor stays the caller's, who may close it once it has been replaced: for that it waits for a grace
- * period. 0, -EINVAL for the root, -ENOMEM, -EDEADLK (a visit of tenants would wait; nothing happened). Control. */
+ * period. 0, -EINVAL (the root; no eventfd), -EBADF, -ENODEV (offline, and fd is not -1), -ENOMEM, -EDEADLK (a visit of tenants would
+ * wait; nothing happened). Control. */
 TENURE_API int tenure_tenant_set_eventfd(struct tenure_tenant* tenant, int fd, uint32_t mask);
 /* Which of those happened since the last call, as a mask. */
 TENURE_API uint32_t tenure_tenant_read_events(struct tenure_tenant* tenant);
 /* Calls handler(tenant, event, argument) after the event, once for each burst: from tenure_checkpoint() or the end of a
  * control operation, never inside another callback but a handler, with no lock held. What it allocates is the root's; what it
  * throws is lost. NULL: no more calls. Returns when none of the handler before is under way or can follow; the caller must hold
- * nothing it waits for. 0, -EINVAL (the root, event), -ENOMEM, -EDEADLK (from inside a callback, while another thread
+ * nothing it waits for. 0, -EINVAL (the root, event), -ENODEV (offline, and the handler is not NULL), -ENOMEM, -EDEADLK (from inside a callback, while another thread
  * is in the handler; nothing happened). A handler may take itself away. Control. */
 typedef void (*tenure_event_handler)(struct tenure_tenant* tenant, enum tenure_event event,
                                      void* argument);

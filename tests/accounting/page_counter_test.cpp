@@ -98,7 +98,7 @@ TEST(PageCounter, MaxBelowUsageStopsNewChargesOnly) {
 TEST(PageCounter, ReserveBoundsTheOverdraw) {
   PageCounter counter;
   counter.set_max(100);
-  const Allowance reserve = [](const PageCounter&) -> uint64_t { return 20; };
+  const Allowance reserve{[](const PageCounter&, const void*) -> uint64_t { return 20; }};
   EXPECT_EQ(counter.try_charge(100, reserve).above_max, 0u);
   const ChargeOutcome overdrawn = counter.try_charge(20, reserve);
   EXPECT_EQ(overdrawn.failed_at, nullptr);

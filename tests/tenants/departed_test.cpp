@@ -1,7 +1,9 @@
 // Tenants that go while objects of theirs are alive: the kernel's own scenarios for memory cgroups
 // (tools/testing/selftests/cgroup/test_kmem.c), here for objects of a heap.
 
+#include <sys/eventfd.h>
 #include <thread>
+#include <unistd.h>
 
 #include "tests/tenants/support/tenant_test.h"
 
@@ -232,7 +234,7 @@ TEST_F(DepartedTest, UsesNothing) {
     const size_t stalled = top.stats().stalled_us;
     for (int i = 0; i < 20; ++i) EXPECT_EQ(tenure_checkpoint(), 0);
     EXPECT_EQ(top.stats().stalled_us, stalled);
-    EXPECT_EQ(tenure_tenant_set_limit(tenant, TENURE_MAX, 1), 0);
+    EXPECT_EQ(tenure_tenant_set_limit(tenant, TENURE_MAX, 1), -ENODEV);
     EXPECT_EQ(top.stats().stalled_us, stalled);
   }
   const TenantStats stats = tenant.stats();
@@ -243,6 +245,34 @@ TEST_F(DepartedTest, UsesNothing) {
   EXPECT_EQ(stats.peak, peak);
   tenure_tenant_reset_peak(tenant);
   EXPECT_EQ(tenant.stats().peak, 0u);
+}
+
+// What would have no effect says so; what ends something goes on.
+TEST_F(DepartedTest, NothingIsSetAnyMore) {
+  Tenant tenant("tenant");
+  const int fd = eventfd(0, EFD_CLOEXEC);
+  const tenure_event_handler handler = [](tenure_tenant*, tenure_event, void*) {};
+  ASSERT_EQ(tenure_tenant_set_eventfd(tenant, fd, ~0u), 0);
+  ASSERT_EQ(tenure_tenant_set_handler(tenant, TENURE_EVENT_MAX, handler, nullptr), 0);
+  tenant.limit(TENURE_MAX, kMiB);
+  tenant.offline();
+  for (int which = TENURE_MIN; which <= TENURE_RESERVE; ++which)
+    EXPECT_EQ(tenure_tenant_set_limit(tenant, tenure_limit(which), 1), -ENODEV) << which;
+  EXPECT_EQ(tenure_tenant_set_limit(tenant, tenure_limit(17), 1), -ENODEV);
+  EXPECT_EQ(tenure_tenant_limit(tenant, TENURE_MAX), kMiB) << "nothing has changed";
+  EXPECT_EQ(tenure_tenant_set_policy(tenant, TENURE_OBSERVE), -ENODEV);
+  EXPECT_EQ(tenure_tenant_policy(tenant), TENURE_FAIL_LARGE);
+  EXPECT_EQ(tenure_tenant_set_eventfd(tenant, fd, ~0u), -ENODEV);
+  EXPECT_EQ(tenure_tenant_set_handler(tenant, TENURE_EVENT_LOW, handler, nullptr), -ENODEV);
+  tenure_tenant* child = nullptr;
+  EXPECT_EQ(tenure_tenant_create(tenant, "child", 0, &child), -ENODEV);
+  EXPECT_EQ(tenant.try_offline(), -EALREADY);
+  EXPECT_EQ(tenure_reclaim(tenant, 1), 0u);
+  // So that what they use may be closed and freed.
+  EXPECT_EQ(tenure_tenant_set_eventfd(tenant, -1, 0), 0);
+  EXPECT_EQ(tenure_tenant_set_handler(tenant, TENURE_EVENT_MAX, nullptr, nullptr), 0);
+  EXPECT_EQ(tenure_tenant_read_events(tenant), 0u);
+  close(fd);
 }
 
 }  // namespace

@@ -2,10 +2,12 @@
 
 #include <atomic>
 #include <fcntl.h>
+#include <limits.h>
 #include <optional>
 #include <string>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -67,6 +69,33 @@ TEST_F(EventfdTest, AFullDescriptorBlocksNobody) {
     REQUIRE(read(fd, &value, sizeof value) == sizeof value && value == 1, "%lu", value);
   });
   EXPECT_EQ(child.status, 0) << child.err;
+}
+
+// A wrong number is found when it is given, not by the events that never come.
+TEST_F(EventfdTest, OnlyAnEventfdIsTaken) {
+  Tenant tenant("tenant");
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const int file = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  const int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+  errno = 0;
+  for (const int other : {ends[0], ends[1], file, timer})
+    EXPECT_EQ(tenure_tenant_set_eventfd(tenant, other, ~0u), -EINVAL) << other;
+  for (const int other : {ends[0], ends[1], file, timer}) close(other);
+  for (const int closed : {ends[0], file, 1'000'000, INT_MAX})
+    EXPECT_EQ(tenure_tenant_set_eventfd(tenant, closed, ~0u), -EBADF) << closed;
+  EXPECT_EQ(errno, 0);
+  const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  EXPECT_EQ(tenure_tenant_set_eventfd(tenant, fd, ~0u), 0);
+  uint64_t value = 0;
+  EXPECT_EQ(read(fd, &value, sizeof value), -1) << "looking at it has changed nothing";
+  // One that is refused leaves the one before.
+  EXPECT_EQ(tenure_tenant_set_eventfd(tenant, INT_MAX, ~0u), -EBADF);
+  tenant.limit(TENURE_MAX, kMiB);
+  EXPECT_EQ(tenure_malloc(tenant, 100 * kMiB), nullptr);
+  EXPECT_EQ(read(fd, &value, sizeof value), ssize_t(sizeof value));
+  EXPECT_EQ(tenure_tenant_set_eventfd(tenant, -1, 0), 0);
+  close(fd);
 }
 
 }  // namespace

@@ -235,5 +235,40 @@ TEST_F(EventsTest, HandlerOfADepartedTenant) {
   EXPECT_LE(calls.events.size(), 1u);
 }
 
+// As memory.events.local and memory.events.
+TEST_F(EventsTest, OwnAndOfTheSubtree) {
+  Tenant shop("shop"), acme("acme", shop), other("other", shop);
+  const auto below = [](const Tenant& tenant) {
+    return tenant.stats().subtree_events[TENURE_EVENT_MAX];
+  };
+  const size_t before = stats_of(nullptr).subtree_events[TENURE_EVENT_MAX];
+  acme.limit(TENURE_MAX, kMiB);
+  shop.limit(TENURE_MAX, 3 * kMiB);
+  EXPECT_EQ(tenure_malloc(acme, 2 * kMiB), nullptr);
+  EXPECT_EQ(tenure_malloc(other, 4 * kMiB), nullptr);
+  EXPECT_EQ(acme.events(TENURE_EVENT_MAX), 1u);
+  EXPECT_EQ(below(acme), 1u);
+  EXPECT_EQ(other.events(TENURE_EVENT_MAX), 0u);
+  EXPECT_EQ(below(other), 0u);
+  EXPECT_EQ(shop.events(TENURE_EVENT_MAX), 1u);
+  EXPECT_EQ(below(shop), 2u);
+  EXPECT_EQ(stats_of(nullptr).events[TENURE_EVENT_MAX], 0u) << "the root has no limit";
+  EXPECT_EQ(stats_of(nullptr).subtree_events[TENURE_EVENT_MAX], before + 2);
+  acme.offline();
+  EXPECT_EQ(below(shop), 2u) << "what has happened has happened";
+}
+
+// A program that was built before there were any gets what it knows.
+TEST_F(EventsTest, AnOlderStructIsFilledAsFarAsItGoes) {
+  Tenant tenant("tenant");
+  TenantStats stats;
+  memset(&stats, 0x77, sizeof stats);
+  stats.struct_size = offsetof(TenantStats, subtree_events);
+  EXPECT_EQ(tenure_tenant_stats(tenant, &stats), 0);
+  EXPECT_EQ(stats.struct_size, offsetof(TenantStats, subtree_events));
+  EXPECT_EQ(stats.events[0], 0u);
+  EXPECT_EQ(stats.subtree_events[0], 0x7777777777777777u);
+}
+
 }  // namespace
 }  // namespace blackbox

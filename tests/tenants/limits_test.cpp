@@ -67,6 +67,32 @@ TEST_F(LimitsTest, PeakIsKeptAndBeginsAnew) {
   free(block);
 }
 
+// There is room for what it grows by, but something lies behind it, and no room for two.
+TEST_F(LimitsTest, ARefusedReallocLeavesNoTrace) {
+  constexpr size_t kUnit = 64 * kKiB;
+  Tenant tenant("tenant");
+  tenant.policy(TENURE_FAIL_ALL);
+  for (const size_t units : {3, 5, 40}) {
+    void* block = tenure_malloc(tenant, units * kUnit);
+    Blocks behind;
+    behind.add_many(nullptr, kUnit, 64);
+    const size_t usage = tenant.usage();
+    tenant.limit(TENURE_MAX, usage + usage / 2);
+    tenure_tenant_reset_peak(tenant);
+    if (void* grown = realloc(block, units * kUnit + usage / 3)) {
+      block = grown;  // Moved by its pages.
+    } else {
+      EXPECT_EQ(tenant.usage(), usage);
+      EXPECT_EQ(tenant.stats().peak, usage) << units;
+    }
+    EXPECT_EQ(realloc(block, units * kUnit + usage), nullptr);
+    EXPECT_LE(tenant.stats().peak, tenant.usage());
+    free(block);
+    tenant.limit(TENURE_MAX, TENURE_UNLIMITED);
+  }
+  EXPECT_EQ(tenant.settled(), 0u);
+}
+
 TEST_F(LimitsTest, ValuesAreKept) {
   Tenant tenant("tenant");
   for (int which = TENURE_MIN; which <= TENURE_RESERVE; ++which)

@@ -58,8 +58,9 @@ public:
     for (void* block : blocks_) free(block);
     blocks_.clear();
   }
+  void free_one(size_t index) { free(std::exchange(blocks_[index], nullptr)); }
   void free_every(size_t nth) {
-    for (size_t i = 0; i < blocks_.size(); i += nth) free(std::exchange(blocks_[i], nullptr));
+    for (size_t i = 0; i < blocks_.size(); i += nth) free_one(i);
   }
   size_t count() const { return blocks_.size(); }
   void* operator[](size_t index) const { return blocks_[index]; }
