@@ -40,6 +40,54 @@ uint64_t room_below_limits(const Tenant& tenant) {
   return least;
 }
 
+// How often a stock was opened, and how many threads are about to open one: what tells whether a look at all stocks can be left out. A thread
+// that is stopped in between only makes looks necessary.
+class Openings {
+public:
+  struct Seen {
+    uint32_t count;
+    bool quiet;  // Nobody is about to open one.
+  };
+  // Sequentially consistent throughout: who opens a stock adds to `under_way_` first and to `count_` last, with the opening between; who
+  // looks reads both before. So a look that misses the opening has seen it under way, or sees another count the next time.
+  class Scope {
+  public:
+    explicit Scope(Openings& all) : all_(all) { all_.under_way_.fetch_add(1); }
+    ~Scope() {
+      all_.count_.fetch_add(1);
+      all_.under_way_.fetch_sub(1);
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+  private:
+    Openings& all_;
+  };
+  Seen now() const {
+    const bool quiet = under_way_.load() == 0;
+    return {count_.load(), quiet};
+  }
+  bool none_since_last_look(const Tenant& top, Seen now) const {
+    return now.quiet && last_look(top).load(std::memory_order_relaxed) == word_of(top, now);
+  }
+  void note_look(const Tenant& top, Seen before) {
+    if (before.quiet) last_look(top).store(word_of(top, before), std::memory_order_relaxed);
+  }
+  void reset_after_fork() { under_way_.store(0, std::memory_order_relaxed); }
+
+private:
+  static constexpr size_t kLooks = 64;
+  static uint64_t word_of(const Tenant& top, Seen seen) {
+    return (uint64_t{top.number} + 1) << 32 | seen.count;
+  }
+  std::atomic<uint64_t>& last_look(const Tenant& top) const { return looks_[top.number % kLooks]; }
+
+  std::atomic<uint32_t> count_{0}, under_way_{0};
+  // Tenant and count of the last look at its subtree; who has the same place replaces it.
+  mutable std::atomic<uint64_t> looks_[kLooks]{};
+};
+constinit Openings openings;
+
 // Whether new bytes may still wait for the context's tenant. In a read section.
 bool is_own_context(const AccountingContext& context, const Tenant& tenant) {
   return tenant.online() && tenant.context.load(std::memory_order_acquire) == &context;
@@ -75,6 +123,7 @@ bool open_with(const Stock& stock, AccountingContext& context, size_t bytes) {
   size_t capacity = stock_capacity(tenant, bytes);
   if (capacity == 0) capacity = least_capacity(bytes);
   const StockWord opened = StockWord::of(StockWord::units(bytes), StockWord::units(capacity));
+  const Openings::Scope opening(openings);
   if (!stock.replace({}, opened)) return false;
   // As in put_up_stock().
   full_fence();
@@ -99,6 +148,7 @@ size_t stock_capacity(const Tenant& tenant, size_t bytes) {
 void put_up_stock(const Tenant& tenant, AccountingContext& context, size_t bytes, size_t capacity) {
   const Stock stock(tag_of(context));
   const uint32_t units = StockWord::units(bytes);
+  const Openings::Scope opening(openings);
   StockWord before = stock.load();
   for (;;) {
     const uint32_t have = before.open() ? before.have() : 0;
@@ -183,30 +233,32 @@ void uncharge_to_stock(OwnerTag tag, size_t bytes) {
   uncharge(context, surplus);
 }
 
-// By a look at all words, most of which are closed: that is quicker than a walk of the tenants, and needs none of theirs.
-static size_t take_stocks(Tenant& top, StockDrain::Which which) {
-  StockDrain drain(which);
+// Closes all stocks of the subtree. By a look at all words, most of which are closed: that is quicker than a walk of the tenants. Not again
+// while no stock was opened since: who is refused again and again pays for it once.
+size_t empty_stocks(Tenant& top) {
+  const Openings::Seen seen_before = openings.now();
+  if (openings.none_since_last_look(top, seen_before)) return 0;
+  StockDrain drain(StockDrain::kOpen);
   grace::ReadSection section;
   if (top.children.load(std::memory_order_relaxed) == 0) {
     const AccountingContext* const own = top.context.load(std::memory_order_acquire);
     if (own) drain.add(tag_of(*own));
-    return drain.finish();
+    return drain.finish();  // As quick as a look at the openings.
   }
   const uint32_t end = context_table.end();
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
     for (OwnerTag tag = 1; tag < end; ++tag) {
       const StockWord seen{stock_in(area, tag).load(std::memory_order_relaxed)};
-      if (seen.closed() || (which == StockDrain::kFilled && seen.bytes() == 0)) continue;
+      if (seen.closed()) continue;
       // Whose number it was may have gone: then the word is closed by now.
       const AccountingContext& context = context_of(tag);
       if (!context.hold_word().dead() && is_below(context.tenant(), top)) drain.add(tag);
     }
   }
-  return drain.finish();
+  const size_t freed = drain.finish();
+  if (drain.reached_all()) openings.note_look(top, seen_before);
+  return freed;
 }
-
-size_t empty_stocks(Tenant& top) { return take_stocks(top, StockDrain::kFilled); }
-void close_stocks(Tenant& top) { take_stocks(top, StockDrain::kOpen); }
 
 size_t close_stocks_of(const AccountingContext& context) {
   StockDrain drain(StockDrain::kOpen);
@@ -227,6 +279,7 @@ void age_stocks() {
 }
 
 void repair_stocks_after_fork() {
+  openings.reset_after_fork();
   release_stops_after_fork();
   // Read only where nothing is wrong, so that the child's pages stay the parent's.
   const uint32_t end = context_table.end();

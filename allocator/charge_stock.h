@@ -117,10 +117,9 @@ size_t stock_capacity(const Tenant& tenant, size_t bytes);
 // because of them. Whether there is room now.
 bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes);
 
-// Gives back the stocks of the subtree. Returns the bytes.
+// Gives back the stocks of the subtree and closes them: what is freed next is uncharged at once, which in reclaim is what counts. Returns
+// the bytes.
 size_t empty_stocks(Tenant& top);
-// The same, and none is open: what is freed next is uncharged at once, which in reclaim is what counts.
-void close_stocks(Tenant& top);
 // Closes those of one context, which the caller keeps.
 size_t close_stocks_of(const AccountingContext& context);
 // Gives back what lies in stocks of all tenants, some at each call: they open again at the next slow step.

@@ -30,6 +30,8 @@ public:
   void add(OwnerTag tag);
   // Returns the bytes that were uncharged.
   size_t finish();
+  // Whether no word was out of reach: another drainer's, or behind a fence that is refused. After finish().
+  bool reached_all() const { return !gave_up_ && count_ == 0; }
 
 private:
   static constexpr uint32_t kMost = 128;

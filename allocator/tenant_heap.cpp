@@ -108,7 +108,7 @@ size_t purge_subtree(Tenant& top, size_t bytes) {
 
 // What shrinkers free is to be uncharged, not to stand ready for the tenant.
 size_t shrink_without_stocks(Tenant& top, size_t bytes) {
-  close_stocks(top);
+  empty_stocks(top);
   return shrink_subtree(top, bytes);
 }
 
