@@ -6,17 +6,25 @@
 #include "rcu/rseq_ops.h"
 
 namespace tenure {
+namespace {
+
+// No path looks like it: those begin with '/'.
+constexpr const char* kNobodysName = "(none)";
+
+}  // namespace
 
 constinit Mutex tenants_mutex{LockRank::kTenants};
 constinit Tenant root_tenant(kRootFrontOffset);
+constinit Tenant nobody(kNobodysNumber, TenantId{UINT32_MAX}, kDurableTenant);
 
 const char* Tenant::name() const {
+  if (this == &nobody) return kNobodysName;
   return name_length < sizeof short_name ? short_name : long_name;
 }
 
 void Tenant::write_path(LineBuffer& line) const {
   if (parent() == nullptr) {
-    line.text("/");
+    line.text(this == &nobody ? kNobodysName : "/");
     return;
   }
   const Tenant* way[kDeepest];
@@ -36,7 +44,9 @@ size_t Tenant::copy_path(char* buffer, size_t size) const {
     if (length + 1 < size) buffer[length] = c;
     ++length;
   };
-  if (levels == 0) put('/');
+  if (levels == 0) {
+    for (const char* c = this == &nobody ? kNobodysName : "/"; *c != '\0'; ++c) put(*c);
+  }
   while (levels-- > 0) {
     put('/');
     for (const char* c = way[levels]->name(); *c != '\0'; ++c) put(*c);
@@ -46,6 +56,7 @@ size_t Tenant::copy_path(char* buffer, size_t size) const {
 }
 
 bool Tenant::pin() {
+  if (parent() == nullptr) return true;
   uint32_t seen = pins.load(std::memory_order_relaxed);
   do {
     if (seen == 0) return false;
@@ -58,7 +69,7 @@ bool Tenant::pin() {
 // table or context led here any more, so by now only pins do; and this was the last.
 void Tenant::unpin() {
   Tenant* tenant = this;
-  while (tenant != nullptr) {
+  while (tenant->parent() != nullptr) {
     // Release: this pin's use comes before; acquire: all pins' use comes before the freeing.
     const uint32_t before = tenant->pins.fetch_sub(1, std::memory_order_acq_rel);
     if (before == 0) fatal("accounting: tenant unpinned more often than pinned");

@@ -43,6 +43,9 @@ extern constinit Mutex tenants_mutex;
 struct alignas(64) Tenant {
   constexpr Tenant() = default;
   constexpr explicit Tenant(uint32_t its_front) : front(its_front) {}
+  // Nobody.
+  constexpr Tenant(uint32_t its_number, TenantId its_id, uint32_t its_flags)
+      : number(its_number), tenant_id(its_id), flags(its_flags) {}
   Tenant(const Tenant&) = delete;
   Tenant& operator=(const Tenant&) = delete;
 
@@ -74,7 +77,7 @@ struct alignas(64) Tenant {
   }
 
   // Keeps the memory. False if it has no pins left (then only a read section keeps it). unpin() may
-  // free it.
+  // free it. The root and nobody stay without.
   bool pin();
   void unpin();
 
@@ -143,5 +146,11 @@ inline bool is_isolated(const Tenant& tenant) {
 
 // Exists before anything has run and for ever.
 extern constinit Tenant root_tenant;
+
+// The tenant that a failed creation leaves: no memory is ever charged to it, so every request inside fails. It has no
+// parent, no context and no id that an array is indexed by; find_cache() and hold_context() refuse it. Durable, so that a thread
+// made inside stays inside. It has a number of its own for scopes, which no place in the metadata arena has.
+constexpr uint32_t kNobodysNumber = UINT32_MAX;
+extern constinit Tenant nobody;
 
 }  // namespace tenure

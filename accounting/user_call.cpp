@@ -15,16 +15,13 @@ struct CallAsRoot {
   const RootScope root;
 };
 
-// The root has no handle.
-Tenant* handle_of(Tenant& tenant) { return &tenant == &root_tenant ? nullptr : &tenant; }
-
 }  // namespace
 
 size_t call_count(const Shrinker& shrinker, Tenant& tenant) {
   const CallAsRoot call;
   size_t count = 0;
   const bool returned =
-      returns([&] { count = shrinker.count(handle_of(tenant), shrinker.argument); });
+      returns([&] { count = shrinker.count(&tenant, shrinker.argument); });
   return returned ? count : 0;
 }
 
@@ -32,7 +29,7 @@ size_t call_scan(const Shrinker& shrinker, Tenant& tenant, size_t most) {
   const CallAsRoot call;
   size_t freed = 0;
   const bool returned =
-      returns([&] { freed = shrinker.scan(handle_of(tenant), most, shrinker.argument); });
+      returns([&] { freed = shrinker.scan(&tenant, most, shrinker.argument); });
   if (!returned) return 0;
   return freed < most ? freed : most;  // Not believed beyond what was asked for.
 }

@@ -14,6 +14,7 @@ inline CurrentScope scope_of(const Tenant& tenant) {
 }
 inline Tenant& tenant_of(CurrentScope scope) {
   if (scope.tenant == 0) return root_tenant;
+  if (TENURE_UNLIKELY(scope.tenant == kNobodysNumber)) return nobody;
   return *reinterpret_cast<Tenant*>(meta_arena.base() + (scope.tenant - uint64_t{1}) * kCacheLine);
 }
 inline Tenant& current_tenant() { return tenant_of(current_scope); }

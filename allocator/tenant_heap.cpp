@@ -144,6 +144,7 @@ size_t shrink_and_collect(Tenant& top, size_t bytes) {
 }  // namespace
 
 Cache* find_cache(Tenant& asked, CacheFamily& family) {
+  if (TENURE_UNLIKELY(&asked == &nobody)) return nullptr;
   for (;;) {
     Tenant& tenant = asked.nearest_online();
     if (&tenant == &root_tenant) return family.root;

@@ -71,7 +71,7 @@ inline bool count_without_heap(Tenant& tenant) {
 }
 
 // The tenant's cache, or that of the pool (Cache::pooled) until the tenant has earned one; of its nearest online ancestor if it
-// is not online. nullptr: metadata is exhausted, or the family is dying. The tenant is pinned (or the root). Not in a read
+// is not online. nullptr: metadata is exhausted, the family is dying, or the tenant is nobody. The tenant is pinned (or the root). Not in a read
 // section. Lock-free, async-signal-safe.
 Cache* find_cache(Tenant& tenant, CacheFamily& family);
 

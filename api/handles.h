@@ -9,12 +9,18 @@
 
 namespace tenure {
 
+// NULL is no tenant, and charges nobody: what a program takes for a tenant without having one must not be the root.
+// docs/decisions/014-no-open-door.md
 inline Tenant& tenant_of(struct ::tenure_tenant* handle) {
-  return handle ? *reinterpret_cast<Tenant*>(handle) : root_tenant;
+  return handle ? *reinterpret_cast<Tenant*>(handle) : nobody;
 }
-// The root has no handle to be closed: NULL stands for it.
 inline struct ::tenure_tenant* handle_of(Tenant& tenant) {
-  return &tenant == &root_tenant ? nullptr : reinterpret_cast<struct ::tenure_tenant*>(&tenant);
+  return reinterpret_cast<struct ::tenure_tenant*>(&tenant);
+}
+// 0, or what functions return that a handle was given which stands for no tenant.
+inline int refusal_of(struct ::tenure_tenant* handle) {
+  if (handle == nullptr) return -EINVAL;
+  return &tenant_of(handle) == &nobody ? -ENODEV : 0;
 }
 inline CacheFamily& family_of(struct ::tenure_cache* cache) {
   return *reinterpret_cast<CacheFamily*>(cache);

@@ -34,6 +34,7 @@ void* fail(int error) {
 }  // namespace
 
 TENURE_EXPORT TENURE_OWN_LINE tenure_scope tenure_enter(tenure_tenant* tenant) {
+  if (TENURE_UNLIKELY(tenant == nullptr)) return {word_of(load_scope())};
   return {word_of(enter(tenant_of(tenant)))};
 }
 
@@ -45,7 +46,7 @@ TENURE_EXPORT tenure_tenant* tenure_current(void) { return handle_of(current_ten
 
 TENURE_EXPORT tenure_captured tenure_capture(void) {
   Tenant& tenant = current_tenant();
-  if (&tenant != &root_tenant) tenant.pin();
+  tenant.pin();
   return {word_of(scope_of(tenant))};
 }
 
@@ -54,26 +55,28 @@ TENURE_EXPORT tenure_scope tenure_restore(tenure_captured captured) {
 }
 
 TENURE_EXPORT void tenure_release(tenure_captured captured) {
-  Tenant& tenant = tenant_of(scope_from(captured.word));
-  if (&tenant != &root_tenant) tenant.unpin();
+  tenant_of(scope_from(captured.word)).unpin();
 }
 
 TENURE_EXPORT void* tenure_malloc(tenure_tenant* tenant, size_t size) {
+  if (refusal_of(tenant) != 0) return fail(EINVAL);
   return allocate_for(tenant_of(tenant), size, 1, Fill::kAny);
 }
 
 TENURE_EXPORT void* tenure_calloc(tenure_tenant* tenant, size_t count, size_t size) {
+  if (refusal_of(tenant) != 0) return fail(EINVAL);
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) return fail(ENOMEM);
   return allocate_for(tenant_of(tenant), bytes, 1, Fill::kZero);
 }
 
 TENURE_EXPORT void* tenure_aligned_alloc(tenure_tenant* tenant, size_t alignment, size_t size) {
-  if (!is_power_of_two(alignment)) return fail(EINVAL);
+  if (refusal_of(tenant) != 0 || !is_power_of_two(alignment)) return fail(EINVAL);
   return allocate_for(tenant_of(tenant), size, alignment, Fill::kAny);
 }
 
 TENURE_EXPORT void* tenure_transfer(tenure_tenant* tenant, void* block) {
+  if (refusal_of(tenant) != 0) return fail(EINVAL);
   return block ? transfer(tenant_of(tenant), block) : nullptr;
 }
 
@@ -99,6 +102,8 @@ TENURE_EXPORT void* tenure_cache_alloc(tenure_cache* cache) {
 }
 
 TENURE_EXPORT void* tenure_cache_alloc_for(tenure_cache* cache, tenure_tenant* tenant) {
+  if (tenant == nullptr) return tenure_cache_alloc(cache);
+  if (refusal_of(tenant) != 0) return fail(EINVAL);
   return allocate_object(family_of(cache), tenant_of(tenant));
 }
 
