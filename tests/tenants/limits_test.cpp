@@ -22,7 +22,7 @@ TEST_F(LimitsTest, LargeObjectsAreChargedToAllAncestors) {
   EXPECT_LE(acme.usage(), 50 * kMiB + kSlack);
   EXPECT_EQ(shop.usage(), acme.usage());
   EXPECT_EQ(other.usage(), 0u);
-  EXPECT_GE(usage_of(nullptr), acme.usage());
+  EXPECT_GE(usage_of(tenure_root()), acme.usage());
   EXPECT_GE(acme.stats().allocated, 50 * kMiB);
   EXPECT_EQ(shop.stats().allocated, 0u) << "objects of a child are not the parent's own";
   free(block);
@@ -133,7 +133,7 @@ TEST_F(LimitsTest, MaxOfAnAncestorHolds) {
   EXPECT_EQ(middle.events(TENURE_EVENT_MAX), 0u);
   EXPECT_EQ(top.usage(), middle.usage() + right.usage());
   // Others are not touched by it.
-  free(tenure_malloc(nullptr, 20 * kMiB));
+  free(tenure_malloc(tenure_root(), 20 * kMiB));
 }
 
 TEST_F(LimitsTest, EveryEntryPointIsLimited) {

@@ -137,7 +137,7 @@ void Service::require_whole() {
     tenure_lru_walk(all->service->lru_, tenant, note, &all->items, SIZE_MAX);
     return 0;
   };
-  tenure_tenant_for_each(nullptr, look, &seen);
+  tenure_tenant_for_each(tenure_root(), look, &seen);
   REQUIRE(seen.listed == live_, "%zu objects live, lists count %zu", live(), seen.listed);
   REQUIRE(seen.items.size() == live_, "%zu objects live, %zu are on lists", live(),
           seen.items.size());
@@ -163,7 +163,7 @@ void Service::clear() {
     tenure_lru_walk(static_cast<Service*>(self)->lru_, tenant, free_item, self, SIZE_MAX);
     return 0;
   };
-  tenure_tenant_for_each(nullptr, empty, this);
+  tenure_tenant_for_each(tenure_root(), empty, this);
 }
 
 namespace {
