@@ -1,5 +1,6 @@
 #include "accounting/tenant.h"
 
+#include "accounting/departed_tenants.h"
 #include "accounting/protection.h"
 #include "base/check.h"
 #include "base/meta_arena.h"
@@ -65,7 +66,19 @@ bool Tenant::pin() {
   return true;
 }
 
-// Freed without another grace period. The tree's pin goes only after one that started when no list,
+void free_tenant(Tenant& tenant) {
+  if (tenant.name_length >= sizeof tenant.short_name) {
+    meta_arena.release(tenant.long_name, tenant.name_length + size_t{1});
+  }
+  meta_arena.destroy(&tenant);
+}
+
+size_t Tenant::metadata_bytes() const {
+  const size_t name_bytes = name_length < sizeof short_name ? 0 : name_length + size_t{1};
+  return sizeof(Tenant) + MetaArena::block_bytes(name_bytes);
+}
+
+// Without another grace period. The tree's pin goes only after one that started when no list,
 // table or context led here any more, so by now only pins do; and this was the last.
 void Tenant::unpin() {
   Tenant* tenant = this;
@@ -76,12 +89,10 @@ void Tenant::unpin() {
     if (before != 1) return;
     Tenant* above = tenant->parent();
     if (Notifier* listening = tenant->notifier.load(std::memory_order_relaxed)) {
+      tenant->notifier.store(nullptr, std::memory_order_relaxed);
       meta_arena.destroy(listening);
     }
-    if (tenant->name_length >= sizeof tenant->short_name) {
-      meta_arena.release(tenant->long_name, tenant->name_length + size_t{1});
-    }
-    meta_arena.destroy(tenant);
+    if (Tenant* const longest = keep_departed(*tenant)) free_tenant(*longest);
     tenant = above;  // The child's pin on its parent.
   }
 }

@@ -11,14 +11,16 @@ namespace tenure {
 namespace {
 
 struct CallAsRoot {
+  explicit CallAsRoot(Tenant& tenant) : lent(tenant) {}
   const CancellationPause pause;
   const RootScope root;
+  const LentHandle lent;
 };
 
 }  // namespace
 
 size_t call_count(const Shrinker& shrinker, Tenant& tenant) {
-  const CallAsRoot call;
+  const CallAsRoot call(tenant);
   size_t count = 0;
   const bool returned =
       returns([&] { count = shrinker.count(&tenant, shrinker.argument); });
@@ -26,7 +28,7 @@ size_t call_count(const Shrinker& shrinker, Tenant& tenant) {
 }
 
 size_t call_scan(const Shrinker& shrinker, Tenant& tenant, size_t most) {
-  const CallAsRoot call;
+  const CallAsRoot call(tenant);
   size_t freed = 0;
   const bool returned =
       returns([&] { freed = shrinker.scan(&tenant, most, shrinker.argument); });
@@ -35,7 +37,7 @@ size_t call_scan(const Shrinker& shrinker, Tenant& tenant, size_t most) {
 }
 
 void call_handler(EventHandler handler, Tenant& tenant, EventKind kind, void* argument) {
-  const CallAsRoot call;
+  const CallAsRoot call(tenant);
   returns([&] { handler(tenant, kind, argument); });
 }
 

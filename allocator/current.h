@@ -15,7 +15,10 @@ inline CurrentScope scope_of(const Tenant& tenant) {
 inline Tenant& tenant_of(CurrentScope scope) {
   if (scope.tenant == 0) return root_tenant;
   if (TENURE_UNLIKELY(scope.tenant == kNobodysNumber)) return nobody;
-  return *reinterpret_cast<Tenant*>(meta_arena.base() + (scope.tenant - uint64_t{1}) * kCacheLine);
+  const uint64_t place = (scope.tenant & kPlaceMask) - uint64_t{1};
+  auto& tenant = *reinterpret_cast<Tenant*>(meta_arena.base() + place * kCacheLine);
+  // A scope that outlived its tenant by far: there may be another's, or anything. What is allocated inside is the root's.
+  return TENURE_LIKELY(tenant.number == scope.tenant) ? tenant : root_tenant;
 }
 inline Tenant& current_tenant() { return tenant_of(current_scope); }
 

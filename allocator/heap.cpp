@@ -180,7 +180,8 @@ void* allocate_current(ClassId id) {
   void* const object = allocate_small(tenant_of(scope), class_families[index_of(id)], &cache);
   if (cache && !cache->pooled) {
     const uint32_t front = scope_of(*cache->owner).front;
-    if (front != scope.front) store_scope({front, scope.tenant});
+    // At the hardened level that half of the scope is the API's, as nothing reads it.
+    if (front != scope.front && !arena.hardened) store_scope({front, scope.tenant});
   }
   return object;
 }
@@ -292,9 +293,7 @@ Tenant& pin_owner(const void* object) {
   const AccountingContext* const payer = payer_of(run, object);
   if (payer == nullptr) return root_tenant;
   grace::ReadSection section;
-  Tenant* tenant = payer->tenant();
-  while (tenant != &root_tenant && !tenant->pin()) tenant = tenant->parent();
-  return *tenant;
+  return payer->tenant()->pin_nearest();
 }
 
 void* transfer(Tenant& tenant, void* object) {

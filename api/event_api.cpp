@@ -21,7 +21,7 @@ TENURE_EXPORT int tenure_tenant_set_eventfd(tenure_tenant* tenant, int fd, uint3
 }
 
 TENURE_EXPORT uint32_t tenure_tenant_read_events(tenure_tenant* tenant) {
-  return read_events(tenant_of(tenant));
+  return refusal_of(tenant) == 0 ? read_events(tenant_of(tenant)) : 0;
 }
 
 TENURE_EXPORT int tenure_tenant_set_handler(tenure_tenant* tenant, tenure_event event,

@@ -39,7 +39,7 @@ TENURE_EXPORT int tenure_tenant_create(tenure_tenant* parent, const char* name, 
   static_assert(TENURE_DURABLE == kDurableTenant && TENURE_ISOLATED == kIsolatedTenant);
   Tenant* created = nullptr;
   const int error = finish(create_tenant(tenant_of(parent), name, flags, &created));
-  if (error == 0) *tenant = handle_of(*created);
+  if (error == 0) *tenant = give_handle(*created);
   return error;
 }
 
@@ -52,36 +52,42 @@ TENURE_EXPORT int tenure_tenant_offline(tenure_tenant* tenant, unsigned flags) {
 TENURE_EXPORT tenure_tenant* tenure_tenant_find(const char* path) {
   if (path == nullptr) return nullptr;
   Tenant* const tenant = find_tenant(path);
-  return tenant ? handle_of(*tenant) : nullptr;
+  return tenant ? give_handle(*tenant) : nullptr;
 }
 
 TENURE_EXPORT tenure_tenant* tenure_tenant_ref(tenure_tenant* tenant) {
-  tenant_of(tenant).pin();
-  return tenant;
+  if (refusal_of(tenant) != 0) return tenant;
+  // Without a pin left it is a handle on nothing that it could keep.
+  return tenant_of(tenant).pin() ? give_handle(tenant_of(tenant)) : tenant;
 }
 
-TENURE_EXPORT void tenure_tenant_close(tenure_tenant* tenant) { tenant_of(tenant).unpin(); }
+TENURE_EXPORT void tenure_tenant_close(tenure_tenant* tenant) {
+  close_handle(tenant_of(tenant), __func__);
+}
 
 TENURE_EXPORT int tenure_tenant_online(tenure_tenant* tenant) {
   return refusal_of(tenant) == 0 && tenant_of(tenant).online();
 }
 
 TENURE_EXPORT uint32_t tenure_tenant_id(tenure_tenant* tenant) {
+  static_cast<void>(refusal_of(tenant));
   return index_of(tenant_of(tenant).id());
 }
 
 TENURE_EXPORT const char* tenure_tenant_name(tenure_tenant* tenant) {
+  static_cast<void>(refusal_of(tenant));
   return tenant_of(tenant).name();
 }
 
 TENURE_EXPORT size_t tenure_tenant_path(tenure_tenant* tenant, char* buffer, size_t size) {
+  static_cast<void>(refusal_of(tenant));
   return tenant_of(tenant).copy_path(buffer, size);
 }
 
 TENURE_EXPORT tenure_tenant* tenure_tenant_parent(tenure_tenant* tenant) {
+  if (refusal_of(tenant) != 0) return nullptr;
   Tenant* const parent = tenant_of(tenant).parent();
-  if (parent == nullptr) return nullptr;
-  return tenure_tenant_ref(handle_of(*parent));
+  return parent ? give_handle(parent->pin_nearest()) : nullptr;
 }
 
 TENURE_EXPORT int tenure_tenant_for_each(tenure_tenant* top, int (*visit)(tenure_tenant*, void*),
@@ -90,6 +96,7 @@ TENURE_EXPORT int tenure_tenant_for_each(tenure_tenant* top, int (*visit)(tenure
   if (const int refused = refusal_of(top)) return refused;
   int result = 0;
   for_each_in_subtree(tenant_of(top), [&](Tenant& tenant) {
+    const LentHandle lent(tenant);
     result = call_visit(as_visit(visit), handle_of(tenant), argument);
     return result == 0;
   });
@@ -155,6 +162,7 @@ TENURE_EXPORT int tenure_tenant_set_policy(tenure_tenant* tenant, tenure_policy 
 }
 
 TENURE_EXPORT tenure_policy tenure_tenant_policy(tenure_tenant* tenant) {
+  static_cast<void>(refusal_of(tenant));
   return static_cast<tenure_policy>(tenant_of(tenant).policy.load(std::memory_order_relaxed));
 }
 
@@ -207,6 +215,7 @@ TENURE_EXPORT int tenure_dead_for_each(int (*visit)(const tenure_dead*, void*), 
     dead.id = context.origin_id;
     dead.payer = handle_of(*context.payer);
     dead.bytes = context.bytes;
+    const LentHandle lent(*context.payer);
     result = call_visit(as_visit(visit), &dead, argument);
   });
   after_control_operation();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "accounting/charge.h"
+#include "accounting/departed_tenants.h"
 #include "accounting/reclaim.h"
 #include "accounting/reclaim_state.h"
 #include "accounting/tenant_ids.h"
@@ -65,7 +66,8 @@ protected:
   // Without the table by id (and that of reclaim's states), whose directory keeps the length of the most ids in use at once, those
   // that waited for a grace period included.
   static size_t metadata() {
-    return meta_arena.in_use() - tenants_by_id.bytes() - reclaim_states_bytes();
+    return meta_arena.in_use() - tenants_by_id.bytes() - reclaim_states_bytes() -
+           departed_tenants_bytes();
   }
 
   // Creates a tenant that TearDown takes away.

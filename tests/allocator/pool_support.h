@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "accounting/departed_tenants.h"
 #include "accounting/reclaim_state.h"
 #include "accounting/tenant_ids.h"
 #include "accounting/tenant_tree.h"
@@ -77,7 +78,8 @@ protected:
 
   // What tables of ids and caches keep as their longest length is not in it.
   static size_t metadata() {
-    size_t bytes = meta_arena.in_use() - tenants_by_id.bytes() - reclaim_states_bytes();
+    size_t bytes = meta_arena.in_use() - tenants_by_id.bytes() - reclaim_states_bytes() -
+                   departed_tenants_bytes();
     for_each_family([&bytes](CacheFamily& family) { bytes -= family.children.bytes(); });
     return bytes;
   }
