@@ -146,16 +146,16 @@ void end_outside_of_two_scopes() {
   require_charged_to("/parent");
 }
 
-// Longer than departed tenants are kept.
+// Longer than departed tenants are kept: its memory is another's, who is below or has been below another tenant.
 void end_inside_long_ago() {
   static_cast<void>(tenure_enter(create("a", create("parent"))));
   end(tenure_current());
+  tenure_tenant* const other = create("other");
   for (int i = 0; i < 5000; ++i) {
-    end(create("comer" + std::to_string(i)));
+    end(create("comer", other));
     if (i % 100 == 0) tenure_reap();
   }
-  std::vector<tenure_tenant*> strangers;
-  for (int i = 0; i < 3000; ++i) strangers.push_back(create("stranger" + std::to_string(i)));
+  for (int i = 0; i < 3000; ++i) create("stranger" + std::to_string(i), other);
   require_charged_to("/");
 }
 
