@@ -12,12 +12,16 @@ namespace {
 // release: who frees a tenant has what who kept it has written.
 constinit std::atomic<uint64_t> departures{0};
 constinit std::atomic<Tenant*> kept[kKeptTenants]{};
+constinit std::atomic<size_t> bytes{0};  // Statistics only: relaxed.
 
 }  // namespace
 
 Tenant* keep_departed(Tenant& tenant) {
+  bytes.fetch_add(tenant.metadata_bytes(), std::memory_order_relaxed);
   const uint64_t at = departures.fetch_add(1, std::memory_order_relaxed);
-  return kept[at % kKeptTenants].exchange(&tenant, std::memory_order_acq_rel);
+  Tenant* const longest = kept[at % kKeptTenants].exchange(&tenant, std::memory_order_acq_rel);
+  if (longest) bytes.fetch_sub(longest->metadata_bytes(), std::memory_order_relaxed);
+  return longest;
 }
 
 uint32_t scope_generation() {
@@ -25,13 +29,6 @@ uint32_t scope_generation() {
          (1u << (32 - kPlaceBits));
 }
 
-size_t departed_tenants_bytes() {
-  size_t bytes = 0;
-  for (const auto& slot : kept) {
-    const Tenant* const tenant = slot.load(std::memory_order_acquire);
-    if (tenant) bytes += tenant->metadata_bytes();
-  }
-  return bytes;
-}
+size_t departed_tenants_bytes() { return bytes.load(std::memory_order_relaxed); }
 
 }  // namespace tenure

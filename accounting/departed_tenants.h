@@ -22,7 +22,7 @@ Tenant* keep_departed(Tenant& tenant);
 // for sixteen times kKeptTenants departures.
 uint32_t scope_generation();
 
-// Metadata of those that are kept.
+// Metadata of those that are kept: which is free as far as statistics go.
 size_t departed_tenants_bytes();
 
 }  // namespace tenure
