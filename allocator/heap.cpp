@@ -213,7 +213,7 @@ void* allocate_from(Cache& cache) {
 static TENURE_NOINLINE void* allocate_slower(size_t size) {
   if (size > kLargestSmall) return allocate_beyond_slabs(size, 1, Fill::kAny);
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-  return mark_allocated(allocate_current(class_of(size)));
+  return hand_out(allocate_current(class_of(size)));
 }
 
 void* allocate_slow(size_t size) {
@@ -269,7 +269,7 @@ void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
 
 void* allocate_from_family(Tenant& tenant, CacheFamily& family) {
   Cache* used;
-  return mark_allocated(allocate_small(tenant, family, &used));
+  return hand_out(allocate_small(tenant, family, &used));
 }
 
 // Where the object starts that a cache with a constructor gave out from its middle.
