@@ -97,7 +97,8 @@ struct Remains {
 
   void release(Cache& cache) const {
     arena.page_map.set(granule, granules, 0, 0);
-    release_run(granule, granules, cache.isolated);
+    // At the hardened level of the links of its free objects.
+    release_run(granule, granules, cache.isolated || arena.hardened);
     if (context) uncharge(*context, granules * kGranuleSize);
     if (tags) meta_arena.release(tags, tag_bytes(cache));
     // Release: who sees that none is left, and takes the descriptors, comes after all who had objects of them.

@@ -1,6 +1,7 @@
 // The hardened level gives cleared memory: neither what was in an object when it was freed nor a word of the free lists.
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vector>
@@ -48,6 +49,21 @@ constexpr size_t kSizes[] = {1, 16, 24, 32, 64, 200, 1000, 5000};
 
 TEST_F(HardenedTest, MallocGivesClearedMemory) {
   for (const size_t size : kSizes) expect_clear(size, [](size_t bytes) { return malloc(bytes); });
+}
+
+// A large object may lie where slabs were.
+TEST_F(HardenedTest, LargeObjectsAreClearedToo) {
+  for (const size_t size : {size_t{40000}, size_t{300000}, size_t{3} << 20}) {
+    std::vector<void*> small(20000), large;
+    for (void*& object : small) object = memset(malloc(200), 0xff, 200);
+    for (void* object : small) free(object);
+    malloc_trim(0);
+    for (size_t bytes = 0; bytes < size_t{8} << 20; bytes += size) {
+      large.push_back(malloc(size));
+      EXPECT_TRUE(is_clear(large.back(), size)) << size;
+    }
+    for (void* object : large) free(object);
+  }
 }
 
 TEST_F(HardenedTest, SoItDoesInTenants) {
