@@ -17,10 +17,13 @@ namespace tenure {
 
 constexpr uint32_t kPoolFrontOffset = 4096;
 
-// What a tag says: 0, free; else the context that holds the object's charge.
+// What a tag says: 0, never used; else the context that holds the object's charge, or with kFreedTag held it last, which is for
+// messages only: it may have become another's.
 using OwnerTag = uint32_t;
+constexpr OwnerTag kFreedTag = 1u << 31;
 // Contexts lie in the metadata arena, 64 bytes apart or more; the root's own does not.
-constexpr OwnerTag kRootTag = UINT32_MAX;
+constexpr OwnerTag kRootTag = kFreedTag - 1;
+inline bool is_owned(OwnerTag tag) { return static_cast<int32_t>(tag) > 0; }
 inline OwnerTag tag_of_tenants(const AccountingContext& context) {
   const uint64_t offset = reinterpret_cast<uint64_t>(&context) - meta_arena.base();
   return static_cast<OwnerTag>(offset / kCacheLine + 1);
@@ -39,6 +42,8 @@ TENURE_NOINLINE void* allocate_charged(Cache& pool, OwnerTag tag);
 TENURE_NOINLINE void free_pooled(const RunDescriptor& slab, uint32_t index, void* object);
 // The same, cleared already, where the stock does not take what it has cost.
 TENURE_NOINLINE void free_cleared(Cache& pool, OwnerTag tag, void* object);
+// Whom a message about a pooled object names, also a free one; nullptr: not known.
+const Tenant* payer_to_name(const RunDescriptor& slab, uint32_t index);
 // The context that is charged for an object of any kind; nullptr: the root's own.
 AccountingContext* payer_of(const RunDescriptor& run, const void* object);
 // Bytes charged through the tags of a slab. Quiescent.

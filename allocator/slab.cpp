@@ -5,6 +5,7 @@
 #include "allocator/arena.h"
 #include "allocator/charge_stock.h"
 #include "allocator/family.h"
+#include "allocator/last_payer.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
 #include "base/atomic_update.h"
@@ -96,6 +97,7 @@ struct Remains {
       : granule(slab.granule), granules(slab.granules), context(slab.context), tags(slab.tags) {}
 
   void release(Cache& cache) const {
+    note_last_payer(granule, granules, context);
     arena.page_map.set(granule, granules, 0, 0);
     // At the hardened level of the links of its free objects.
     release_run(granule, granules, cache.isolated || arena.hardened);

@@ -95,7 +95,7 @@ protected:
       if (run.context) bytes[run.context] += size_t{run.granules} * kGranuleSize;
       for (uint32_t i = 0; slab && run.tags && i < run.capacity; ++i) {
         const OwnerTag tag = run.tags[i].load(std::memory_order_relaxed);
-        if (tag != 0) bytes[&context_of(tag)] += run.object_size;
+        if (is_owned(tag)) bytes[&context_of(tag)] += run.object_size;
       }
     }
     for_each_context([&bytes](const AccountingContext& context) {

@@ -244,6 +244,54 @@ struct {
      "handle used after it was closed: tenant /parent/a, tenure_enter()"},
 };
 
+// Blocks of a tenant freed twice, in all the places where they may lie by then: the message names the tenant, though the root frees.
+
+void free_twice(tenure_tenant* a, size_t size) {
+  void* const block = tenure_malloc(a, size);
+  free(block);
+  free(block);
+}
+
+// So many that the tenant gets slabs of its own.
+std::vector<void*> many(tenure_tenant* a, size_t size) {
+  std::vector<void*> blocks(3000);
+  for (void*& block : blocks) block = tenure_malloc(a, size);
+  return blocks;
+}
+
+void free_twice_pooled() { free_twice(create("a"), 100); }
+void free_twice_in_own_slab() {
+  tenure_tenant* const a = create("a");
+  const std::vector<void*> kept = many(a, 100);
+  free_twice(a, 100);
+}
+void free_twice_when_the_slab_is_gone() {
+  tenure_tenant* const a = create("a");
+  const std::vector<void*> blocks = many(a, 5000);
+  for (void* block : blocks) free(block);
+  tenure_reclaim(a, SIZE_MAX);
+  free(blocks[1500]);
+}
+void free_twice_large() { free_twice(create("a"), 100000); }
+void free_twice_huge() { free_twice(create("a"), 100 << 20); }
+void free_twice_inside_another() {
+  tenure_tenant* const a = create("a");
+  const Inside inside(create("b"));
+  free_twice(a, 100);
+}
+
+struct {
+  const char* name;
+  void (*commit)();
+} const named[] = {
+    {"free_twice_pooled", free_twice_pooled},
+    {"free_twice_in_own_slab", free_twice_in_own_slab},
+    {"free_twice_when_the_slab_is_gone", free_twice_when_the_slab_is_gone},
+    {"free_twice_large", free_twice_large},
+    {"free_twice_huge", free_twice_huge},
+    {"free_twice_inside_another", free_twice_inside_another},
+};
+
 // What the checks must not take for mistakes.
 void use_well() {
   tenure_tenant* const a = create("a");
@@ -280,6 +328,8 @@ int commit(const std::string& name) {
       misuse.commit();
       return 0;
     }
+  for (const auto& misuse : named)
+    if (name == misuse.name) misuse.commit();
   REQUIRE(name == "use_well", "no case %s", name.c_str());
   use_well();
   return 0;
@@ -299,6 +349,12 @@ int run() {
     const bool found =
         result.signalled(SIGABRT) && result.err == std::string("tenure: ") + misuse.line + "\n";
     expect(hardened ? found : result.exited(0), misuse.name, result);
+  }
+  for (const auto& misuse : named) {
+    const ChildResult result = run_self({misuse.name});
+    expect(result.signalled(SIGABRT) && result.err.find("tenure: double free: ") == 0 &&
+               result.err.find(", tenant /a") != std::string::npos,
+           misuse.name, result);
   }
   const ChildResult well = run_self({"use_well"});
   expect(well.exited(0), "use_well", well);
