@@ -173,7 +173,8 @@ void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
 void free_large(uint32_t number) {
   RunDescriptor& run = arena.descriptors.at(number);
   AccountingContext* const context = run.context;
-  note_last_payer(run.granule, 1, context);
+  if (TENURE_UNLIKELY(context != nullptr || has_last_payer(run.granule)))
+    note_last_payer(run.granule, 1, context);
   if (keep_run(run, number)) return;
   const int saved = errno;
   const size_t bytes = run.large_bytes;
