@@ -141,7 +141,7 @@ struct alignas(64) Tenant {
   alignas(8) std::atomic<uint32_t> front{0};  // Offset of the tenant's front
   // Constant. Where the tenant lies, in kPlaceBits bits, and a generation; the root's is 0.
   uint32_t number = 0;
-  TenantId tenant_id{kRootTenant};            // Constant; the root's is 0.
+  TenantId tenant_id{kRootTenant};                       // Constant; the root's is 0.
   std::atomic<TenantState> state{TenantState::kOnline};  // Written under tenants_mutex.
   std::atomic<Policy> policy{Policy::kFailLarge};        // Setting: relaxed.
   uint8_t depth = 0;                                     // Constant; the root's is 0.

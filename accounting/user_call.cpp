@@ -22,16 +22,14 @@ struct CallAsRoot {
 size_t call_count(const Shrinker& shrinker, Tenant& tenant) {
   const CallAsRoot call(tenant);
   size_t count = 0;
-  const bool returned =
-      returns([&] { count = shrinker.count(&tenant, shrinker.argument); });
+  const bool returned = returns([&] { count = shrinker.count(&tenant, shrinker.argument); });
   return returned ? count : 0;
 }
 
 size_t call_scan(const Shrinker& shrinker, Tenant& tenant, size_t most) {
   const CallAsRoot call(tenant);
   size_t freed = 0;
-  const bool returned =
-      returns([&] { freed = shrinker.scan(&tenant, most, shrinker.argument); });
+  const bool returned = returns([&] { freed = shrinker.scan(&tenant, most, shrinker.argument); });
   if (!returned) return 0;
   return freed < most ? freed : most;  // Not believed beyond what was asked for.
 }

@@ -146,8 +146,8 @@ void collect_statistics(HeapStatistics& statistics) {
   const uint64_t chunks = pages.chunk_bytes / kChunkSize;
   statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
                           arena.descriptors.end() * sizeof(RunDescriptor) +
-                          front_space.written_bytes() + meta_arena.in_use() - departed_tenants_bytes() + sizeof root_caches +
-                          sizeof pool_caches;
+                          front_space.written_bytes() + meta_arena.in_use() -
+                          departed_tenants_bytes() + sizeof root_caches + sizeof pool_caches;
   if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
 

@@ -17,7 +17,9 @@ uint32_t this_thread() {
   const auto page = reinterpret_cast<uint64_t>(&current_scope) >> 12;
   return (static_cast<uint32_t>(page) << kDepthBits) & ~kMarked;
 }
-uint32_t depth_of(CurrentScope scope) { return scope.front & kMarked ? scope.front & kDepthMask : 0; }
+uint32_t depth_of(CurrentScope scope) {
+  return scope.front & kMarked ? scope.front & kDepthMask : 0;
+}
 CurrentScope marked(uint32_t depth, uint32_t tenant) {
   return {kMarked | this_thread() | (depth & kDepthMask), tenant};
 }

@@ -202,6 +202,7 @@ TENURE_EXPORT void tenure_tenant_reset_peak(tenure_tenant* tenant) {
 }
 
 TENURE_EXPORT size_t tenure_reclaim(tenure_tenant* tenant, size_t bytes) {
+  if (tenant == nullptr) tenant = tenure_root();
   return refusal_of(tenant) == 0 ? reclaim_bytes(tenant_of(tenant), bytes) : 0;
 }
 

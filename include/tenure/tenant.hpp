@@ -111,8 +111,7 @@ public:
   // Throws std::system_error: EINVAL, EEXIST, ENODEV, EMLINK, ENOSPC, ENOMEM,
   // ENOTSUP as tenure_tenant_create(); EINVAL, too, for a name with a 0 in it or a parent that is
   // no tenant.
-  static Tenant create(const std::string& name, unsigned flags = 0,
-                       const Tenant& parent = root()) {
+  static Tenant create(const std::string& name, unsigned flags = 0, const Tenant& parent = root()) {
     struct tenure_tenant* handle = nullptr;
     // C would see what comes before a 0, and the root for NULL.
     const bool valid = name.find('\0') == std::string::npos && parent.handle_ != nullptr;

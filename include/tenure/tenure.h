@@ -218,7 +218,7 @@ TENURE_API int tenure_tenant_set_handler(struct tenure_tenant* tenant, enum tenu
  * many handlers ran. Not in a signal handler. */
 TENURE_API int tenure_checkpoint(void);
 
-/* Gives back `bytes` of what the tenant and those below it cache or, by shrinkers, can drop, as far as there is as much. It may
+/* Gives back `bytes` of what the tenant (NULL: the root) and those below it cache or, by shrinkers, can drop, as far as there is as much. It may
  * be more: slabs go as a whole, and caches and shrinkers work in batches. Returns the bytes uncharged. Not in a signal
  * handler. */
 TENURE_API size_t tenure_reclaim(struct tenure_tenant* tenant, size_t bytes);

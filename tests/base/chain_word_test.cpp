@@ -138,7 +138,7 @@ TEST(ChainKey, MasksDependOnEveryBitOfTheKey) {
   chain_key = kKey;
   const uint64_t mask = chain_mask(&object);
   for (int bit = 1; bit < 64; ++bit) {
-    chain_key = kKey ^ uint64_t{1} << bit;
+    chain_key = kKey ^ uint64_t { 1 } << bit;
     const int changed = std::popcount(chain_mask(&object) ^ mask);
     EXPECT_GT(changed, 10) << bit;
     EXPECT_LT(changed, 54) << bit;

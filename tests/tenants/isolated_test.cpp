@@ -80,8 +80,7 @@ TEST_F(IsolatedTest, NobodyReadsWhatItWrote) {
     if (way == kFreedThenOffline) secret.offline();
     if (way == kOfflineThenFreed || way == kFreedThenOffline) tenure_reap();
     for (tenure_tenant* reader :
-         {static_cast<tenure_tenant*>(other), static_cast<tenure_tenant*>(alike),
-          tenure_root()})
+         {static_cast<tenure_tenant*>(other), static_cast<tenure_tenant*>(alike), tenure_root()})
       EXPECT_EQ(secrets_in_reach(reader), 0u)
           << "way " << way << ", " << tenure_tenant_name(reader);
     malloc_trim(0);
@@ -91,7 +90,8 @@ TEST_F(IsolatedTest, NobodyReadsWhatItWrote) {
 
 // What it holds while others come and go.
 TEST_F(IsolatedTest, SharesNoPageWithOthers) {
-  Tenant secret("secret", tenure_root(), TENURE_ISOLATED), alike("alike", tenure_root(), TENURE_ISOLATED);
+  Tenant secret("secret", tenure_root(), TENURE_ISOLATED),
+      alike("alike", tenure_root(), TENURE_ISOLATED);
   Tenant other("other"), child("child", secret);
   tenure_tenant* const tenants[] = {secret, alike, other, child, tenure_root()};
   struct Piece {

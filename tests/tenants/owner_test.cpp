@@ -206,9 +206,9 @@ TEST_F(OwnerTest, Transfer) {
     void* block = tenure_malloc(acme, size);
     fill_pattern(block, size, size);
     for (tenure_tenant* to :
-         {static_cast<tenure_tenant*>(other), static_cast<tenure_tenant*>(below),
-          tenure_root(), static_cast<tenure_tenant*>(acme),
-          static_cast<tenure_tenant*>(acme), static_cast<tenure_tenant*>(below)}) {
+         {static_cast<tenure_tenant*>(other), static_cast<tenure_tenant*>(below), tenure_root(),
+          static_cast<tenure_tenant*>(acme), static_cast<tenure_tenant*>(acme),
+          static_cast<tenure_tenant*>(below)}) {
       block = tenure_transfer(to, block);
       ASSERT_NE(block, nullptr) << size;
       EXPECT_EQ(owner_id(block), tenure_tenant_id(to)) << size;

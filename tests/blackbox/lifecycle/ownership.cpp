@@ -27,7 +27,8 @@ int look(const char* path, int flags, bool expected) {
   REQUIRE(library != nullptr, "%s", dlerror());
   auto* active = find<int()>(library, "tenure_active");
   auto* root = find<Handle*()>(library, "tenure_root");
-  auto* create = find<int(Handle*, const char*, unsigned, Handle**)>(library, "tenure_tenant_create");
+  auto* create =
+      find<int(Handle*, const char*, unsigned, Handle**)>(library, "tenure_tenant_create");
   auto* set_limit = find<int(Handle*, int, size_t)>(library, "tenure_tenant_set_limit");
   auto* allocate_for = find<void*(Handle*, size_t)>(library, "tenure_malloc");
   constexpr int kMax = 3;

@@ -32,7 +32,8 @@ void require_charged_to(const std::string& path) {
       blocks.push_back(malloc(size));
       REQUIRE(blocks.back() != nullptr, "refused");
       tenure_tenant* const owner = tenure_owner(blocks.back());
-      REQUIRE(path_of(owner) == path, "%s is charged, not %s", path_of(owner).c_str(), path.c_str());
+      REQUIRE(path_of(owner) == path, "%s is charged, not %s", path_of(owner).c_str(),
+              path.c_str());
       tenure_tenant_close(owner);
     }
   }
@@ -217,7 +218,8 @@ struct {
   void (*commit)();
   const char* line;  // At the hardened level.
 } const cases[] = {
-    {"leave_out_of_order", leave_out_of_order, "scope left out of order: tenant /b, tenure_leave()"},
+    {"leave_out_of_order", leave_out_of_order,
+     "scope left out of order: tenant /b, tenure_leave()"},
     {"leave_twice", leave_twice, "scope left out of order: tenant /a, tenure_leave()"},
     {"leave_on_another_thread", leave_on_another_thread,
      "scope of another thread: tenant /a, tenure_leave()"},
@@ -237,7 +239,8 @@ struct {
     {"close_twice_after_the_end", close_twice_after_the_end,
      "handle closed twice: tenant /a, tenure_tenant_close()"},
     {"release_twice", release_twice, "handle closed twice: tenant /a, tenure_release()"},
-    {"use_after_close", use_after_close, "handle used after it was closed: tenant /a, tenure_malloc()"},
+    {"use_after_close", use_after_close,
+     "handle used after it was closed: tenant /a, tenure_malloc()"},
     {"allocate_after_the_end", allocate_after_the_end,
      "handle used after it was closed: tenant /parent/a, tenure_malloc()"},
     {"enter_after_the_end", enter_after_the_end,

@@ -36,7 +36,8 @@ inline size_t settled_usage(tenure_tenant* tenant) {
 class Tenant {
 public:
   Tenant() = default;
-  explicit Tenant(const std::string& name, tenure_tenant* parent = tenure_root(), unsigned flags = 0) {
+  explicit Tenant(const std::string& name, tenure_tenant* parent = tenure_root(),
+                  unsigned flags = 0) {
     const int error = tenure_tenant_create(parent, name.c_str(), flags, &handle_);
     REQUIRE(error == 0, "creating %s: %d", name.c_str(), error);
   }
