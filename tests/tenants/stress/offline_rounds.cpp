@@ -24,7 +24,6 @@ void work(Shared& shared, uint64_t seed) {
   Random random(mix(seed));
   while (!shared.stop.load(std::memory_order_relaxed)) {
     const Borrowed tenant(shared.slot);
-    if (tenant == nullptr) continue;  // Before the first round.
     const Inside inside(tenant);
     for (int i = 0; i < 8; ++i) {
       shared.parcels.replace(random, make_parcel(random, random.one_in(20) ? 300000 : 500));

@@ -209,7 +209,7 @@ void populate(Threads& threads, Tree& tree, Service& service) {
   for (int i = 0; i < 3; ++i)
     threads.add([&](Random& random) {
       const Borrowed leaf(tree.leaves[random.below(kLeaves)]);
-      if (leaf == nullptr) return;
+      if (leaf == tenure_root()) return;
       for (int step = 0; step < 32; ++step) {
         switch (random.below(8)) {
         case 0:
