@@ -113,7 +113,8 @@ TENURE_API int tenure_tenant_offline(struct tenure_tenant* tenant, unsigned flag
 TENURE_API struct tenure_tenant* tenure_tenant_find(const char* path);
 /* Another handle on the same tenant, to be closed too. Returns `tenant`. */
 TENURE_API struct tenure_tenant* tenure_tenant_ref(struct tenure_tenant* tenant);
-/* Gives a handle up. No thread may be inside the tenant on the strength of this handle (see tenure_enter). */
+/* Gives a handle up. No thread may be inside the tenant on the strength of this handle (see tenure_enter). The hardened level reports
+ * the last one while a thread is inside, one too many, and use of the tenant after the last. */
 TENURE_API void tenure_tenant_close(struct tenure_tenant* tenant);
 
 /* 1 while the tenant is online, else 0. */
@@ -248,7 +249,8 @@ struct tenure_scope {
   uint64_t word; /* Opaque */
 };
 /* Goes inside; returns what tenure_leave() needs. One thread-local store. Nests to any depth, left strictly in reverse
- * order. No reference is taken: the caller's handle must stay open until the scope is left. */
+ * order, on the same thread, which the hardened level checks. No reference is taken: the caller's handle must stay open until the
+ * scope is left. NULL changes nothing. */
 TENURE_API struct tenure_scope tenure_enter(struct tenure_tenant* tenant);
 TENURE_API void tenure_leave(struct tenure_scope outer);
 /* The tenant this thread is inside of, tenure_root() at first. Not a new handle. */
@@ -299,8 +301,8 @@ TENURE_API int tenure_cache_alloc_bulk(struct tenure_cache* cache, size_t count,
 TENURE_API void tenure_cache_free_bulk(struct tenure_cache* cache, size_t count, void** objects);
 /* Gives free objects of all tenants back to slabs and empty slabs back. Returns the slabs given back. */
 TENURE_API size_t tenure_cache_shrink(struct tenure_cache* cache);
-/* Ends the cache, if not NULL. Nobody may use it meanwhile. 0, or -EBUSY while objects live: their number is stored in *live (if not
- * NULL), and the cache goes on. Control. */
+/* Ends the cache, if not NULL. Nobody may use it meanwhile, unless objects live: then -EBUSY, about how many is stored in *live (if not
+ * NULL), and the cache has been in use at every instant. Else 0. Control. */
 TENURE_API int tenure_cache_destroy(struct tenure_cache* cache, size_t* live);
 
 struct tenure_cache_stats {
