@@ -110,9 +110,8 @@ void Pressure::forget_threads(uint64_t now_us) {
 }
 
 // Under way only while it is counted everywhere: a fork in between loses a stall rather than keep one for ever.
-StallScope::StallScope(Tenant& tenant) : UnderWay(kKind), tenant_(tenant) {
-  tenant_.pin();
-  begin_stall(tenant, monotonic_us());
+StallScope::StallScope(Tenant& tenant) : UnderWay(kKind), tenant_(tenant.pin_nearest()) {
+  begin_stall(tenant_, monotonic_us());
   begin();
 }
 

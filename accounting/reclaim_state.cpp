@@ -45,13 +45,14 @@ void forget_fruitless(Tenant& tenant) {
 
 ReclaimState* find_reclaim_state(Tenant& tenant) {
   if (&tenant == &root_tenant) return &root_state;
+  if (&tenant == &nobody) return nullptr;
   ReclaimState* const state = states.load(index_of(tenant.id()));
   return state && state->owner == &tenant ? state : nullptr;
 }
 
 ReclaimState* make_reclaim_state(Tenant& tenant) {
   if (ReclaimState* state = find_reclaim_state(tenant)) return state;
-  if (!tenant.online()) return nullptr;
+  if (!tenant.online() || &tenant == &nobody) return nullptr;
   auto* fresh = meta_arena.create<ReclaimState>(&tenant);
   if (fresh == nullptr) return nullptr;
   ReclaimState* const found = states.publish(index_of(tenant.id()), fresh);

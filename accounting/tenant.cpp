@@ -1,23 +1,32 @@
 #include "accounting/tenant.h"
 
 #include "accounting/context_table.h"
+#include "accounting/departed_tenants.h"
 #include "accounting/protection.h"
 #include "base/check.h"
 #include "base/meta_arena.h"
 #include "rcu/rseq_ops.h"
 
 namespace tenure {
+namespace {
+
+// No path looks like it: those begin with '/'.
+constexpr const char* kNobodysName = "(none)";
+
+}  // namespace
 
 constinit Mutex tenants_mutex{LockRank::kTenants};
 constinit Tenant root_tenant(kRootFrontOffset);
+constinit Tenant nobody(kNobodysNumber, TenantId{UINT32_MAX}, kDurableTenant);
 
 const char* Tenant::name() const {
+  if (this == &nobody) return kNobodysName;
   return name_length < sizeof short_name ? short_name : long_name;
 }
 
 void Tenant::write_path(LineBuffer& line) const {
   if (parent() == nullptr) {
-    line.text("/");
+    line.text(this == &nobody ? kNobodysName : "/");
     return;
   }
   const Tenant* way[kDeepest];
@@ -37,7 +46,9 @@ size_t Tenant::copy_path(char* buffer, size_t size) const {
     if (length + 1 < size) buffer[length] = c;
     ++length;
   };
-  if (levels == 0) put('/');
+  if (levels == 0) {
+    for (const char* c = this == &nobody ? kNobodysName : "/"; *c != '\0'; ++c) put(*c);
+  }
   while (levels-- > 0) {
     put('/');
     for (const char* c = way[levels]->name(); *c != '\0'; ++c) put(*c);
@@ -52,6 +63,7 @@ void Tenant::set_context(AccountingContext* charged) {
 }
 
 bool Tenant::pin() {
+  if (parent() == nullptr) return true;
   uint32_t seen = pins.load(std::memory_order_relaxed);
   do {
     if (seen == 0) return false;
@@ -60,23 +72,33 @@ bool Tenant::pin() {
   return true;
 }
 
-// Freed without another grace period. The tree's pin goes only after one that started when no list,
+void free_tenant(Tenant& tenant) {
+  if (tenant.name_length >= sizeof tenant.short_name) {
+    meta_arena.release(tenant.long_name, tenant.name_length + size_t{1});
+  }
+  meta_arena.destroy(&tenant);
+}
+
+size_t Tenant::metadata_bytes() const {
+  const size_t name_bytes = name_length < sizeof short_name ? 0 : name_length + size_t{1};
+  return sizeof(Tenant) + MetaArena::block_bytes(name_bytes);
+}
+
+// Without another grace period. The tree's pin goes only after one that started when no list,
 // table or context led here any more, so by now only pins do; and this was the last.
 void Tenant::unpin() {
   Tenant* tenant = this;
-  while (tenant != nullptr) {
+  while (tenant->parent() != nullptr) {
     // Release: this pin's use comes before; acquire: all pins' use comes before the freeing.
     const uint32_t before = tenant->pins.fetch_sub(1, std::memory_order_acq_rel);
     if (before == 0) fatal("accounting: tenant unpinned more often than pinned");
     if (before != 1) return;
     Tenant* above = tenant->parent();
     if (Notifier* listening = tenant->notifier.load(std::memory_order_relaxed)) {
+      tenant->notifier.store(nullptr, std::memory_order_relaxed);
       meta_arena.destroy(listening);
     }
-    if (tenant->name_length >= sizeof tenant->short_name) {
-      meta_arena.release(tenant->long_name, tenant->name_length + size_t{1});
-    }
-    meta_arena.destroy(tenant);
+    if (Tenant* const longest = keep_departed(*tenant)) free_tenant(*longest);
     tenant = above;  // The child's pin on its parent.
   }
 }

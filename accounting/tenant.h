@@ -7,10 +7,10 @@
 //   - one pin is the tree's, from creation until it is gone;
 //   - one is the creator's, and each of find_tenant()'s and pin()'s callers': a handle is good
 //     until unpinned, also after offline; a thread inside the tenant relies on such a handle;
-//   - one for each child that has not been freed, so that every ancestor of a valid tenant is
-//     valid.
+//   - one for each child that has pins, so that every ancestor of a valid tenant is valid.
+// Without pins it is kept for a while, for those who use it nevertheless (departed_tenants.h).
 // Unpinned pointers (from lists, tables, contexts) are good in a read section. At rest a tenant
-// costs 256 bytes, its context 64, a name of more than 23 bytes 64.
+// costs 256 bytes, its context 64, a name of more than 15 bytes 64.
 #pragma once
 
 #include <atomic>
@@ -36,6 +36,10 @@ constexpr size_t kLongestName = 63;
 constexpr uint32_t kDurableTenant = 1;   // Threads created inside start inside.
 constexpr uint32_t kIsolatedTenant = 2;  // Its memory is cleared before others get it.
 
+// Tenant::number.
+constexpr unsigned kPlaceBits = 28;
+constexpr uint32_t kPlaceMask = (1u << kPlaceBits) - 1;
+
 // The one lock of control operations: creation, offline, lists, handlers. No malloc or free takes
 // it. docs/locks.md
 extern constinit Mutex tenants_mutex;
@@ -46,6 +50,9 @@ inline void* const kApart = reinterpret_cast<void*>(uintptr_t{1});
 struct alignas(64) Tenant {
   constexpr Tenant() = default;
   constexpr explicit Tenant(uint32_t its_front) : front(its_front) {}
+  // Nobody.
+  constexpr Tenant(uint32_t its_number, TenantId its_id, uint32_t its_flags)
+      : number(its_number), tenant_id(its_id), flags(its_flags) {}
   Tenant(const Tenant&) = delete;
   Tenant& operator=(const Tenant&) = delete;
 
@@ -77,9 +84,17 @@ struct alignas(64) Tenant {
   }
 
   // Keeps the memory. False if it has no pins left (then only a read section keeps it). unpin() may
-  // free it.
+  // free it. The root and nobody stay without.
   bool pin();
   void unpin();
+  // Pins it, or if it has no pins left the nearest ancestor that has. In a read section, or with a pin.
+  Tenant& pin_nearest() {
+    Tenant* tenant = this;
+    while (!tenant->pin()) tenant = tenant->parent();
+    return *tenant;
+  }
+  // Of the structure itself.
+  size_t metadata_bytes() const;
 
   // Under tenants_mutex. nullptr: none from now on.
   void set_context(AccountingContext* charged);
@@ -118,7 +133,7 @@ struct alignas(64) Tenant {
   std::atomic<uint32_t> pins{1};             // At zero, who took it there frees the tenant.
   std::atomic<uint32_t> children{0};         // Online ones. Written under tenants_mutex.
   union {
-    char short_name[24] = {};  // Constant, ends with 0.
+    char short_name[16] = {};  // Constant, ends with 0.
     char* long_name;           // Constant, where name_length needs it.
   };
 
@@ -130,8 +145,9 @@ struct alignas(64) Tenant {
       nullptr};  // The allocator's; kApart: nothing yet, and isolated.
   // The allocator's: what a thread inside has as its scope (allocator/current.h), read as one word.
   alignas(8) std::atomic<uint32_t> front{0};  // Offset of the tenant's front
-  uint32_t number = 0;                        // Constant. Where the tenant lies; the root's is 0.
-  TenantId tenant_id{kRootTenant};            // Constant; the root's is 0.
+  // Constant. Where the tenant lies, in kPlaceBits bits, and a generation; the root's is 0.
+  uint32_t number = 0;
+  TenantId tenant_id{kRootTenant};                       // Constant; the root's is 0.
   std::atomic<TenantState> state{TenantState::kOnline};  // Written under tenants_mutex.
   std::atomic<Policy> policy{Policy::kFailLarge};        // Setting: relaxed.
   uint8_t depth = 0;                                     // Constant; the root's is 0.
@@ -139,17 +155,44 @@ struct alignas(64) Tenant {
   std::atomic<uint32_t> flags{0};                        // k...Tenant; constant after creation.
   std::atomic<uint32_t> tag{0};      // Number of `context`; 0: none. Stored after it, with release.
   std::atomic<uint64_t> caching{0};  // The allocator's: caching_tenants.h.
+  // The API's: handles that the program has not closed, each of them a pin; and, at the hardened level, scopes that it has not
+  // left.
+  std::atomic<uint32_t> handles{0};
+  std::atomic<uint32_t> inside{0};
 };
 
 static_assert(sizeof(Tenant) == 256);
 static_assert(__builtin_offsetof(Tenant, counter) == 0);
 static_assert(__builtin_offsetof(Tenant, context) / 64 == __builtin_offsetof(Tenant, flags) / 64);
 
+// Gives back the memory of one that nobody has seen, or has any more.
+void free_tenant(Tenant& tenant);
+
 inline bool is_isolated(const Tenant& tenant) {
   return tenant.flags.load(std::memory_order_relaxed) & kIsolatedTenant;
 }
 
+// A handle that a callback has while it runs, beside those that the program keeps.
+class LentHandle {
+public:
+  explicit LentHandle(Tenant& tenant) : tenant_(tenant) {
+    tenant_.handles.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~LentHandle() { tenant_.handles.fetch_sub(1, std::memory_order_relaxed); }
+  LentHandle(const LentHandle&) = delete;
+  LentHandle& operator=(const LentHandle&) = delete;
+
+private:
+  Tenant& tenant_;
+};
+
 // Exists before anything has run and for ever.
 extern constinit Tenant root_tenant;
+
+// The tenant that a failed creation leaves: no memory is ever charged to it, so every request inside fails. It has no
+// parent, no context and no id that an array is indexed by; find_cache() and hold_context() refuse it. Durable, so that a thread
+// made inside stays inside. It has a number of its own for scopes, which no place in the metadata arena has.
+constexpr uint32_t kNobodysNumber = UINT32_MAX;
+extern constinit Tenant nobody;
 
 }  // namespace tenure

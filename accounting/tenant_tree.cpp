@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include "accounting/context_table.h"
+#include "accounting/departed_tenants.h"
 #include "accounting/reclaim_state.h"
 #include "accounting/tenant_ids.h"
 #include "accounting/tenant_links.h"
@@ -49,14 +50,6 @@ void hold_back() {
   }
 }
 
-// Frees a tenant that nobody has seen.
-void discard(Tenant* tenant) {
-  if (tenant->name_length >= sizeof tenant->short_name) {
-    meta_arena.release(tenant->long_name, tenant->name_length + size_t{1});
-  }
-  meta_arena.destroy(tenant);
-}
-
 int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flags,
                   Tenant** result) {
   if (!start_tenants()) return -ENOMEM;
@@ -69,25 +62,26 @@ int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flag
   auto* tenant = meta_arena.create<Tenant>();
   if (tenant == nullptr) return -ENOMEM;
   if (!set_name(*tenant, name, length)) {
-    discard(tenant);
+    free_tenant(*tenant);
     return -ENOMEM;
   }
-  // Tenants lie in the metadata arena, 64 bytes apart or more, so 32 bits name one.
+  // Tenants lie in the metadata arena, 64 bytes apart or more, so kPlaceBits name one.
   tenant->number = static_cast<uint32_t>(
       (reinterpret_cast<uint64_t>(tenant) - meta_arena.base()) / kCacheLine + 1);
+  tenant->number |= scope_generation() << kPlaceBits;
   tenant->counter.set_parent(&parent.counter);
   tenant->flags.store(flags, std::memory_order_relaxed);
   if (flags & kIsolatedTenant) tenant->allocator_data.store(kApart, std::memory_order_relaxed);
   tenant->depth = static_cast<uint8_t>(parent.depth + 1);
   tenant->pins.store(2, std::memory_order_relaxed);  // The tree's and the caller's.
   if (!take_tenant_id(&tenant->tenant_id)) {
-    discard(tenant);
+    free_tenant(*tenant);
     return -ENOSPC;
   }
   AccountingContext* context = AccountingContext::create(tenant);
   if (context == nullptr) {
     release_tenant_id(tenant->tenant_id);
-    discard(tenant);
+    free_tenant(*tenant);
     return -ENOMEM;
   }
   tenant->contexts.add(*context);
@@ -99,7 +93,7 @@ int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flag
   if (!reserve_name() || tenants_by_id.publish(index_of(tenant->tenant_id), tenant) != tenant) {
     context_table.release(context);
     release_tenant_id(tenant->tenant_id);
-    discard(tenant);
+    free_tenant(*tenant);
     return -ENOMEM;
   }
   add_name(*tenant);

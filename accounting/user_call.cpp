@@ -11,34 +11,31 @@ namespace tenure {
 namespace {
 
 struct CallAsRoot {
+  explicit CallAsRoot(Tenant& tenant) : lent(tenant) {}
   const CancellationPause pause;
   const RootScope root;
+  const LentHandle lent;
 };
-
-// The root has no handle.
-Tenant* handle_of(Tenant& tenant) { return &tenant == &root_tenant ? nullptr : &tenant; }
 
 }  // namespace
 
 size_t call_count(const Shrinker& shrinker, Tenant& tenant) {
-  const CallAsRoot call;
+  const CallAsRoot call(tenant);
   size_t count = 0;
-  const bool returned =
-      returns([&] { count = shrinker.count(handle_of(tenant), shrinker.argument); });
+  const bool returned = returns([&] { count = shrinker.count(&tenant, shrinker.argument); });
   return returned ? count : 0;
 }
 
 size_t call_scan(const Shrinker& shrinker, Tenant& tenant, size_t most) {
-  const CallAsRoot call;
+  const CallAsRoot call(tenant);
   size_t freed = 0;
-  const bool returned =
-      returns([&] { freed = shrinker.scan(handle_of(tenant), most, shrinker.argument); });
+  const bool returned = returns([&] { freed = shrinker.scan(&tenant, most, shrinker.argument); });
   if (!returned) return 0;
   return freed < most ? freed : most;  // Not believed beyond what was asked for.
 }
 
 void call_handler(EventHandler handler, Tenant& tenant, EventKind kind, void* argument) {
-  const CallAsRoot call;
+  const CallAsRoot call(tenant);
   returns([&] { handler(tenant, kind, argument); });
 }
 

@@ -119,7 +119,7 @@ Tenant& pin_payer(const AccountingContext& context) {
 bool open_with(const Stock& stock, AccountingContext& context, size_t bytes) {
   grace::ReadSection section;
   const Tenant& tenant = *context.tenant();
-  if (!is_own_context(context, tenant)) return false;
+  if (&tenant == &root_tenant || !is_own_context(context, tenant)) return false;
   size_t capacity = stock_capacity(tenant, bytes);
   if (capacity == 0) capacity = least_capacity(bytes);
   const StockWord opened = StockWord::of(StockWord::units(bytes), StockWord::units(capacity));

@@ -24,8 +24,11 @@
 
 namespace tenure {
 
-// The number of the context that pays for an object; 0: none.
+// What a tag says: 0, never used; else the number of the context that holds the object's charge, or with kFreedTag held it last, which is
+// for messages only: the number may have become another's.
 using OwnerTag = uint32_t;
+constexpr OwnerTag kFreedTag = 1u << 31;
+constexpr bool is_owned(OwnerTag tag) { return static_cast<int32_t>(tag) > 0; }
 
 inline OwnerTag tag_of(const AccountingContext& context) {
   return context_table.number_of(context);

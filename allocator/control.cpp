@@ -72,7 +72,7 @@ int checkpoint() {
   const size_t handled = run_event_handlers();
   look_at_pressure(Occasion::kCheckpoint);
   // The thread's own handle keeps the tenant and its ancestors. What is charged to one that has gone stands still.
-  for (Tenant* tenant = &current_tenant().nearest_online(); tenant != &root_tenant;
+  for (Tenant* tenant = &current_tenant().nearest_online(); tenant->parent() != nullptr;
        tenant = tenant->parent()) {
     const uint64_t high = tenant->counter.high();
     if (tenant->counter.usage() <= high) continue;

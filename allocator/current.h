@@ -14,7 +14,11 @@ inline CurrentScope scope_of(const Tenant& tenant) {
 }
 // Of a scope that is not the root's.
 inline Tenant& tenant_inside(CurrentScope scope) {
-  return *reinterpret_cast<Tenant*>(hot.meta_base + scope.tenant * uint64_t{kCacheLine});
+  if (TENURE_UNLIKELY(scope.tenant == kNobodysNumber)) return nobody;
+  auto& tenant = *reinterpret_cast<Tenant*>(hot.meta_base +
+                                            (scope.tenant & kPlaceMask) * uint64_t{kCacheLine});
+  // A scope that outlived its tenant by far: there may be another's, or anything. What is allocated inside is the root's.
+  return TENURE_LIKELY(tenant.number == scope.tenant) ? tenant : root_tenant;
 }
 inline Tenant& tenant_of(CurrentScope scope) {
   return scope.tenant == 0 ? root_tenant : tenant_inside(scope);

@@ -159,7 +159,7 @@ Sealed seal_areas(uint32_t from, uint32_t end, const Words& words) {
 
 }  // namespace
 
-size_t drain_caches(Cache* const* caches, uint32_t count) {
+size_t drain_caches(Cache* const* caches, uint32_t count, Fences fences) {
   const Words words{caches, count};
   size_t freed = empty_own_words(words);
   if (count == 0 || draining.exchange(true, std::memory_order_acquire)) return freed;
@@ -171,7 +171,8 @@ size_t drain_caches(Cache* const* caches, uint32_t count) {
       any = is_to_close(words, i, words.at(area, i).load(std::memory_order_relaxed));
     }
     if (!any) continue;
-    if (!fences_work && !(fences_work = cpu_fence())) break;
+    if (!fences_work) fences_work = fences == Fences::kAny ? fence_for(area) : cpu_fence();
+    if (!fences_work) break;
     freed += drain_area(area, words);
   }
   draining.store(false, std::memory_order_release);
@@ -204,24 +205,6 @@ bool seal_caches(Cache* const* caches, uint32_t count) {
 }
 
 bool fence_all_cpus() { return fence_for(0, arena.cpus); }
-
-size_t empty_unused_words(Cache& cache) {
-  Cache* const one[] = {&cache};
-  const Words words{one, 1};
-  size_t freed = 0;
-  if (cache.front_slot.load(std::memory_order_relaxed) == 0) return 0;
-  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
-    for (uint32_t i = 0; i < words.size(); ++i) {
-      std::atomic<ChainWord>& word = words.at(area, i);
-      ChainWord old = word.load(std::memory_order_acquire);
-      // A drainer's stays its.
-      while (has_objects(old) && !word.compare_exchange_weak(old, kClosedWord)) {
-      }
-      freed += give_back(words, i, old);
-    }
-  }
-  return freed;
-}
 
 void repair_fronts_after_fork() {
   repair_stashes_after_fork();

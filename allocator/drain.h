@@ -30,17 +30,18 @@ class Cache;
 // Most caches in one call.
 constexpr uint32_t kDrainMost = 48;
 
+enum class Fences : uint8_t {
+  kCheap,  // Where membarrier is refused nothing is drained.
+  kAny,    // There the thread visits each CPU instead.
+};
 // Takes what the caches' words hold and gives it back to slabs. Does nothing if another thread is at it, or where the
 // fence is refused. Returns the bytes of slabs that became empty, or, of caches with a payer, of the objects. The caches have words. Lock-free.
-size_t drain_caches(Cache* const* caches, uint32_t count);
+size_t drain_caches(Cache* const* caches, uint32_t count, Fences fences = Fences::kCheap);
 // The root's.
 void drain_fronts();
 // The same, and no word takes or gives an object from now on. Under tenants_mutex. False: fences are refused, and words may be in
 // use yet.
 bool seal_caches(Cache* const* caches, uint32_t count);
-
-// Takes what the words of a cache that nobody uses hold, without a fence. Returns the bytes of slabs that became empty.
-size_t empty_unused_words(Cache& cache);
 
 // A fence for every CPU, by whichever way is to be had. False: none is.
 bool fence_all_cpus();

@@ -39,4 +39,14 @@ inline void* mark_allocated(void* object) {
   return object;
 }
 
+// The same for an object out of a free list, whose links stay behind: with what was cleared when it was freed, or never used, it is
+// clear. (Of constructed objects they lie before what the program gets.)
+inline void* hand_out(void* object) {
+  if (object && arena.hardened) {
+    auto* const links = static_cast<uint64_t*>(object);  // Of its chain, and of a depot.
+    links[0] = links[1] = 0;
+  }
+  return mark_allocated(object);
+}
+
 }  // namespace tenure

@@ -36,9 +36,17 @@ uint32_t FrontSpace::take_front() {
   if (const uint64_t recycled = fronts_.pop()) return static_cast<uint32_t>(recycled);
   uint32_t block = next_.load(std::memory_order_relaxed);
   do {
-    if (block == kBlocks) return 0;
+    if (block == kBlocks) return take_kept();
   } while (!next_.compare_exchange_weak(block, block + 1, std::memory_order_relaxed));
   return kFirstBlock + block * kBlockSize;
+}
+
+uint32_t FrontSpace::take_kept() {
+  for (std::atomic<uint32_t>& slot : kept_) {
+    if (slot.load(std::memory_order_relaxed) == 0) continue;
+    if (const uint32_t front = slot.exchange(0, std::memory_order_relaxed)) return front;
+  }
+  return 0;
 }
 
 uint32_t FrontSpace::take_pair() {
@@ -81,7 +89,9 @@ size_t FrontSpace::written_bytes() const {
 
 void FrontSpace::release_front(uint32_t offset) {
   close(offset, kBlockSize);
-  fronts_.push(offset);
+  const uint32_t at = released_.fetch_add(1, std::memory_order_relaxed);
+  const uint32_t longest = kept_[at % kKeptFronts].exchange(offset, std::memory_order_relaxed);
+  if (longest != 0) fronts_.push(longest);
 }
 
 void FrontSpace::release_pair(uint32_t offset) {

@@ -188,7 +188,8 @@ void* allocate_current(ClassId id) {
   Tenant& tenant = tenant_of(scope);
   void* const object = allocate_small(tenant, class_families[index_of(id)]);
   const uint32_t front = tenant.online() ? scope_of(tenant).front : 0;
-  if (front != scope.front) store_scope({front, scope.tenant});
+  // At the hardened level that half of the scope is the API's, as nothing reads it.
+  if (front != scope.front && !arena.hardened) store_scope({front, scope.tenant});
   return object;
 }
 
@@ -220,7 +221,7 @@ void* allocate_from(Cache& cache) {
 static void* allocate_anywhere(size_t size) {
   if (size > kLargestSmall) return allocate_beyond_slabs(size, 1, Fill::kAny);
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
-  return mark_allocated(allocate_current(class_of(size)));
+  return hand_out(allocate_current(class_of(size)));
 }
 
 // What the caller asked for, and where it is, which matters to a refusal.
@@ -322,7 +323,7 @@ void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
 }
 
 void* allocate_from_family(Tenant& tenant, CacheFamily& family) {
-  return mark_allocated(allocate_small(tenant, family));
+  return hand_out(allocate_small(tenant, family));
 }
 
 // Where the object starts that a cache with a constructor gave out from its middle.
@@ -346,9 +347,7 @@ Tenant& pin_owner(const void* object) {
   const AccountingContext* const payer = payer_of(run, object);
   if (payer == nullptr) return root_tenant;
   grace::ReadSection section;
-  Tenant* tenant = payer->tenant();
-  while (tenant != &root_tenant && !tenant->pin()) tenant = tenant->parent();
-  return *tenant;
+  return payer->tenant()->pin_nearest();
 }
 
 void* transfer(Tenant& tenant, void* object) {

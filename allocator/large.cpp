@@ -6,6 +6,7 @@
 #include "accounting/reclaim.h"
 #include "allocator/arena.h"
 #include "allocator/charge_stock.h"
+#include "allocator/last_payer.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
 #include "allocator/run_stash.h"
@@ -195,9 +196,11 @@ void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
 
 void free_large(uint32_t number) {
   RunDescriptor& run = arena.descriptors.at(number);
+  AccountingContext* const context = run.context;
+  if (TENURE_UNLIKELY(context != nullptr || has_last_payer(run.granule)))
+    note_last_payer(run.granule, 1, context);
   if (keep_run(run, number)) return;
   const int saved = errno;
-  AccountingContext* const context = run.context;
   const size_t bytes = run.large_bytes;
   release_large(number);
   if (context) unpay(*context, bytes);

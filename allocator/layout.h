@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "accounting/tenant.h"
 #include "allocator/config.h"
 #include "rcu/rseq_ops.h"
 
@@ -39,8 +40,9 @@ struct Layout {
   }
   size_t meta_at() const { return bitmaps_at() + bitmaps_bytes(); }
   size_t meta_bytes() const {
-    // Numbers of 32 bits name every 64 bytes of it (tenants, contexts), but for a few that mean something else.
-    constexpr size_t kMost = (size_t{1} << 38) - kMiB;
+    // Numbers name every 64 bytes of it: of contexts, 32 bits; of tenants kPlaceBits, as the rest of 32 tells those apart that lay in
+    // the same place. A few numbers mean something else.
+    constexpr size_t kMost = (size_t{kCacheLine} << kPlaceBits) - kMiB;
     const size_t share = (size_t{1} << arena_shift) / 64;
     return share < kMiB ? kMiB : share > kMost ? kMost : share;
   }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "allocator/arena.h"
+#include "allocator/last_payer.h"
 #include "allocator/pool.h"
 #include "base/log.h"
 
@@ -20,10 +21,29 @@ const RunDescriptor* descriptor_for(const void* pointer) {
   return number ? &arena.descriptors.at(number) : nullptr;
 }
 
-void write_payer(const RunDescriptor& run, const void* pointer, LineBuffer& line) {
+const Tenant* payer_for(const RunDescriptor* run, const void* pointer) {
+  if (run == nullptr || (run->kind != RunKind::kSlab && run->kind != RunKind::kLarge)) {
+    const Tenant* const known = last_payer(granule_of(pointer));
+    // Before the first tenant all was the root's, which has no context until then.
+    const bool alone = root_tenant.context.load(std::memory_order_relaxed) == nullptr;
+    return known == nullptr && alone ? &root_tenant : known;
+  }
+  if (run->kind == RunKind::kSlab && run->tags) {
+    const uint64_t offset =
+        reinterpret_cast<uint64_t>(pointer) - reinterpret_cast<uint64_t>(slab_base(*run));
+    const uint32_t index = object_index(*run, offset).index;
+    return index < run->capacity ? payer_to_name(*run, index) : nullptr;
+  }
+  return run->context ? run->context->tenant() : &root_tenant;
+}
+
+// The tenant that pays for the object, or paid for it before it was freed, if that is known.
+void write_payer(const RunDescriptor* run, const void* pointer, LineBuffer& line) {
   grace::ReadSection section;
-  const AccountingContext* payer = run.kind == RunKind::kNone ? nullptr : payer_of(run, pointer);
-  (payer ? *payer->tenant() : root_tenant).write_path(line);
+  const Tenant* const payer = payer_for(run, pointer);
+  if (payer == nullptr) return;
+  line.text(", tenant ");
+  payer->write_path(line);
 }
 
 }  // namespace
@@ -32,9 +52,9 @@ void report_misuse(Misuse what, const void* pointer) {
   LineBuffer line;
   line.text("tenure: ").text(kNames[static_cast<int>(what)]);
   line.text(": pointer ").hex(reinterpret_cast<uint64_t>(pointer));
-  if (const RunDescriptor* run = descriptor_for(pointer)) {
-    line.text(", tenant ");
-    write_payer(*run, pointer, line);
+  const RunDescriptor* const run = descriptor_for(pointer);
+  if (granule_of(pointer) != kNoGranule) write_payer(run, pointer, line);
+  if (run) {
     line.text(", class ");
     line.decimal(run->kind == RunKind::kSlab ? run->object_size : run->large_bytes);
   }

@@ -1,6 +1,7 @@
 #include "allocator/object_cache.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
@@ -41,14 +42,47 @@ void unlink_family(CacheFamily& family) {
   std::atomic_ref(before->next).store(family.next, std::memory_order_release);
 }
 
-uint32_t empty_lists(Cache& cache) {
+uint32_t empty_lists(Cache& cache, Fences fences) {
   uint32_t emptied = flush_depots(cache, UINT32_MAX);
   if (cache.front_slot.load(std::memory_order_relaxed) == 0) return emptied;
   Cache* const one[] = {&cache};
   const uint32_t before = cache.slabs.load(std::memory_order_relaxed);
-  drain_caches(one, 1);
+  drain_caches(one, 1, fences);
   const uint32_t after = cache.slabs.load(std::memory_order_relaxed);
   return emptied + (before > after ? before - after : 0);
+}
+
+// The lists of all tenants. Returns the slabs given back.
+size_t empty_family(CacheFamily& family, Fences fences) {
+  grace::ReadSection section;
+  size_t emptied = empty_lists(*family.root, fences) + empty_lists(*family.pool, fences);
+  family.children.for_each([&](uint32_t, Cache* cache) {
+    emptied += empty_lists(*cache, fences);
+    return true;
+  });
+  return emptied;
+}
+
+// Gives all free objects back to slabs, whoever uses the cache meanwhile. What is left in slabs then are live objects, unless
+// another thread was draining lists all the while.
+FamilyStatistics settle(CacheFamily& family) {
+  constexpr int kRounds = 100;
+  FamilyStatistics left;
+  for (int round = 0; round < kRounds; ++round) {
+    if (round != 0) sched_yield();
+    empty_family(family, Fences::kAny);
+    reap_tenants();
+    collect_family_statistics(family, left);
+    if (left.slabs == 0) break;
+    {
+      // Dead children are their tenants' heaps': what allocations under way at the offline left in their lists goes to the slabs.
+      MutexGuard guard(tenants_mutex);
+      reap_heaps(SIZE_MAX);
+    }
+    collect_family_statistics(family, left);
+    if (left.slabs == 0 || left.live != 0) break;
+  }
+  return left;
 }
 
 // What nobody reaches any more: no slab, no list, no array leads to it.
@@ -108,43 +142,23 @@ int create_object_cache(const char* name, size_t size, size_t alignment, void (*
   return 0;
 }
 
-// Why no object can come to life while the cache goes: `dying` is set under tenants_mutex, then a grace period passes. Who creates a
-// child looks at `dying` in a read section, so after the grace period none is created; who allocates or frees meanwhile breaks the
-// contract ("nobody may use it meanwhile"), but finds memory of the right kind: nothing is freed before the lists were emptied and
-// every slab was seen to be gone, and then only after another grace period. The flag could be set right after somebody has
-// looked: that is what the grace period is for.
+// Two looks, as the cache must be in use at every instant where the answer is -EBUSY. The first takes nothing away from those who
+// use the cache: as long as one object lives, its slab is found, and that is the answer. Only where there is no slab the cache
+// begins to die, which by the contract ("nobody may use it meanwhile") nobody is there to notice.
+//
+// Why no object can come to life from then on: `dying` is set under tenants_mutex, then a grace period passes. Who creates a
+// child looks at `dying` in a read section, so after the grace period none is created. Who breaks the contract finds memory
+// of the right kind: nothing is freed before every slab was seen to be gone once more, and then only after another grace period.
 int destroy_object_cache(CacheFamily& family, size_t* live) {
-  set_dying(family, true);
-  grace::synchronize();
-  {
-    grace::ReadSection section;
-    for (Cache* cache : {family.root, family.pool}) {
-      flush_depots(*cache, UINT32_MAX);
-      empty_unused_words(*cache);
-    }
-    family.children.for_each([](uint32_t, Cache* cache) {
-      flush_depots(*cache, UINT32_MAX);
-      empty_unused_words(*cache);
-      return true;
-    });
+  FamilyStatistics left = settle(family);
+  if (left.slabs == 0) {
+    set_dying(family, true);
+    grace::synchronize();
+    collect_family_statistics(family, left);
+    if (left.slabs != 0) set_dying(family, false);
   }
-  reap_tenants();
-  FamilyStatistics statistics;
-  collect_family_statistics(family, statistics);
-  if (statistics.slabs != 0) {
-    // Dead children are their tenants' heaps': what allocations under way at the offline left in their lists goes to the slabs.
-    {
-      MutexGuard guard(tenants_mutex);
-      reap_heaps(SIZE_MAX);
-    }
-    collect_family_statistics(family, statistics);
-  }
-  if (statistics.slabs != 0) {
-    if (live) *live = statistics.live;
-    set_dying(family, false);
-    return -EBUSY;
-  }
-  if (live) *live = 0;
+  if (live) *live = left.live;
+  if (left.slabs != 0) return -EBUSY;
   Cache* children;
   {
     MutexGuard guard(tenants_mutex);
@@ -178,14 +192,6 @@ void free_object(CacheFamily& family, void* object) {
   deallocate(start);
 }
 
-size_t shrink_object_cache(CacheFamily& family) {
-  grace::ReadSection section;
-  size_t emptied = empty_lists(*family.root) + empty_lists(*family.pool);
-  family.children.for_each([&emptied](uint32_t, Cache* cache) {
-    emptied += empty_lists(*cache);
-    return true;
-  });
-  return emptied;
-}
+size_t shrink_object_cache(CacheFamily& family) { return empty_family(family, Fences::kCheap); }
 
 }  // namespace tenure

@@ -1,5 +1,6 @@
 #include "allocator/pool.h"
 
+#include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
 #include "allocator/pool_path.h"
 
@@ -45,14 +46,28 @@ AccountingContext* payer_of(const RunDescriptor& run, const void* object) {
   const uint64_t offset =
       reinterpret_cast<uint64_t>(object) - reinterpret_cast<uint64_t>(slab_base(run));
   const OwnerTag tag = run.tags[object_index(run, offset).index].load(std::memory_order_relaxed);
-  return tag == 0 ? nullptr : &context_of(tag);
+  return is_owned(tag) ? &context_of(tag) : nullptr;
+}
+
+const Tenant* payer_to_name(const RunDescriptor& slab, uint32_t index) {
+  const OwnerTag tag = slab.tags[index].load(std::memory_order_relaxed);
+  if (tag == 0) return nullptr;
+  const AccountingContext& context = context_of(tag & ~kFreedTag);
+  if (is_owned(tag)) return context.tenant();
+  // The context of a free object may be gone, and its memory another's: it is only compared with those that are there.
+  const Tenant* payer = nullptr;
+  for_each_in_subtree(root_tenant, [&](const Tenant& tenant) {
+    if (tenant.context.load(std::memory_order_acquire) == &context) payer = &tenant;
+    return payer == nullptr;
+  });
+  return payer;
 }
 
 size_t tagged_bytes(const RunDescriptor& slab) {
   if (!slab.pooled()) return 0;
   size_t tagged = 0;
   for (uint32_t i = 0; i < slab.capacity; ++i) {
-    tagged += slab.tags[i].load(std::memory_order_relaxed) != 0;
+    tagged += is_owned(slab.tags[i].load(std::memory_order_relaxed));
   }
   return tagged * slab.object_size;
 }

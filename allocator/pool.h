@@ -24,6 +24,8 @@ TENURE_NOINLINE void* allocate_unlisted(Tenant& tenant, CacheFamily& family, Own
 TENURE_NOINLINE void free_pooled(const RunDescriptor& slab, uint32_t index, void* object);
 // The same, whose tag is cleared already, where the stock does not take what it has cost.
 TENURE_NOINLINE void free_untagged(Cache& pool, OwnerTag tag, void* object);
+// Whom a message about a pooled object names, also a free one; nullptr: not known.
+const Tenant* payer_to_name(const RunDescriptor& slab, uint32_t index);
 // The context that is charged for an object of any kind; nullptr: the root's own.
 AccountingContext* payer_of(const RunDescriptor& run, const void* object);
 // Bytes charged through the tags of a slab. Quiescent.

@@ -58,13 +58,13 @@ TENURE_INLINE void* take_pooled(Tenant& tenant, uint64_t slot, Argument argument
   return own_pooled(object, tag);
 }
 
-// The object's tag, which is cleared. Reports a double free.
+// The object's tag, which is marked as freed. Reports a double free.
 TENURE_INLINE OwnerTag take_tag(const RunDescriptor& slab, uint32_t index, const void* object) {
   std::atomic<OwnerTag>& tagged = slab.tags[index];
   // Two plain steps: of two frees at the same instant both may pass, as they may in the lists.
   const OwnerTag tag = tagged.load(std::memory_order_relaxed);
-  if (TENURE_UNLIKELY(tag == 0)) report_misuse(Misuse::kDoubleFree, object);
-  tagged.store(0, std::memory_order_relaxed);
+  if (TENURE_UNLIKELY(!is_owned(tag))) report_misuse(Misuse::kDoubleFree, object);
+  tagged.store(tag | kFreedTag, std::memory_order_relaxed);
   return tag;
 }
 

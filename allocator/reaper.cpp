@@ -64,7 +64,8 @@ void destroy_cache(Cache& cache) {
 // The heap's end, a grace period after its last cache's: the front is not used any more.
 void destroy_heap(TenantHeap& heap) {
   Tenant& tenant = *heap.tenant;
-  if (const uint32_t front = tenant.front.load(std::memory_order_relaxed)) {
+  // Who enters the tenant from now on, by mistake, gets no front.
+  if (const uint32_t front = tenant.front.exchange(0, std::memory_order_relaxed)) {
     front_space.release_front(front);
   }
   meta_arena.destroy(&heap);

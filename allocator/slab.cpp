@@ -5,6 +5,7 @@
 #include "allocator/arena.h"
 #include "allocator/charge_stock.h"
 #include "allocator/family.h"
+#include "allocator/last_payer.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
 #include "base/atomic_update.h"
@@ -104,8 +105,10 @@ struct Remains {
 
   void release(Cache& cache, uint32_t carved) const {
     cache.carved.fetch_sub(carved, std::memory_order_relaxed);
+    note_last_payer(granule, granules, context);
     arena.page_map.set(granule, granules, 0, 0);
-    release_run(granule, granules, cache.isolated);
+    // At the hardened level of the links of its free objects.
+    release_run(granule, granules, cache.isolated || arena.hardened);
     if (context) uncharge(*context, granules * kGranuleSize);
     if (tags) tag_arena.release(tags, tag_bytes(cache));
     // Release: who sees that none is left, and takes the descriptors, comes after all who had objects of them.

@@ -1,5 +1,6 @@
 #include "allocator/statistics.h"
 
+#include "accounting/departed_tenants.h"
 #include "allocator/bootstrap.h"
 #include "allocator/charge_stock.h"
 #include "allocator/depots.h"
@@ -132,7 +133,8 @@ void collect_statistics(HeapStatistics& statistics) {
   statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
                           arena.descriptors.end() * sizeof(RunDescriptor) +
                           front_space.written_bytes() + meta_arena.in_use() +
-                          context_table.in_use() + sizeof root_caches + sizeof pool_caches;
+                          context_table.in_use() - departed_tenants_bytes() + sizeof root_caches +
+                          sizeof pool_caches;
   if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
 

@@ -4,18 +4,37 @@
 #include <errno.h>
 
 #include "accounting/tenant.h"
+#include "allocator/arena.h"
 #include "allocator/family.h"
 #include "tenure/tenure.h"
 
 namespace tenure {
 
+// Reports a handle that no thread may use: all of the tenant's were closed, and no scope, nor a callback's, keeps it.
+void check_handle(struct ::tenure_tenant* handle, const char* call);
+
+// NULL is no tenant, and charges nobody: what a program takes for a tenant without having one must not be the root.
+// docs/decisions/014-no-open-door.md
 inline Tenant& tenant_of(struct ::tenure_tenant* handle) {
-  return handle ? *reinterpret_cast<Tenant*>(handle) : root_tenant;
+  return handle ? *reinterpret_cast<Tenant*>(handle) : nobody;
 }
-// The root has no handle to be closed: NULL stands for it.
 inline struct ::tenure_tenant* handle_of(Tenant& tenant) {
-  return &tenant == &root_tenant ? nullptr : reinterpret_cast<struct ::tenure_tenant*>(&tenant);
+  return reinterpret_cast<struct ::tenure_tenant*>(&tenant);
 }
+// 0, or what functions return that a handle was given which stands for no tenant. At the hardened level, one that may not be
+// used any more ends the process, with a line that names the function.
+inline int refusal_of(struct ::tenure_tenant* handle, const char* call = __builtin_FUNCTION()) {
+  if (handle == nullptr) return -EINVAL;
+  if (&tenant_of(handle) == &nobody) return -ENODEV;
+  if (arena.hardened) check_handle(handle, call);
+  return 0;
+}
+
+// The pin is the new handle's.
+struct ::tenure_tenant* give_handle(Tenant& pinned);
+// Gives a handle up, with its pin. One too many changes nothing, and is reported at the hardened level: so is the last one while
+// a thread is inside.
+void close_handle(Tenant& tenant, const char* call);
 inline CacheFamily& family_of(struct ::tenure_cache* cache) {
   return *reinterpret_cast<CacheFamily*>(cache);
 }

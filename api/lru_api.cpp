@@ -51,11 +51,12 @@ TENURE_EXPORT int tenure_lru_destroy(tenure_lru* lru) {
 }
 
 TENURE_EXPORT int tenure_lru_add(tenure_lru* lru, tenure_lru_item* item) {
-  return lru_add(lru_of(lru), current_tenant(), item_of(item));
+  return tenure_lru_add_for(lru, tenure_current(), item);
 }
 
 TENURE_EXPORT int tenure_lru_add_for(tenure_lru* lru, tenure_tenant* tenant,
                                      tenure_lru_item* item) {
+  if (const int refused = refusal_of(tenant)) return refused;
   return lru_add(lru_of(lru), tenant_of(tenant), item_of(item));
 }
 
@@ -66,11 +67,13 @@ TENURE_EXPORT int tenure_lru_remove(tenure_lru_item* item) { return lru_remove(i
 TENURE_EXPORT int tenure_lru_isolate(tenure_lru_item* item) { return lru_isolate(item_of(item)); }
 
 TENURE_EXPORT size_t tenure_lru_count(tenure_lru* lru, tenure_tenant* tenant) {
+  if (refusal_of(tenant) != 0) return 0;
   return lru_count(lru_of(lru), tenant_of(tenant));
 }
 
 TENURE_EXPORT size_t tenure_lru_walk(tenure_lru* lru, tenure_tenant* tenant,
                                      tenure_lru_callback callback, void* argument, size_t most) {
+  if (refusal_of(tenant) != 0) return 0;
   return lru_walk(lru_of(lru), tenant_of(tenant), as<LruCallback>(callback), argument, most);
 }
 
@@ -79,12 +82,14 @@ TENURE_EXPORT unsigned tenure_lru_nodes(tenure_lru* lru) {
 }
 
 TENURE_EXPORT size_t tenure_lru_count_node(tenure_lru* lru, tenure_tenant* tenant, unsigned node) {
+  if (refusal_of(tenant) != 0) return 0;
   return lru_count_node(lru_of(lru), tenant_of(tenant), node);
 }
 
 TENURE_EXPORT size_t tenure_lru_walk_node(tenure_lru* lru, tenure_tenant* tenant, unsigned node,
                                           tenure_lru_callback callback, void* argument,
                                           size_t most) {
+  if (refusal_of(tenant) != 0) return 0;
   return lru_walk_node(lru_of(lru), tenant_of(tenant), node, as<LruCallback>(callback), argument,
                        most);
 }

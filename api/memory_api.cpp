@@ -7,6 +7,7 @@
 #include "allocator/statistics.h"
 #include "api/control_end.h"
 #include "api/handles.h"
+#include "api/scopes.h"
 #include "base/bits.h"
 
 using namespace tenure;
@@ -33,52 +34,65 @@ void* fail(int error) {
 
 }  // namespace
 
+// NULL changes nothing: at the hardened level that is the current tenant once more.
+static TENURE_NOINLINE tenure_scope enter_slow(tenure_tenant* tenant) {
+  if (!arena.hardened) return {word_of(load_scope())};
+  if (tenant == nullptr) return {word_of(enter_checked(current_tenant()))};
+  check_handle(tenant, "tenure_enter");
+  return {word_of(enter_checked(tenant_of(tenant)))};
+}
+
 TENURE_EXPORT TENURE_OWN_LINE tenure_scope tenure_enter(tenure_tenant* tenant) {
+  if (TENURE_UNLIKELY(tenant == nullptr || arena.hardened)) return enter_slow(tenant);
   return {word_of(enter(tenant_of(tenant)))};
 }
 
 TENURE_EXPORT TENURE_OWN_LINE void tenure_leave(tenure_scope outer) {
+  if (TENURE_UNLIKELY(arena.hardened)) return leave_checked(scope_from(outer.word), "tenure_leave");
   leave(scope_from(outer.word));
 }
 
 TENURE_EXPORT tenure_tenant* tenure_current(void) { return handle_of(current_tenant()); }
 
 TENURE_EXPORT tenure_captured tenure_capture(void) {
-  Tenant& tenant = current_tenant();
-  if (&tenant != &root_tenant) tenant.pin();
+  Tenant& tenant = current_tenant().pin_nearest();
+  tenant.handles.fetch_add(1, std::memory_order_relaxed);
   return {word_of(scope_of(tenant))};
 }
 
 TENURE_EXPORT tenure_scope tenure_restore(tenure_captured captured) {
-  return {word_of(enter(tenant_of(scope_from(captured.word))))};
+  Tenant& tenant = tenant_of(scope_from(captured.word));
+  return {word_of(arena.hardened ? enter_checked(tenant) : enter(tenant))};
 }
 
 TENURE_EXPORT void tenure_release(tenure_captured captured) {
-  Tenant& tenant = tenant_of(scope_from(captured.word));
-  if (&tenant != &root_tenant) tenant.unpin();
+  close_handle(tenant_of(scope_from(captured.word)), "tenure_release");
 }
 
 TENURE_EXPORT void* tenure_malloc(tenure_tenant* tenant, size_t size) {
+  if (refusal_of(tenant) != 0) return fail(EINVAL);
   return allocate_for(tenant_of(tenant), size, 1, Fill::kAny);
 }
 
 TENURE_EXPORT void* tenure_calloc(tenure_tenant* tenant, size_t count, size_t size) {
+  if (refusal_of(tenant) != 0) return fail(EINVAL);
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) return fail(ENOMEM);
   return allocate_for(tenant_of(tenant), bytes, 1, Fill::kZero);
 }
 
 TENURE_EXPORT void* tenure_aligned_alloc(tenure_tenant* tenant, size_t alignment, size_t size) {
-  if (!is_power_of_two(alignment)) return fail(EINVAL);
+  if (refusal_of(tenant) != 0 || !is_power_of_two(alignment)) return fail(EINVAL);
   return allocate_for(tenant_of(tenant), size, alignment, Fill::kAny);
 }
 
 TENURE_EXPORT void* tenure_transfer(tenure_tenant* tenant, void* block) {
+  if (refusal_of(tenant) != 0) return fail(EINVAL);
   return block ? transfer(tenant_of(tenant), block) : nullptr;
 }
 
 TENURE_EXPORT tenure_tenant* tenure_owner(const void* block) {
-  return block ? handle_of(pin_owner(block)) : nullptr;
+  return block ? give_handle(pin_owner(block)) : nullptr;
 }
 
 TENURE_EXPORT int tenure_cache_create(const char* name, size_t size, size_t alignment,
@@ -99,6 +113,8 @@ TENURE_EXPORT void* tenure_cache_alloc(tenure_cache* cache) {
 }
 
 TENURE_EXPORT void* tenure_cache_alloc_for(tenure_cache* cache, tenure_tenant* tenant) {
+  if (tenant == nullptr) return tenure_cache_alloc(cache);
+  if (refusal_of(tenant) != 0) return fail(EINVAL);
   return allocate_object(family_of(cache), tenant_of(tenant));
 }
 

@@ -11,6 +11,7 @@
 #include "allocator/statistics.h"
 #include "api/control_end.h"
 #include "api/handles.h"
+#include "api/ownership.h"
 #include "base/bits.h"
 
 using namespace tenure;
@@ -25,65 +26,78 @@ Visit as_visit(int (*visit)(Shown*, void*)) {
 
 }  // namespace
 
+TENURE_EXPORT tenure_tenant* tenure_root(void) { return handle_of(root_tenant); }
+
 TENURE_EXPORT int tenure_tenant_create(tenure_tenant* parent, const char* name, unsigned flags,
                                        tenure_tenant** tenant) {
   if (tenant == nullptr) return -EINVAL;
-  *tenant = nullptr;
+  *tenant = handle_of(nobody);
+  if (!owns_malloc()) return -ENOTSUP;
   if (name == nullptr || (flags & ~(TENURE_DURABLE | TENURE_ISOLATED)) != 0) return -EINVAL;
+  if (parent == nullptr) parent = tenure_root();
+  if (const int refused = refusal_of(parent)) return refused;
   if (!bootstrap()) return -ENOMEM;
   static_assert(TENURE_DURABLE == kDurableTenant && TENURE_ISOLATED == kIsolatedTenant);
   Tenant* created = nullptr;
   const int error = finish(create_tenant(tenant_of(parent), name, flags, &created));
-  if (error == 0) *tenant = handle_of(*created);
+  if (error == 0) *tenant = give_handle(*created);
   return error;
 }
 
 TENURE_EXPORT int tenure_tenant_offline(tenure_tenant* tenant, unsigned flags) {
   static_assert(TENURE_RECURSIVE == kOfflineRecursive);
+  if (const int refused = refusal_of(tenant)) return refused;
   return finish(offline_tenant(tenant_of(tenant), flags));
 }
 
 TENURE_EXPORT tenure_tenant* tenure_tenant_find(const char* path) {
   if (path == nullptr) return nullptr;
   Tenant* const tenant = find_tenant(path);
-  if (tenant == nullptr) return nullptr;
-  if (tenant == &root_tenant) tenant->unpin();
-  return handle_of(*tenant);
+  return tenant ? give_handle(*tenant) : nullptr;
 }
 
 TENURE_EXPORT tenure_tenant* tenure_tenant_ref(tenure_tenant* tenant) {
-  if (tenant) tenant_of(tenant).pin();
-  return tenant;
+  if (refusal_of(tenant) != 0) return tenant;
+  // Without a pin left it is a handle on nothing that it could keep.
+  return tenant_of(tenant).pin() ? give_handle(tenant_of(tenant)) : tenant;
 }
 
 TENURE_EXPORT void tenure_tenant_close(tenure_tenant* tenant) {
-  if (tenant) tenant_of(tenant).unpin();
+  close_handle(tenant_of(tenant), __func__);
 }
 
-TENURE_EXPORT int tenure_tenant_online(tenure_tenant* tenant) { return tenant_of(tenant).online(); }
+TENURE_EXPORT int tenure_tenant_online(tenure_tenant* tenant) {
+  return refusal_of(tenant) == 0 && tenant_of(tenant).online();
+}
 
 TENURE_EXPORT uint32_t tenure_tenant_id(tenure_tenant* tenant) {
+  static_cast<void>(refusal_of(tenant));
   return index_of(tenant_of(tenant).id());
 }
 
 TENURE_EXPORT const char* tenure_tenant_name(tenure_tenant* tenant) {
+  static_cast<void>(refusal_of(tenant));
   return tenant_of(tenant).name();
 }
 
 TENURE_EXPORT size_t tenure_tenant_path(tenure_tenant* tenant, char* buffer, size_t size) {
+  static_cast<void>(refusal_of(tenant));
   return tenant_of(tenant).copy_path(buffer, size);
 }
 
 TENURE_EXPORT tenure_tenant* tenure_tenant_parent(tenure_tenant* tenant) {
+  if (refusal_of(tenant) != 0) return nullptr;
   Tenant* const parent = tenant_of(tenant).parent();
-  if (parent == nullptr) return nullptr;
-  return tenure_tenant_ref(handle_of(*parent));
+  return parent ? give_handle(parent->pin_nearest()) : nullptr;
 }
 
 TENURE_EXPORT int tenure_tenant_for_each(tenure_tenant* top, int (*visit)(tenure_tenant*, void*),
                                          void* argument) {
+  if (top == nullptr) top = tenure_root();
+  if (const int refused = refusal_of(top)) return refused;
   int result = 0;
   for_each_in_subtree(tenant_of(top), [&](Tenant& tenant) {
+    const LentHandle lent(tenant);
     result = call_visit(as_visit(visit), handle_of(tenant), argument);
     return result == 0;
   });
@@ -91,6 +105,8 @@ TENURE_EXPORT int tenure_tenant_for_each(tenure_tenant* top, int (*visit)(tenure
 }
 
 TENURE_EXPORT int tenure_tenant_set_limit(tenure_tenant* handle, tenure_limit which, size_t bytes) {
+  if (!owns_malloc()) return -ENOTSUP;
+  if (const int refused = refusal_of(handle)) return refused;
   Tenant& tenant = tenant_of(handle);
   if (&tenant == &root_tenant) return -EINVAL;
   if (!tenant.online()) return -ENODEV;
@@ -116,6 +132,7 @@ TENURE_EXPORT int tenure_tenant_set_limit(tenure_tenant* handle, tenure_limit wh
 }
 
 TENURE_EXPORT size_t tenure_tenant_limit(tenure_tenant* handle, tenure_limit which) {
+  if (refusal_of(handle) != 0) return 0;
   const Tenant& tenant = tenant_of(handle);
   switch (which) {
   case TENURE_MIN:
@@ -139,24 +156,28 @@ static_assert(TENURE_FAIL_LARGE == static_cast<int>(Policy::kFailLarge) &&
               TENURE_ABORT == static_cast<int>(Policy::kAbort));
 
 TENURE_EXPORT int tenure_tenant_set_policy(tenure_tenant* tenant, tenure_policy policy) {
-  if (tenant == nullptr || static_cast<unsigned>(policy) >= kPolicies) return -EINVAL;
+  if (const int refused = refusal_of(tenant)) return refused;
+  if (static_cast<unsigned>(policy) >= kPolicies || &tenant_of(tenant) == &root_tenant)
+    return -EINVAL;
   if (!tenant_of(tenant).online()) return -ENODEV;
   tenant_of(tenant).set_policy(static_cast<Policy>(policy));
   return 0;
 }
 
 TENURE_EXPORT tenure_policy tenure_tenant_policy(tenure_tenant* tenant) {
+  static_cast<void>(refusal_of(tenant));
   return static_cast<tenure_policy>(tenant_of(tenant).policy.load(std::memory_order_relaxed));
 }
 
 TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenant_stats* stats) {
   static_assert(TENURE_EVENTS == kEventKinds);
+  if (const int refused = refusal_of(handle)) return refused;
   Tenant& tenant = tenant_of(handle);
   TenantStatistics own;
   collect_tenant_statistics(tenant, own);
   struct tenure_tenant_stats full = {};
   // The root's own runs are not charged: it has no limit. What was charged to a tenant that has gone is its parent's.
-  if (handle == nullptr) {
+  if (&tenant == &root_tenant) {
     full.usage = arena.page_heap.stats().used_bytes;
   } else if (tenant.online()) {
     full.usage = own.usage_bytes;
@@ -180,12 +201,14 @@ TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenan
 }
 
 TENURE_EXPORT void tenure_tenant_reset_peak(tenure_tenant* tenant) {
+  if (refusal_of(tenant) != 0) return;
   PageCounter& counter = tenant_of(tenant).counter;
   counter.reset_peak(tenant_of(tenant).online() ? counter.usage() : 0);
 }
 
 TENURE_EXPORT size_t tenure_reclaim(tenure_tenant* tenant, size_t bytes) {
-  return reclaim_bytes(tenant_of(tenant), bytes);
+  if (tenant == nullptr) tenant = tenure_root();
+  return refusal_of(tenant) == 0 ? reclaim_bytes(tenant_of(tenant), bytes) : 0;
 }
 
 TENURE_EXPORT int tenure_dead_for_each(int (*visit)(const tenure_dead*, void*), void* argument) {
@@ -198,6 +221,7 @@ TENURE_EXPORT int tenure_dead_for_each(int (*visit)(const tenure_dead*, void*), 
     dead.id = context.origin_id;
     dead.payer = handle_of(*context.payer);
     dead.bytes = context.bytes;
+    const LentHandle lent(*context.payer);
     result = call_visit(as_visit(visit), &dead, argument);
   });
   after_control_operation();

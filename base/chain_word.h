@@ -17,6 +17,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/attributes.h"
+
 namespace tenure {
 
 using ChainWord = uint64_t;
@@ -44,13 +46,16 @@ constexpr uint16_t chain_length(ChainWord word, uint16_t limit) {
 
 inline void* first_object(ChainWord word) { return reinterpret_cast<void*>(pointer_bits(word)); }
 
-// 0, or at the hardened level a secret with which words inside free objects are encoded together with their address, so
-// that neither a leaked nor a forged word is of use. Written once at bootstrap. The rseq fast path is used only where it is 0.
+// 0, or at the hardened level a secret with which words inside free objects are encoded. Written once at bootstrap. The rseq fast
+// path is used only where it is 0.
 extern constinit uint64_t chain_key;
 
-inline uint64_t chain_mask(const void* object) {
-  return chain_key == 0 ? 0 : chain_key ^ (reinterpret_cast<uint64_t>(object) << kRoomBits);
-}
+// What the word in an object is combined with: SipHash-1-3 of the object's address under the key. Who knows the words of some
+// objects, and what they say, knows the masks of those objects: neither the key nor any other's mask follows, as they would from
+// an exclusive-or of key and address. A word that is copied to another place, or forged, decodes to nonsense in all its bits, the
+// room among them, which every pop checks.
+TENURE_NOINLINE uint64_t keyed_mask(const void* object);
+inline uint64_t chain_mask(const void* object) { return chain_key == 0 ? 0 : keyed_mask(object); }
 
 // Word of the rest behind a free object. Relaxed: whoever reads it got the object through an acquire, or
 // rechecks with a compare-and-swap that what it read was current.

@@ -32,6 +32,11 @@ public:
   // Gives a block of allocate(bytes) back. It stays readable; its first 8 bytes are overwritten.
   void release(void* block, size_t bytes);
 
+  // What a block of that size takes.
+  static size_t block_bytes(size_t bytes) {
+    if (bytes == 0) return 0;
+    return bytes > kLargest ? round_up(bytes, kPageSize) : kSmallest << order_of(bytes);
+  }
   // Bytes handed out and not released.
   size_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
   size_t committed() const { return range_.committed(); }

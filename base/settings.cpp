@@ -77,7 +77,7 @@ void load_from_proc(Settings& settings) {
 const Option option_table[] = {
     {"check",
      "How much misuse is looked for: fast (what costs nothing) or hardened (every double free, "
-     "encoded free lists, memory cleared on free).",
+     "encoded free lists, cleared memory, misused scopes and handles).",
      &Settings::check, static_cast<int64_t>(CheckLevel::kFast), 0, 0, kCheckChoices},
     {"decay_ms", "Milliseconds after which unused pages return to the system; 0 at once, -1 never.",
      &Settings::decay_ms, 1000, -1, 3600 * 1000, nullptr},

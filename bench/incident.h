@@ -27,7 +27,8 @@ inline double mib(size_t bytes) { return static_cast<double>(bytes) / (1 << 20);
 inline std::vector<tenure_tenant*> all_tenants() {
   std::vector<tenure_tenant*> tenants(kIds);
   for (size_t i = 0; i < kIds; ++i) {
-    if (tenure_tenant_create(nullptr, std::to_string(i).c_str(), 0, &tenants[i]) != 0) abort();
+    if (tenure_tenant_create(tenure_root(), std::to_string(i).c_str(), 0, &tenants[i]) != 0)
+      abort();
   }
   return tenants;
 }

@@ -31,7 +31,7 @@ size_t usage(tenure_tenant* tenant) {
 }
 
 int main(int argc, char**) {
-  assert(tenure_tenant_create(nullptr, "cache", 0, &service) == 0);
+  assert(tenure_tenant_create(tenure_root(), "cache", 0, &service) == 0);
   for (size_t i = 0; i < kTenants; ++i)
     assert(tenure_tenant_create(service, kNames[i], 0, &tenants[i]) == 0);
   tenure_tenant_set_limit(service, TENURE_MAX, 48 * kMiB);

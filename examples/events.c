@@ -18,7 +18,7 @@ static void drop_half(void) {
 
 int main(void) {
   struct tenure_tenant* tenant = NULL;
-  int error = tenure_tenant_create(NULL, "worker", 0, &tenant);
+  int error = tenure_tenant_create(tenure_root(), "worker", 0, &tenant);
   assert(error == 0);
   error = tenure_tenant_set_limit(tenant, TENURE_HIGH, kHigh);
   assert(error == 0);

@@ -12,7 +12,7 @@ static int count;
 
 static void plugin(const char* name, int leaks) {
   struct tenure_tenant* tenant = NULL;
-  int error = tenure_tenant_create(NULL, name, 0, &tenant);
+  int error = tenure_tenant_create(tenure_root(), name, 0, &tenant);
   assert(error == 0);
   const struct tenure_scope outer = tenure_enter(tenant);
   void* const used = malloc(kBytes);

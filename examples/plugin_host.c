@@ -22,7 +22,7 @@ static int greedy(void) { return use_blocks(kBlocks); }
 
 static struct tenure_tenant_stats run(const char* name, int (*plugin)(void), int* got) {
   struct tenure_tenant* tenant = NULL;
-  int error = tenure_tenant_create(NULL, name, 0, &tenant);
+  int error = tenure_tenant_create(tenure_root(), name, 0, &tenant);
   assert(error == 0);
   error = tenure_tenant_set_limit(tenant, TENURE_MAX, kMax);
   assert(error == 0);

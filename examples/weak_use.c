@@ -20,7 +20,7 @@ int main(int count, char** words) {
   struct tenure_tenant* tenant = NULL;
   struct tenure_scope outer = {0};
   if (tenure_available()) {
-    int error = tenure_tenant_create(NULL, "guest", 0, &tenant);
+    int error = tenure_tenant_create(tenure_root(), "guest", 0, &tenant);
     assert(error == 0);
     error = tenure_tenant_set_limit(tenant, TENURE_MAX, kMax);
     assert(error == 0);

@@ -15,7 +15,7 @@ extern "C" {
  * A service hangs the objects of its cache on an LRU, each on the list of a tenant, and registers a shrinker; when the
  * tenant, or one above it, is short of memory, the shrinker is called for tenants that have objects. As list_lru and
  * shrinkers in Linux. When a tenant goes offline its items go to its parent's list, in time that does not depend on
- * their number. A tenant that is offline is replaced by its nearest online ancestor, NULL is the root.
+ * their number. A tenant that is offline is replaced by its nearest online ancestor.
  *
  * A tenant has a list on each NUMA node of the machine (or as many as the option TENURE_LRU_LISTS says): an item goes to
  * that of the CPU that adds it. Each list has a lock, held for a few steps and never while a callback runs. The functions
@@ -38,7 +38,7 @@ TENURE_API int tenure_lru_create(struct tenure_lru** lru);
 TENURE_API int tenure_lru_destroy(struct tenure_lru* lru);
 
 /* Puts the item on the list of the current tenant, or of the one given, as used last. It is best the tenant that is
- * charged for the object. 0, -EEXIST (it is on a list, or being shown to a callback), -ENOMEM. */
+ * charged for the object. 0, -EEXIST (it is on a list, or being shown to a callback), -EINVAL (NULL), -ENODEV (no tenant), -ENOMEM. */
 TENURE_API int tenure_lru_add(struct tenure_lru* lru, struct tenure_lru_item* item);
 TENURE_API int tenure_lru_add_for(struct tenure_lru* lru, struct tenure_tenant* tenant,
                                   struct tenure_lru_item* item);
@@ -91,7 +91,7 @@ typedef size_t (*tenure_shrink_scan)(struct tenure_tenant* tenant, size_t most, 
  * on several threads at once, but never inside one another on one thread. They must not wait for a lock that a thread
  * holds while it allocates for a tenant other than the root: pthread_mutex_trylock(), and TENURE_LRU_SKIP. One that throws
  * has freed nothing. Not called in signal handlers that interrupted the library; a handler that allocates for a tenant other
- * than the root may. `tenant` is a handle for the duration of the call, NULL the root.
+ * than the root may. `tenant` is a handle for the duration of the call.
  *
  * `cost`, 1 to 1000, is what it takes to make an object again: one of cost 4 is asked for half as many as one of 2, the
  * ordinary. The name is copied (at most 31 bytes). Until an LRU is tied to it the shrinker is asked about every tenant

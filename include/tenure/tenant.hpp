@@ -84,16 +84,17 @@ private:
 
 // A handle on a tenant. Copies are handles on the same tenant; the last one gone does not end it: a
 // tenant lives until offline(). After that every handle stays good, and what is charged through it
-// goes to the nearest online ancestor. A handle that was default-constructed or moved from is one
-// on the root.
+// goes to the nearest online ancestor. An object that was default-constructed or moved from has no
+// tenant, which is not the root: a Scope of it changes nothing, allocating for it throws
+// std::bad_alloc, and what changes a tenant throws EINVAL.
 //
 // create, offline, set_eventfd and set_handler take the library's control lock: from any
 // thread, not from signal handlers. Everything else is lock-free; stats, limit, policy, id, name
 // and online are async-signal-safe, too.
 class Tenant {
 public:
-  // The root.
-  Tenant() noexcept : Tenant(nullptr) {}
+  // No tenant.
+  Tenant() noexcept = default;
   Tenant(const Tenant& other) noexcept
       : handle_(other.handle_ ? tenure_tenant_ref(other.handle_) : nullptr) {}
   Tenant(Tenant&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
@@ -105,21 +106,22 @@ public:
     if (handle_) tenure_tenant_close(handle_);
   }
 
+  static Tenant root() noexcept { return Tenant(tenure_root()); }
   // A new child of `parent`, by default of the root. `flags`: TENURE_DURABLE, TENURE_ISOLATED.
-  // Throws std::system_error: EINVAL, EEXIST, ENODEV, EMLINK, ENOSPC, ENOMEM as
-  // tenure_tenant_create(); EINVAL, too, for a name with a 0 in it.
-  static Tenant create(const std::string& name, unsigned flags = 0,
-                       const Tenant& parent = Tenant()) {
+  // Throws std::system_error: EINVAL, EEXIST, ENODEV, EMLINK, ENOSPC, ENOMEM,
+  // ENOTSUP as tenure_tenant_create(); EINVAL, too, for a name with a 0 in it or a parent that is
+  // no tenant.
+  static Tenant create(const std::string& name, unsigned flags = 0, const Tenant& parent = root()) {
     struct tenure_tenant* handle = nullptr;
-    const bool whole = name.find('\0') == std::string::npos;  // C would see what comes before.
-    detail::check(whole ? tenure_tenant_create(parent.handle_, name.c_str(), flags, &handle)
+    // C would see what comes before a 0, and the root for NULL.
+    const bool valid = name.find('\0') == std::string::npos && parent.handle_ != nullptr;
+    detail::check(valid ? tenure_tenant_create(parent.handle_, name.c_str(), flags, &handle)
                         : -EINVAL,
                   "tenure_tenant_create");
     return Tenant(handle);
   }
   // The online tenant at an absolute path ("/shop/acme"), if there is one.
   static std::optional<Tenant> find(const std::string& path) {
-    if (path == "/") return Tenant();
     if (path.find('\0') != std::string::npos) return std::nullopt;
     struct tenure_tenant* const handle = tenure_tenant_find(path.c_str());
     if (!handle) return std::nullopt;
@@ -135,7 +137,7 @@ public:
   static Tenant share(struct tenure_tenant* handle) noexcept {
     return Tenant(handle ? tenure_tenant_ref(handle) : nullptr);
   }
-  // For functions of the C API; valid as long as this object. NULL: the root.
+  // For functions of the C API; valid as long as this object. NULL: no tenant.
   struct tenure_tenant* get() const noexcept {
     return handle_;
   }
@@ -147,7 +149,9 @@ public:
     detail::check(tenure_tenant_offline(handle_, TENURE_RECURSIVE), "tenure_tenant_offline");
   }
 
-  bool is_root() const noexcept { return handle_ == nullptr; }
+  bool is_root() const noexcept { return handle_ != nullptr && handle_ == tenure_root(); }
+  // Whether it has a tenant.
+  explicit operator bool() const noexcept { return handle_ != nullptr; }
   bool online() const noexcept { return tenure_tenant_online(handle_) != 0; }
   std::uint32_t id() const noexcept { return tenure_tenant_id(handle_); }
   // Valid as long as this object.
@@ -174,7 +178,7 @@ public:
     visitor.rethrow();
   }
 
-  // Bytes; TENURE_UNLIMITED for none. Throws std::system_error: EINVAL for the root, ENODEV (offline).
+  // Bytes; TENURE_UNLIMITED for none. Throws std::system_error: EINVAL for the root and for no tenant, ENODEV (offline).
   void set_limit(enum tenure_limit which, std::size_t bytes) {
     detail::check(tenure_tenant_set_limit(handle_, which, bytes), "tenure_tenant_set_limit");
   }
@@ -222,7 +226,7 @@ public:
 private:
   explicit Tenant(struct tenure_tenant* handle) noexcept : handle_(handle) {}
 
-  struct tenure_tenant* handle_;  // Owned; NULL is the root.
+  struct tenure_tenant* handle_ = nullptr;  // Owned; NULL is no tenant.
 };
 
 // Calls visit(const tenure_dead&) for what each departed tenant left behind and somebody has not

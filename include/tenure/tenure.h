@@ -30,6 +30,11 @@ TENURE_API const char* tenure_version(void);
  * GLIBC_TUNABLES=glibc.pthread.rseq=0, or TENURE_CHECK=hardened). A constant string. Thread- and signal-safe. */
 TENURE_API const char* tenure_mode(void);
 
+/* 1 where the process's malloc is the library's: preloaded, linked, or linked statically. 0 where another malloc serves the process,
+ * as after dlopen() of the library, or ctypes.CDLL() without LD_PRELOAD: nothing is charged then, and tenure_tenant_create() and
+ * tenure_tenant_set_limit() return -ENOTSUP. Decided once. Thread-safe; the first call not in a signal handler. */
+TENURE_API int tenure_active(void);
+
 /* Sizes in bytes. */
 struct tenure_stats {
   size_t struct_size;       /* Set by the caller to sizeof(struct tenure_stats) */
@@ -63,13 +68,20 @@ TENURE_API int tenure_validate(void);
  * its objects, and, while it has few of a size, the objects themselves (by size class), which then lie in slabs that tenants
  * share; to the tenant and to every ancestor. A tenant is named by its path, "/shop/acme"; "/" is the root, without limit.
  *
- * A handle keeps the tenant's structure valid until tenure_tenant_close(), also after the tenant went offline. NULL as
- * a handle means the root, wherever a handle is expected. Functions that say "control" take the library's one lock for
- * control operations: they are thread-safe, but not for signal handlers, and they may wait for each other; no malloc or
- * free ever waits for them. All others are lock-free and, unless they say otherwise, async-signal-safe. What callbacks
- * throw goes no further; cancellation is put off until they are back; longjmp and pthread_exit must not leave them.
+ * A handle keeps the tenant's structure valid until tenure_tenant_close(), also after the tenant went offline. NULL is no tenant,
+ * and never stands for the root: functions that return an error say -EINVAL, allocating for NULL fails with EINVAL, entering it
+ * changes nothing, and the other functions return 0, "" or NULL, or do nothing. Where NULL means something else, the function
+ * says so. A failed creation leaves a handle that is not NULL and stands for no tenant either: see tenure_tenant_create().
+ *
+ * Functions that say "control" take the library's one lock for control operations: they are thread-safe, but not for signal
+ * handlers, and they may wait for each other; no malloc or free ever waits for them. All others are lock-free and, unless they say
+ * otherwise, async-signal-safe. What callbacks throw goes no further; cancellation is put off until they are back; longjmp
+ * and pthread_exit must not leave them.
  */
 struct tenure_tenant;
+
+/* The root. The handle is good for ever and need not be closed. */
+TENURE_API struct tenure_tenant* tenure_root(void);
 
 /* Flags of tenure_tenant_create(). */
 #define TENURE_DURABLE 1u /* Threads that pthread_create() makes inside it start inside it. */
@@ -77,9 +89,14 @@ struct tenure_tenant;
  * read it, also isolated ones. */
 #define TENURE_ISOLATED 2u
 
-/* Makes a child of `parent`. The name has 1 to 63 bytes, no '/', is not "." or "..", and is unique among the parent's
- * online children. *tenant is a handle that the caller closes. 0, -EINVAL (name, flags, tenant NULL), -EEXIST,
- * -ENODEV (parent offline), -EMLINK (more than 31 levels), -ENOSPC (no id left), -ENOMEM. Control. */
+/* Makes a child of `parent`; NULL: of the root. The name has 1 to 63 bytes, no '/', is not "." or "..", and is unique among the
+ * parent's online children. *tenant is a handle that the caller closes. 0, -EINVAL (name, flags, tenant NULL), -EEXIST,
+ * -ENODEV (parent offline, or none), -EMLINK (more than 31 levels), -ENOSPC (no id left), -ENOMEM, -ENOTSUP (tenure_active()
+ * is 0). Control.
+ *
+ * On failure *tenant is a handle that stands for no tenant, so that a program which does not look at the result does not run
+ * without a limit: every request inside it or for it fails, creating below it and changing it return -ENODEV, and
+ * tenure_tenant_online() is 0. Closing it does nothing. */
 TENURE_API int tenure_tenant_create(struct tenure_tenant* parent, const char* name, unsigned flags,
                                     struct tenure_tenant** tenant);
 
@@ -92,26 +109,27 @@ TENURE_API int tenure_tenant_create(struct tenure_tenant* parent, const char* na
  * flags), -EBUSY (has children), -EALREADY (offline already). Control. */
 TENURE_API int tenure_tenant_offline(struct tenure_tenant* tenant, unsigned flags);
 
-/* A handle on the online tenant at an absolute path. NULL where there is none; also for "/", as NULL stands for the root
- * everywhere. */
+/* A handle on the online tenant at an absolute path; "/" is the root. NULL where there is none. */
 TENURE_API struct tenure_tenant* tenure_tenant_find(const char* path);
 /* Another handle on the same tenant, to be closed too. Returns `tenant`. */
 TENURE_API struct tenure_tenant* tenure_tenant_ref(struct tenure_tenant* tenant);
-/* Gives a handle up. No thread may be inside the tenant on the strength of this handle (see tenure_enter). */
+/* Gives a handle up. No thread may be inside the tenant on the strength of this handle (see tenure_enter). The hardened level reports
+ * the last one while a thread is inside, one too many, and use of the tenant after the last. */
 TENURE_API void tenure_tenant_close(struct tenure_tenant* tenant);
 
 /* 1 while the tenant is online, else 0. */
 TENURE_API int tenure_tenant_online(struct tenure_tenant* tenant);
-/* Small number, unique among the tenants in use at one time; 0 is the root. Reused some time after offline. */
+/* Small number, unique among the tenants in use at one time; 0 is the root. Reused some time after offline. UINT32_MAX for what is no
+ * tenant. */
 TENURE_API uint32_t tenure_tenant_id(struct tenure_tenant* tenant);
-/* The name, valid as long as the handle; "" for the root. */
+/* The name, valid as long as the handle; "" for the root, "(none)" for what is no tenant. */
 TENURE_API const char* tenure_tenant_name(struct tenure_tenant* tenant);
 /* Writes the path and a 0 to `buffer`, as snprintf does: returns the length without the 0, also if it did not fit. */
 TENURE_API size_t tenure_tenant_path(struct tenure_tenant* tenant, char* buffer, size_t size);
-/* A handle on the parent, to be closed; NULL for the root. */
+/* A handle on the parent, to be closed; NULL for the root, which has none. */
 TENURE_API struct tenure_tenant* tenure_tenant_parent(struct tenure_tenant* tenant);
 
-/* Calls visit(tenant, argument) for `top` and all online tenants below it, parents first, until it returns another
+/* Calls visit(tenant, argument) for `top` (NULL: the root) and all online tenants below it, parents first, until it returns another
  * value than 0, which is then returned; -ECANCELED if it throws. The handle passed is good during the call only
  * (tenure_tenant_ref keeps it). visit must not block for long, as memory of departed tenants is not reused meanwhile, and must
  * not call the functions that wait for that: tenure_reap, tenure_cache_destroy, tenure_lru_destroy, tenure_lru_set_shrinker,
@@ -131,10 +149,10 @@ enum tenure_limit {
 };
 /* Sets one. Where usage is above a new max or high, caches are given up and shrinkers run before it returns; what is
  * left above max then fails new requests and is never taken away. No shrinkers run in a signal handler that interrupted
- * the library. 0, -EINVAL, or -ENODEV (offline). */
+ * the library. 0, -EINVAL, -ENODEV (offline, or no tenant), -ENOTSUP (tenure_active() is 0). */
 TENURE_API int tenure_tenant_set_limit(struct tenure_tenant* tenant, enum tenure_limit which,
                                        size_t bytes);
-/* The value; 0 for an unknown `which`. */
+/* The value; 0 for an unknown `which`, and for what is no tenant. */
 TENURE_API size_t tenure_tenant_limit(struct tenure_tenant* tenant, enum tenure_limit which);
 
 /* What happens when a request would exceed max after everything cached was given up. */
@@ -145,7 +163,7 @@ enum tenure_policy {
   TENURE_EVENT,    /* Counted, signalled, granted. */
   TENURE_ABORT,    /* One line on stderr, then abort(). */
 };
-/* 0, -EINVAL (the root, policy), or -ENODEV (offline). */
+/* 0, -EINVAL (the root, policy), -ENODEV (offline, or no tenant). */
 TENURE_API int tenure_tenant_set_policy(struct tenure_tenant* tenant, enum tenure_policy policy);
 TENURE_API enum tenure_policy tenure_tenant_policy(struct tenure_tenant* tenant);
 
@@ -177,7 +195,7 @@ struct tenure_tenant_stats {
   size_t subtree_events
       [TENURE_EVENTS]; /* Its own and those of all below, also of departed ones (as memory.events) */
 };
-/* Fills in as many bytes as struct_size says. 0 or -EINVAL. */
+/* Fills in as many bytes as struct_size says. 0, -EINVAL, -ENODEV (no tenant). */
 TENURE_API int tenure_tenant_stats(struct tenure_tenant* tenant, struct tenure_tenant_stats* stats);
 /* peak begins anew at the present usage. */
 TENURE_API void tenure_tenant_reset_peak(struct tenure_tenant* tenant);
@@ -204,7 +222,7 @@ TENURE_API int tenure_tenant_set_handler(struct tenure_tenant* tenant, enum tenu
  * many handlers ran. Not in a signal handler. */
 TENURE_API int tenure_checkpoint(void);
 
-/* Gives back `bytes` of what the tenant and those below it cache or, by shrinkers, can drop, as far as there is as much. It may
+/* Gives back `bytes` of what the tenant (NULL: the root) and those below it cache or, by shrinkers, can drop, as far as there is as much. It may
  * be more: slabs go as a whole, and caches and shrinkers work in batches. Returns the bytes uncharged. Not in a signal
  * handler. */
 TENURE_API size_t tenure_reclaim(struct tenure_tenant* tenant, size_t bytes);
@@ -234,10 +252,11 @@ struct tenure_scope {
   uint64_t word; /* Opaque */
 };
 /* Goes inside; returns what tenure_leave() needs. One thread-local store. Nests to any depth, left strictly in reverse
- * order. No reference is taken: the caller's handle must stay open until the scope is left. */
+ * order, on the same thread, which the hardened level checks. No reference is taken: the caller's handle must stay open until the
+ * scope is left. NULL changes nothing. */
 TENURE_API struct tenure_scope tenure_enter(struct tenure_tenant* tenant);
 TENURE_API void tenure_leave(struct tenure_scope outer);
-/* The tenant this thread is inside of, NULL for the root. Not a new handle. */
+/* The tenant this thread is inside of, tenure_root() at first. Not a new handle. */
 TENURE_API struct tenure_tenant* tenure_current(void);
 
 /* The current tenant for work that runs later or on another thread; holds a handle of its own. Each captured scope is
@@ -252,7 +271,7 @@ TENURE_API void tenure_release(struct tenure_captured captured);
 /* ---- Memory of a tenant --------------------------------------------------------------------------------------------
  *
  * As the standard functions, charged to the tenant given, whichever the current one is. Freed by free(). A tenant that
- * is offline is replaced by its nearest online ancestor. NULL with errno ENOMEM (EINVAL: alignment).
+ * is offline is replaced by its nearest online ancestor. NULL with errno ENOMEM (EINVAL: alignment, no tenant).
  */
 TENURE_API void* tenure_malloc(struct tenure_tenant* tenant, size_t size);
 TENURE_API void* tenure_calloc(struct tenure_tenant* tenant, size_t count, size_t size);
@@ -261,7 +280,7 @@ TENURE_API void* tenure_aligned_alloc(struct tenure_tenant* tenant, size_t align
  * may be the old one, or NULL with errno ENOMEM: then nothing changed. (realloc keeps the owner.) A large block stays where it
  * is, and needs no room at tenants above both its owner and the new one; a small one is copied and then freed. */
 TENURE_API void* tenure_transfer(struct tenure_tenant* tenant, void* block);
-/* A handle, to be closed, on the tenant that is charged for the block, or the object of any cache, now; NULL for the root. */
+/* A handle, to be closed, on the tenant that is charged for the block, or the object of any cache, now. NULL for NULL. */
 TENURE_API struct tenure_tenant* tenure_owner(const void* block);
 
 /* ---- Caches of objects of one type ---------------------------------------------------------------------------------
@@ -275,7 +294,7 @@ struct tenure_cache;
  * there is no object, and perhaps none for the request (ENOMEM). flags 0. 0, -EINVAL, -ENOMEM. The name is copied (at most 31 bytes). Control. */
 TENURE_API int tenure_cache_create(const char* name, size_t size, size_t alignment, unsigned flags,
                                    void (*constructor)(void* object), struct tenure_cache** cache);
-/* An object for the current tenant; for a given one. NULL with errno ENOMEM. */
+/* An object for the current tenant; for a given one, where NULL means the current one. NULL with errno ENOMEM (EINVAL: no tenant). */
 TENURE_API void* tenure_cache_alloc(struct tenure_cache* cache);
 TENURE_API void* tenure_cache_alloc_for(struct tenure_cache* cache, struct tenure_tenant* tenant);
 /* NULL is allowed. An object of another cache is corruption: aborts. */
@@ -285,8 +304,8 @@ TENURE_API int tenure_cache_alloc_bulk(struct tenure_cache* cache, size_t count,
 TENURE_API void tenure_cache_free_bulk(struct tenure_cache* cache, size_t count, void** objects);
 /* Gives free objects of all tenants back to slabs and empty slabs back. Returns the slabs given back. */
 TENURE_API size_t tenure_cache_shrink(struct tenure_cache* cache);
-/* Ends the cache, if not NULL. Nobody may use it meanwhile. 0, or -EBUSY while objects live: their number is stored in *live (if not
- * NULL), and the cache goes on. Control. */
+/* Ends the cache, if not NULL. Nobody may use it meanwhile, unless objects live: then -EBUSY, about how many is stored in *live (if not
+ * NULL), and the cache has been in use at every instant. Else 0. Control. */
 TENURE_API int tenure_cache_destroy(struct tenure_cache* cache, size_t* live);
 
 struct tenure_cache_stats {

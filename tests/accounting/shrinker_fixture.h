@@ -51,16 +51,15 @@ public:
   std::atomic<int> counts{0}, scans{0};
 
 private:
-  static Tenant& tenant_or_root(Tenant* tenant) { return tenant ? *tenant : root_tenant; }
   static size_t count_of(Tenant* tenant, void* argument) {
     auto& cache = *static_cast<Cache*>(argument);
     ++cache.counts;
-    return cache.count(tenant_or_root(tenant));
+    return cache.count(*tenant);
   }
   static size_t scan_of(Tenant* tenant, size_t most, void* argument) {
     auto& cache = *static_cast<Cache*>(argument);
     ++cache.scans;
-    return lru_walk(*cache.lru_, tenant_or_root(tenant), free_item, nullptr, most);
+    return lru_walk(*cache.lru_, *tenant, free_item, nullptr, most);
   }
   static LruVerdict free_item(LruItem* item, void*) {
     auto* object = reinterpret_cast<Object*>(item);

@@ -8,6 +8,7 @@
 
 #include "accounting/charge.h"
 #include "accounting/context_table.h"
+#include "accounting/departed_tenants.h"
 #include "accounting/reclaim.h"
 #include "accounting/reclaim_state.h"
 #include "accounting/tenant_ids.h"
@@ -79,7 +80,7 @@ protected:
   // that waited for a grace period included.
   static size_t metadata() {
     return meta_arena.in_use() + context_table.in_use() - tenants_by_id.bytes() -
-           reclaim_states_bytes();
+           reclaim_states_bytes() - departed_tenants_bytes();
   }
 
   // Creates a tenant that TearDown takes away.

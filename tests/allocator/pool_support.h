@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "accounting/departed_tenants.h"
 #include "accounting/reclaim_state.h"
 #include "accounting/tenant_ids.h"
 #include "accounting/tenant_tree.h"
@@ -81,7 +82,7 @@ protected:
   // What tables of ids and caches keep as their longest length is not in it.
   static size_t metadata() {
     size_t bytes = meta_arena.in_use() + context_table.in_use() - tenants_by_id.bytes() -
-                   reclaim_states_bytes();
+                   reclaim_states_bytes() - departed_tenants_bytes();
     for_each_family([&bytes](CacheFamily& family) { bytes -= family.children.bytes(); });
     return bytes;
   }
@@ -98,7 +99,7 @@ protected:
       if (slab && run.cache->payer) bytes[run.cache->payer] += paid_bytes(run);
       for (uint32_t i = 0; slab && run.pooled() && i < run.capacity; ++i) {
         const OwnerTag tag = run.tags[i].load(std::memory_order_relaxed);
-        if (tag != 0) bytes[&context_of(tag)] += run.object_size;
+        if (is_owned(tag)) bytes[&context_of(tag)] += run.object_size;
       }
     }
     const auto subtract = [](void* all, Cache& cache) {

@@ -156,7 +156,7 @@ struct Blocks {
     for (void* block : blocks) deallocate(block);
   }
   static Blocks& of(void* self) { return *static_cast<Blocks*>(self); }
-  size_t count(const Tenant* tenant) const { return tenant ? 0 : blocks.size(); }
+  size_t count(const Tenant* tenant) const { return tenant == &root_tenant ? blocks.size() : 0; }
   size_t scan(size_t most) {
     ++scans;
     size_t gone = 0;

@@ -33,7 +33,7 @@ TEST_F(Scopes, NestAndAreLeft) {
     {
       const Scope inner(inner_tenant);
       EXPECT_EQ(Tenant::current(), inner_tenant);
-      const Tenant root;
+      const Tenant root = Tenant::root();
       const Scope innermost(root);
       EXPECT_TRUE(Tenant::current().is_root());
     }
@@ -117,7 +117,7 @@ TEST_F(Scopes, BoundCallablesRunInside) {
     EXPECT_STREQ(Tenant::current().name(), "BoundCallablesRunInside");
     return a + b;
   });
-  const Tenant root;
+  const Tenant root = Tenant::root();
   const Scope elsewhere(root);
   EXPECT_EQ(bound(1, 2), 3);
   EXPECT_EQ(std::as_const(bound)(1, 2), 3);

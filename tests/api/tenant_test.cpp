@@ -16,21 +16,38 @@ using tenure::Tenant;
 
 class TenantHandle : public api_test::WithTenant {};
 
-TEST(RootHandle, IsTheDefault) {
-  const Tenant root;
+TEST(RootHandle, IsGivenByName) {
+  const Tenant root = Tenant::root();
   EXPECT_TRUE(root.is_root());
   EXPECT_TRUE(root.online());
   EXPECT_EQ(root.id(), 0u);
   EXPECT_STREQ(root.name(), "");
   EXPECT_EQ(root.path(), "/");
-  EXPECT_TRUE(root.parent().is_root());
+  EXPECT_FALSE(root.parent());
   EXPECT_EQ(Tenant::find("/"), root);
 }
 
 TEST(RootHandle, HasNoLimitAndNoEnd) {
-  Tenant root;
+  Tenant root = Tenant::root();
   EXPECT_EQ(error_of([&] { root.set_limit(TENURE_MAX, kMiB); }), EINVAL);
   EXPECT_EQ(error_of([&] { root.offline(); }), EINVAL);
+}
+
+// What has no tenant must not be taken for the root.
+TEST_F(TenantHandle, OfNoTenantIsNotTheRoot) {
+  Tenant none;
+  EXPECT_FALSE(none);
+  EXPECT_FALSE(none.is_root());
+  EXPECT_NE(none, Tenant::root());
+  EXPECT_FALSE(none.online());
+  EXPECT_EQ(error_of([&] { none.set_limit(TENURE_MAX, kMiB); }), EINVAL);
+  EXPECT_EQ(error_of([&] { none.offline(); }), EINVAL);
+  EXPECT_EQ(error_of([&] { Tenant::create("orphan", 0, none); }), EINVAL);
+  EXPECT_EQ(Tenant::find("/orphan"), std::nullopt);
+  EXPECT_THROW(tenure::Allocator<int>(none).allocate(1), std::bad_alloc);
+  const tenure::Scope in_own(own);
+  const tenure::Scope in_none(none);
+  EXPECT_EQ(Tenant::current(), own);
 }
 
 TEST_F(TenantHandle, KnowsItsPlace) {
@@ -70,11 +87,11 @@ TEST_F(TenantHandle, IsCopiedAndMoved) {
   EXPECT_EQ(copy, acme);
   const Tenant moved = std::move(copy);
   EXPECT_EQ(moved, acme);
-  EXPECT_TRUE(copy.is_root());  // NOLINT: what a moved-from handle is, is documented
+  EXPECT_FALSE(copy);  // NOLINT: what a moved-from handle is, is documented
   copy = moved;
   EXPECT_EQ(copy, acme);
   acme = Tenant();
-  EXPECT_TRUE(acme.is_root());
+  EXPECT_FALSE(acme);
   EXPECT_EQ(copy.path(), "/IsCopiedAndMoved/acme");
 }
 

@@ -2,7 +2,9 @@
 
 #include <vector>
 
+#include <bit>
 #include <gtest/gtest.h>
+#include <set>
 
 namespace tenure {
 namespace {
@@ -108,6 +110,55 @@ TEST(ChainKey, EncodedLinksHideThePointerAndDependOnTheirPlace) {
   EXPECT_EQ(load_link(&b), rest);
   c.words[0] = b.words[0];  // A link copied elsewhere decodes to nonsense.
   EXPECT_NE(load_link(&c), rest);
+  chain_key = 0;
+}
+
+// Of neighbours, and of neighbours' neighbours, as of any two: half the bits on average, no two differences alike.
+TEST(ChainKey, WordsOfNeighboursSayNothingOfEachOther) {
+  constexpr int kObjects = 4096;
+  static Object objects[kObjects];
+  for (const uint64_t key : {uint64_t{1}, uint64_t{0x123456789abcdef1}}) {
+    chain_key = key;
+    std::set<uint64_t> differences;
+    int bits = 0;
+    for (int i = 0; i + 1 < kObjects; ++i) {
+      const uint64_t difference = chain_mask(&objects[i]) ^ chain_mask(&objects[i + 1]);
+      differences.insert(difference);
+      bits += std::popcount(difference);
+    }
+    EXPECT_EQ(differences.size(), size_t{kObjects - 1});
+    EXPECT_NEAR(bits / double(kObjects - 1), 32, 0.5);
+  }
+  chain_key = 0;
+}
+
+TEST(ChainKey, MasksDependOnEveryBitOfTheKey) {
+  Object object{};
+  constexpr uint64_t kKey = 0x9e3779b97f4a7c15;
+  chain_key = kKey;
+  const uint64_t mask = chain_mask(&object);
+  for (int bit = 1; bit < 64; ++bit) {
+    chain_key = kKey ^ uint64_t { 1 } << bit;
+    const int changed = std::popcount(chain_mask(&object) ^ mask);
+    EXPECT_GT(changed, 10) << bit;
+    EXPECT_LT(changed, 54) << bit;
+  }
+  chain_key = 0;
+}
+
+// The room, too: so the check at every pop finds it.
+TEST(ChainKey, ACopiedLinkBreaksTheChain) {
+  chain_key = 0x123456789abcdef1;
+  constexpr int kObjects = 1000;
+  static Object objects[kObjects];
+  int passed = 0;
+  for (int i = 0; i + 1 < kObjects; ++i) {
+    chain_push(&objects[i], empty_word(8));
+    const ChainWord chain = chain_push(&objects[i + 1], empty_word(8));
+    objects[i + 1].words[0] = objects[i].words[0];
+    passed += follows(load_link(first_object(chain)), chain);
+  }
+  EXPECT_LE(passed, 3) << "one of 65,536 by chance";
   chain_key = 0;
 }
 

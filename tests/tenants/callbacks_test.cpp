@@ -53,12 +53,13 @@ TEST_F(CallbacksTest, AVisitMaySetAnEventfdButNotReplaceIt) {
   Tenant tenant("tenant");
   const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   const auto set_all = [](tenure_tenant* one, void* argument) {
-    return one == nullptr ? 0 : tenure_tenant_set_eventfd(one, *static_cast<int*>(argument), ~0u);
+    return one == tenure_root() ? 0
+                                : tenure_tenant_set_eventfd(one, *static_cast<int*>(argument), ~0u);
   };
   int number = fd;
-  EXPECT_EQ(tenure_tenant_for_each(nullptr, set_all, &number), 0);
+  EXPECT_EQ(tenure_tenant_for_each(tenure_root(), set_all, &number), 0);
   number = -1;
-  EXPECT_EQ(tenure_tenant_for_each(nullptr, set_all, &number), -EDEADLK);
+  EXPECT_EQ(tenure_tenant_for_each(tenure_root(), set_all, &number), -EDEADLK);
   EXPECT_EQ(tenure_tenant_set_eventfd(tenant, -1, 0), 0);
   close(fd);
 }
@@ -268,8 +269,7 @@ TEST_F(CallbacksTest, NobodyIsStalledInAForkChild) {
   std::thread stalled([&] { EXPECT_EQ(tenure_malloc(tenant, 100000), nullptr); });
   while (!entered) usleep(100);
   expect_no_hang([&] {
-    for (tenure_tenant* one :
-         {static_cast<tenure_tenant*>(tenant), static_cast<tenure_tenant*>(nullptr)}) {
+    for (tenure_tenant* one : {static_cast<tenure_tenant*>(tenant), tenure_root()}) {
       const size_t at_first = stats_of(one).stalled_us;
       usleep(50'000);
       const size_t later = stats_of(one).stalled_us;

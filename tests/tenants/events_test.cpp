@@ -241,7 +241,7 @@ TEST_F(EventsTest, OwnAndOfTheSubtree) {
   const auto below = [](const Tenant& tenant) {
     return tenant.stats().subtree_events[TENURE_EVENT_MAX];
   };
-  const size_t before = stats_of(nullptr).subtree_events[TENURE_EVENT_MAX];
+  const size_t before = stats_of(tenure_root()).subtree_events[TENURE_EVENT_MAX];
   acme.limit(TENURE_MAX, kMiB);
   shop.limit(TENURE_MAX, 3 * kMiB);
   EXPECT_EQ(tenure_malloc(acme, 2 * kMiB), nullptr);
@@ -252,8 +252,8 @@ TEST_F(EventsTest, OwnAndOfTheSubtree) {
   EXPECT_EQ(below(other), 0u);
   EXPECT_EQ(shop.events(TENURE_EVENT_MAX), 1u);
   EXPECT_EQ(below(shop), 2u);
-  EXPECT_EQ(stats_of(nullptr).events[TENURE_EVENT_MAX], 0u) << "the root has no limit";
-  EXPECT_EQ(stats_of(nullptr).subtree_events[TENURE_EVENT_MAX], before + 2);
+  EXPECT_EQ(stats_of(tenure_root()).events[TENURE_EVENT_MAX], 0u) << "the root has no limit";
+  EXPECT_EQ(stats_of(tenure_root()).subtree_events[TENURE_EVENT_MAX], before + 2);
   acme.offline();
   EXPECT_EQ(below(shop), 2u) << "what has happened has happened";
 }

@@ -72,7 +72,7 @@ TEST_F(HandlersTest, DoNotRunInsideOtherCallbacks) {
   Bursting bursting("bursting", count, &calls);
   bursting.burst();
   tenure_tenant_for_each(
-      nullptr, [](tenure_tenant*, void*) { return tenure_checkpoint(); }, nullptr);
+      tenure_root(), [](tenure_tenant*, void*) { return tenure_checkpoint(); }, nullptr);
   EXPECT_EQ(calls, 0);
   EXPECT_EQ(tenure_checkpoint(), 1);
   static tenure_shrinker* shrinker;

@@ -56,8 +56,8 @@ size_t secrets_in_reach(tenure_tenant* reader) {
 TEST_F(IsolatedTest, NobodyReadsWhatItWrote) {
   enum Way { kFreed, kFreedAndTrimmed, kFreedThenOffline, kOfflineThenFreed, kResized, kWays };
   for (int way = 0; way < kWays; ++way) {
-    Tenant secret("secret", nullptr, TENURE_ISOLATED), other("other"), parent("parent");
-    Tenant alike("alike", nullptr, TENURE_ISOLATED);
+    Tenant secret("secret", tenure_root(), TENURE_ISOLATED), other("other"), parent("parent");
+    Tenant alike("alike", tenure_root(), TENURE_ISOLATED);
     Blocks blocks;
     leave_secrets(secret, blocks);
     if (way == kResized) {
@@ -80,8 +80,7 @@ TEST_F(IsolatedTest, NobodyReadsWhatItWrote) {
     if (way == kFreedThenOffline) secret.offline();
     if (way == kOfflineThenFreed || way == kFreedThenOffline) tenure_reap();
     for (tenure_tenant* reader :
-         {static_cast<tenure_tenant*>(other), static_cast<tenure_tenant*>(alike),
-          static_cast<tenure_tenant*>(nullptr)})
+         {static_cast<tenure_tenant*>(other), static_cast<tenure_tenant*>(alike), tenure_root()})
       EXPECT_EQ(secrets_in_reach(reader), 0u)
           << "way " << way << ", " << tenure_tenant_name(reader);
     malloc_trim(0);
@@ -91,9 +90,10 @@ TEST_F(IsolatedTest, NobodyReadsWhatItWrote) {
 
 // What it holds while others come and go.
 TEST_F(IsolatedTest, SharesNoPageWithOthers) {
-  Tenant secret("secret", nullptr, TENURE_ISOLATED), alike("alike", nullptr, TENURE_ISOLATED);
+  Tenant secret("secret", tenure_root(), TENURE_ISOLATED),
+      alike("alike", tenure_root(), TENURE_ISOLATED);
   Tenant other("other"), child("child", secret);
-  tenure_tenant* const tenants[] = {secret, alike, other, child, nullptr};
+  tenure_tenant* const tenants[] = {secret, alike, other, child, tenure_root()};
   struct Piece {
     uintptr_t first, last;  // Pages
     int owner;
@@ -125,7 +125,7 @@ TEST_F(IsolatedTest, SharesNoPageWithOthers) {
 
 // Named caches have slabs for each tenant, too.
 TEST_F(IsolatedTest, ObjectsOfItsNamedCachesAreNotRead) {
-  Tenant secret("secret", nullptr, TENURE_ISOLATED), other("other");
+  Tenant secret("secret", tenure_root(), TENURE_ISOLATED), other("other");
   tenure_cache* cache = nullptr;
   ASSERT_EQ(tenure_cache_create("secrets", 200, 0, 0, nullptr, &cache), 0);
   std::vector<void*> objects;

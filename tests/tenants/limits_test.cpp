@@ -22,7 +22,7 @@ TEST_F(LimitsTest, LargeObjectsAreChargedToAllAncestors) {
   EXPECT_LE(acme.usage(), 50 * kMiB + kSlack);
   EXPECT_EQ(shop.usage(), acme.usage());
   EXPECT_EQ(other.usage(), 0u);
-  EXPECT_GE(usage_of(nullptr), acme.usage());
+  EXPECT_GE(usage_of(tenure_root()), acme.usage());
   EXPECT_GE(acme.stats().allocated, 50 * kMiB);
   EXPECT_EQ(shop.stats().allocated, 0u) << "objects of a child are not the parent's own";
   free(block);
@@ -75,7 +75,7 @@ TEST_F(LimitsTest, ARefusedReallocLeavesNoTrace) {
   for (const size_t units : {3, 5, 40}) {
     void* block = tenure_malloc(tenant, units * kUnit);
     Blocks behind;
-    behind.add_many(nullptr, kUnit, 64);
+    behind.add_many(tenure_root(), kUnit, 64);
     const size_t usage = tenant.usage();
     tenant.limit(TENURE_MAX, usage + usage / 2);
     tenure_tenant_reset_peak(tenant);
@@ -159,7 +159,7 @@ TEST_F(LimitsTest, MaxOfAnAncestorHolds) {
   EXPECT_EQ(middle.events(TENURE_EVENT_MAX), 0u);
   EXPECT_EQ(top.usage(), middle.usage() + right.usage());
   // Others are not touched by it.
-  free(tenure_malloc(nullptr, 20 * kMiB));
+  free(tenure_malloc(tenure_root(), 20 * kMiB));
 }
 
 TEST_F(LimitsTest, EveryEntryPointIsLimited) {

@@ -44,7 +44,7 @@ TEST_F(ManyTest, CostWhatTheyUse) {
   const auto each = [before] { return (resident() - before) / kTenants; };
 
   for (size_t i = 0; i < kTenants; ++i)
-    REQUIRE(tenure_tenant_create(nullptr, names[i].c_str(), 0, &tenants[i]) == 0, "%zu", i);
+    REQUIRE(tenure_tenant_create(tenure_root(), names[i].c_str(), 0, &tenants[i]) == 0, "%zu", i);
   EXPECT_LE(each(), 512) << "an idle tenant, all in all";
 
   size_t payload = 0;

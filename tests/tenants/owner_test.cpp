@@ -41,7 +41,7 @@ TEST_F(OwnerTest, IsTheOneItWasAllocatedFor) {
     void* roots = malloc(size);
     EXPECT_EQ(owner_id(roots), 0u);
     free(roots);
-    EXPECT_EQ(tenure_owner(roots = malloc(size)), nullptr) << "the root's handle is NULL";
+    EXPECT_EQ(tenure_owner(roots = malloc(size)), tenure_root());
     free(roots);
     // Freed from within another tenant.
     Inside elsewhere(other);
@@ -149,7 +149,7 @@ TEST_F(OwnerTest, ShrinkingNeverFailsAtTheLimit) {
   for (const tenure_policy policy :
        {TENURE_FAIL_LARGE, TENURE_FAIL_ALL, TENURE_EVENT, TENURE_OBSERVE, TENURE_ABORT}) {
     for (const unsigned flags : {0u, TENURE_ISOLATED}) {
-      Tenant acme("acme", nullptr, flags);
+      Tenant acme("acme", tenure_root(), flags);
       acme.limit(TENURE_MAX, 2 * kMiB);
       acme.policy(policy);
       for (const size_t size : {size_t(30000), 100 * kKiB, kMiB}) {
@@ -206,17 +206,15 @@ TEST_F(OwnerTest, Transfer) {
     void* block = tenure_malloc(acme, size);
     fill_pattern(block, size, size);
     for (tenure_tenant* to :
-         {static_cast<tenure_tenant*>(other), static_cast<tenure_tenant*>(below),
-          static_cast<tenure_tenant*>(nullptr), static_cast<tenure_tenant*>(acme),
-          static_cast<tenure_tenant*>(acme), static_cast<tenure_tenant*>(below)}) {
+         {static_cast<tenure_tenant*>(other), static_cast<tenure_tenant*>(below), tenure_root(),
+          static_cast<tenure_tenant*>(acme), static_cast<tenure_tenant*>(acme),
+          static_cast<tenure_tenant*>(below)}) {
       block = tenure_transfer(to, block);
       ASSERT_NE(block, nullptr) << size;
       EXPECT_EQ(owner_id(block), tenure_tenant_id(to)) << size;
       EXPECT_EQ(find_mismatch(block, size, size), kNoMismatch) << size;
       EXPECT_GE(malloc_usable_size(block), size);
-      if (to != nullptr) {
-        EXPECT_GE(usage_of(to), size);
-      }
+      EXPECT_GE(usage_of(to), size);
     }
     EXPECT_EQ(acme.settled(), 0u) << size;
     EXPECT_EQ(other.settled() - below.usage(), 0u) << size;

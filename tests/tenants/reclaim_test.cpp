@@ -16,7 +16,7 @@ namespace {
 class ReclaimTest : public TenantTest {
 protected:
   // A tenant whose every request fails at its limit, if nothing can go.
-  static Tenant limited(const char* name, size_t max, tenure_tenant* parent = nullptr) {
+  static Tenant limited(const char* name, size_t max, tenure_tenant* parent = tenure_root()) {
     Tenant tenant(name, parent);
     tenant.policy(TENURE_FAIL_ALL);
     tenant.limit(TENURE_MAX, max);
@@ -73,7 +73,7 @@ TEST_F(ReclaimTest, AServiceAtItsLimitNeverFails) {
 TEST_F(ReclaimTest, ScatteredObjectsMakeRoomForTheirLike) {
   for (unsigned flags : {0u, TENURE_ISOLATED}) {
     for (size_t size : {size_t(48), size_t(700), size_t(3000)}) {
-      Tenant tenant("tenant", nullptr, flags);
+      Tenant tenant("tenant", tenure_root(), flags);
       tenant.policy(TENURE_FAIL_ALL);
       tenant.limit(TENURE_MAX, kMax);
       Evictable cache;
@@ -193,7 +193,7 @@ TEST_F(BadShrinkers, ThatAllocate) {
   const auto scan = [](tenure_tenant*, size_t, void* self) -> size_t {
     auto* own = static_cast<Misbehaving*>(self);
     void* block = malloc(3000);
-    EXPECT_EQ(tenure_owner(block), nullptr) << "the root's";
+    EXPECT_EQ(tenure_owner(block), tenure_root());
     free(realloc(block, 100 * kKiB));
     ++own->allocated;
     void* large = tenure_malloc(own->tenant, 2 * kMax);

@@ -29,7 +29,7 @@ uint32_t id_of_new_block(size_t size = 100) {
 
 TEST_F(ScopeTest, Nests) {
   Tenant a("a"), b("b"), below("below", a);
-  EXPECT_EQ(tenure_current(), nullptr);
+  EXPECT_EQ(tenure_current(), tenure_root());
   {
     Inside in_a(a);
     EXPECT_EQ(tenure_current(), static_cast<tenure_tenant*>(a));
@@ -39,8 +39,8 @@ TEST_F(ScopeTest, Nests) {
       Inside in_b(b);
       EXPECT_EQ(id_of_new_block(), tenure_tenant_id(b));
       {
-        Inside in_root(nullptr);
-        EXPECT_EQ(tenure_current(), nullptr);
+        Inside in_root(tenure_root());
+        EXPECT_EQ(tenure_current(), tenure_root());
         EXPECT_EQ(id_of_new_block(), 0u);
         Inside again(b);
         EXPECT_EQ(current_id(), tenure_tenant_id(b));
@@ -49,7 +49,7 @@ TEST_F(ScopeTest, Nests) {
     }
     EXPECT_EQ(current_id(), tenure_tenant_id(a));
   }
-  EXPECT_EQ(tenure_current(), nullptr);
+  EXPECT_EQ(tenure_current(), tenure_root());
   tenure_scope outer[1000];
   for (size_t i = 0; i < 1000; ++i)
     outer[i] =
@@ -58,14 +58,14 @@ TEST_F(ScopeTest, Nests) {
     EXPECT_EQ(current_id(), tenure_tenant_id(i % 3 == 0 ? a : b));
     tenure_leave(outer[i]);
   }
-  EXPECT_EQ(tenure_current(), nullptr);
+  EXPECT_EQ(tenure_current(), tenure_root());
 }
 
 TEST_F(ScopeTest, IsTheThreadsOwn) {
   Tenant a("a");
   Inside inside(a);
   std::thread([] {
-    EXPECT_EQ(tenure_current(), nullptr) << "a request scope is not inherited";
+    EXPECT_EQ(tenure_current(), tenure_root()) << "a request scope is not inherited";
     EXPECT_EQ(id_of_new_block(), 0u);
   }).join();
 }
@@ -115,18 +115,18 @@ TEST_F(ScopeTest, HandlerThatEntersIsInvisible) {
 }
 
 TEST_F(ScopeTest, DurableTenantsAreInherited) {
-  Tenant durable("durable", nullptr, TENURE_DURABLE), request("request", durable);
+  Tenant durable("durable", tenure_root(), TENURE_DURABLE), request("request", durable);
   const uint32_t id = tenure_tenant_id(durable);
   Inside inside(durable);
   std::thread([id] {
     EXPECT_EQ(current_id(), id);
     EXPECT_EQ(id_of_new_block(), id);
     std::thread([id] { EXPECT_EQ(current_id(), id) << "in the second generation"; }).join();
-    Inside root(nullptr);
-    std::thread([] { EXPECT_EQ(tenure_current(), nullptr); }).join();
+    Inside root(tenure_root());
+    std::thread([] { EXPECT_EQ(tenure_current(), tenure_root()); }).join();
   }).join();
   Inside in_request(request);
-  std::thread([] { EXPECT_EQ(tenure_current(), nullptr); }).join();
+  std::thread([] { EXPECT_EQ(tenure_current(), tenure_root()); }).join();
 }
 
 TEST_F(ScopeTest, InheritedTenantLivesWithoutItsHandle) {
@@ -170,7 +170,7 @@ TEST_F(ScopeTest, CapturedScopeMovesToAnotherThread) {
   {
     Inside inside(a);
     const tenure_scope outer = tenure_restore(nothing);
-    EXPECT_EQ(tenure_current(), nullptr);
+    EXPECT_EQ(tenure_current(), tenure_root());
     tenure_leave(outer);
   }
   tenure_release(nothing);

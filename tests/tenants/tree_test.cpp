@@ -17,17 +17,17 @@ int try_create(tenure_tenant* parent, const char* name, unsigned flags = 0) {
 }
 
 TEST_F(TreeTest, RootIsThere) {
-  EXPECT_EQ(tenure_tenant_id(nullptr), 0u);
-  EXPECT_STREQ(tenure_tenant_name(nullptr), "");
-  EXPECT_EQ(path_of(nullptr), "/");
-  EXPECT_EQ(tenure_tenant_online(nullptr), 1);
-  EXPECT_EQ(tenure_tenant_parent(nullptr), nullptr);
-  EXPECT_EQ(tenure_tenant_offline(nullptr, 0), -EINVAL);
-  EXPECT_EQ(tenure_tenant_offline(nullptr, TENURE_RECURSIVE), -EINVAL);
+  EXPECT_EQ(tenure_tenant_id(tenure_root()), 0u);
+  EXPECT_STREQ(tenure_tenant_name(tenure_root()), "");
+  EXPECT_EQ(path_of(tenure_root()), "/");
+  EXPECT_EQ(tenure_tenant_online(tenure_root()), 1);
+  EXPECT_EQ(tenure_tenant_parent(tenure_root()), nullptr);
+  EXPECT_EQ(tenure_tenant_offline(tenure_root(), 0), -EINVAL);
+  EXPECT_EQ(tenure_tenant_offline(tenure_root(), TENURE_RECURSIVE), -EINVAL);
   for (int which = TENURE_MIN; which <= TENURE_RESERVE; ++which)
-    EXPECT_EQ(tenure_tenant_set_limit(nullptr, tenure_limit(which), kMiB), -EINVAL) << which;
-  EXPECT_EQ(tenure_tenant_limit(nullptr, TENURE_MAX), TENURE_UNLIMITED);
-  tenure_tenant_close(nullptr);
+    EXPECT_EQ(tenure_tenant_set_limit(tenure_root(), tenure_limit(which), kMiB), -EINVAL) << which;
+  EXPECT_EQ(tenure_tenant_limit(tenure_root(), TENURE_MAX), TENURE_UNLIMITED);
+  tenure_tenant_close(tenure_root());
   tenure_tenant* root = tenure_tenant_find("/");
   EXPECT_EQ(tenure_tenant_id(root), 0u);
   tenure_tenant_close(root);
@@ -38,8 +38,8 @@ TEST_F(TreeTest, TheRootsMetadataIsPartOfTheHeaps) {
   struct tenure_stats heap = {};
   heap.struct_size = sizeof heap;
   ASSERT_EQ(tenure_stats(&heap), 0);
-  EXPECT_GT(stats_of(nullptr).meta, 0u);
-  EXPECT_LE(stats_of(nullptr).meta, heap.meta);
+  EXPECT_GT(stats_of(tenure_root()).meta, 0u);
+  EXPECT_LE(stats_of(tenure_root()).meta, heap.meta);
 }
 
 TEST_F(TreeTest, NewTenantIsEmptyAndUnlimited) {

@@ -68,7 +68,7 @@ public:
       scan_of(tenant, SIZE_MAX, self);
       return 0;
     };
-    tenure_tenant_for_each(nullptr, evict, this);
+    tenure_tenant_for_each(tenure_root(), evict, this);
     REQUIRE(live_ == 0, "%zu objects are lost", live_);
     if (shrinker_ != nullptr) REQUIRE(tenure_shrinker_unregister(shrinker_) == 0, "in use");
     const int error = tenure_lru_destroy(lru_);
@@ -109,7 +109,7 @@ private:
 void use_tenants(bool fences_work) {
   static ParcelTable<kParcels> parcels;
   Random random(3);
-  tenure_tenant* parent = create(nullptr, 1000);
+  tenure_tenant* parent = create(tenure_root(), 1000);
   tenure_cache* cache = nullptr;
   const int error = tenure_cache_create("faults", 200, 0, 0, nullptr, &cache);
   REQUIRE(error == 0 || error == -ENOMEM, "cache: %d", error);

@@ -38,7 +38,7 @@ void* allocate_in(tenure_tenant* tenant, size_t size) {
 // A tenant that comes, has objects of each kind, goes before some of them, and comes under an id that others have had.
 void live_and_die(const char* name, unsigned flags) {
   tenure_tenant* tenant = nullptr;
-  if (tenure_tenant_create(nullptr, name, flags, &tenant) != 0) return;
+  if (tenure_tenant_create(tenure_root(), name, flags, &tenant) != 0) return;
   void* const small = allocate_in(tenant, 64);
   free(allocate_in(tenant, 3000));
   void* const large = allocate_in(tenant, 100000);
@@ -68,7 +68,7 @@ void run_churn() {
       if (random.below(2) == 0)
         return live_and_die(name.c_str(), random.below(2) ? TENURE_ISOLATED : 0);
       tenure_tenant* tenant = nullptr;
-      if (tenure_tenant_create(nullptr, name.c_str(), 0, &tenant) != 0) return;
+      if (tenure_tenant_create(tenure_root(), name.c_str(), 0, &tenant) != 0) return;
       tenure_tenant_offline(tenant, 0);
       tenure_tenant_close(tenant);
       if (random.below(16) == 0) tenure_reap();
@@ -103,7 +103,7 @@ void fork_all_over(Body body) {
 // instructions there were.
 uint64_t fork_after_offline(uint64_t number, unsigned flags) {
   tenure_tenant* tenant = nullptr;
-  REQUIRE(tenure_tenant_create(nullptr, "left", flags, &tenant) == 0, "no tenant");
+  REQUIRE(tenure_tenant_create(tenure_root(), "left", flags, &tenant) == 0, "no tenant");
   void* object = nullptr;
   const uint64_t all = EveryInstruction::run(
       number, 1, [&] { object = allocate_in(tenant, 64); },

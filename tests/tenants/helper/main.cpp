@@ -192,11 +192,11 @@ void run_no_tenants() {
   free(malloc(100));
   free(malloc(kMiB));
   tenure_checkpoint();
-  tenure_reclaim(nullptr, SIZE_MAX);
+  tenure_reclaim(tenure_root(), SIZE_MAX);
   tenure_reap();
   tenure_tenant* handle = nullptr;
-  REQUIRE(tenure_tenant_create(nullptr, "/", 0, &handle) == -EINVAL, "created");
-  REQUIRE(tenure_tenant_offline(nullptr, 0) == -EINVAL, "the root went");
+  REQUIRE(tenure_tenant_create(tenure_root(), "/", 0, &handle) == -EINVAL, "created");
+  REQUIRE(tenure_tenant_offline(tenure_root(), 0) == -EINVAL, "the root went");
   require_single();
 }
 

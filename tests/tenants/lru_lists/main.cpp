@@ -46,7 +46,7 @@ void add_on_each_cpu(unsigned asked) {
     tenure_lru_item item = {};
     REQUIRE(tenure_lru_add(lru, &item) == 0, "not added");
     for (unsigned i = 0; i <= nodes; ++i) {
-      const size_t count = tenure_lru_count_node(lru, nullptr, i);
+      const size_t count = tenure_lru_count_node(lru, tenure_root(), i);
       REQUIRE(count == (i == node ? 1 : 0), "cpu %u, node %u: %zu on %u", cpu, node, count, i);
     }
     REQUIRE(tenure_lru_remove(&item) == 1, "not removed");

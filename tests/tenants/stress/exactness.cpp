@@ -33,7 +33,7 @@ void populate(Threads& threads, Forest& forest) {
       tenure_reap();
       break;
     case 2:
-      tenure_reclaim(nullptr, random.below(10 * kMiB));
+      tenure_reclaim(tenure_root(), random.below(10 * kMiB));
       break;
     default:
       tenure_checkpoint();
@@ -58,7 +58,7 @@ void run_exactness_in_child(double seconds) {
   churn("top", seconds / 8);
   // A child of a process at rest has everything to itself: its sums are as exact, and its heap is
   // sound.
-  Tenant durable("durable", nullptr, TENURE_DURABLE);
+  Tenant durable("durable", tenure_root(), TENURE_DURABLE);
   void* block = tenure_malloc(durable, 100000);
   in_child([&] {
     churn("top", seconds / 3);

@@ -31,15 +31,17 @@ private:
   Tenant tenant_;
 };
 
-// A handle from a slot: others take the tenant offline.
+// A handle from a slot, or the root's where there is none: others take the tenant offline.
 class Borrowed {
 public:
   explicit Borrowed(TenantSlot& slot) : tenant_(slot.get()) {}
   ~Borrowed() { tenant_.close(); }
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
-  // NOLINTNEXTLINE(google-explicit-constructor): NULL is the root.
-  operator tenure_tenant*() const { return tenant_; }
+  // NOLINTNEXTLINE(google-explicit-constructor): a handle is what the API takes.
+  operator tenure_tenant*() const {
+    return static_cast<tenure_tenant*>(tenant_) == nullptr ? tenure_root() : tenant_;
+  }
 
 private:
   Tenant tenant_;

@@ -30,8 +30,8 @@ void work(Shared& shared, uint64_t seed) {
       shared.objects.replace(random, tenant);
       void* block = tenure_malloc(tenant, 100);
       REQUIRE(block != nullptr, "no memory");
-      block =
-          tenure_transfer(random.one_in(2) ? nullptr : static_cast<tenure_tenant*>(tenant), block);
+      block = tenure_transfer(
+          random.one_in(2) ? tenure_root() : static_cast<tenure_tenant*>(tenant), block);
       REQUIRE(block != nullptr, "no memory");
       free(block);
     }

@@ -137,7 +137,7 @@ void Service::require_whole() {
     tenure_lru_walk(all->service->lru_, tenant, note, &all->items, SIZE_MAX);
     return 0;
   };
-  tenure_tenant_for_each(nullptr, look, &seen);
+  tenure_tenant_for_each(tenure_root(), look, &seen);
   REQUIRE(seen.listed == live_, "%zu objects live, lists count %zu", live(), seen.listed);
   REQUIRE(seen.items.size() == live_, "%zu objects live, %zu are on lists", live(),
           seen.items.size());
@@ -163,7 +163,7 @@ void Service::clear() {
     tenure_lru_walk(static_cast<Service*>(self)->lru_, tenant, free_item, self, SIZE_MAX);
     return 0;
   };
-  tenure_tenant_for_each(nullptr, empty, this);
+  tenure_tenant_for_each(tenure_root(), empty, this);
 }
 
 namespace {
@@ -209,7 +209,7 @@ void populate(Threads& threads, Tree& tree, Service& service) {
   for (int i = 0; i < 3; ++i)
     threads.add([&](Random& random) {
       const Borrowed leaf(tree.leaves[random.below(kLeaves)]);
-      if (leaf == nullptr) return;
+      if (leaf == tenure_root()) return;
       for (int step = 0; step < 32; ++step) {
         switch (random.below(8)) {
         case 0:

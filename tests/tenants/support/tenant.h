@@ -36,7 +36,8 @@ inline size_t settled_usage(tenure_tenant* tenant) {
 class Tenant {
 public:
   Tenant() = default;
-  explicit Tenant(const std::string& name, tenure_tenant* parent = nullptr, unsigned flags = 0) {
+  explicit Tenant(const std::string& name, tenure_tenant* parent = tenure_root(),
+                  unsigned flags = 0) {
     const int error = tenure_tenant_create(parent, name.c_str(), flags, &handle_);
     REQUIRE(error == 0, "creating %s: %d", name.c_str(), error);
   }
@@ -100,7 +101,7 @@ private:
 inline uint32_t owner_id(const void* block) {
   tenure_tenant* owner = tenure_owner(block);
   const uint32_t id = tenure_tenant_id(owner);
-  if (owner != nullptr) tenure_tenant_close(owner);
+  tenure_tenant_close(owner);
   return id;
 }
 
@@ -135,14 +136,14 @@ inline DeadSum dead_tenants() {
 // What every test must leave behind: no tenant but the root, nothing of those that were, their ids
 // free again, a sound heap. Empty, or what is wrong.
 inline std::string leftovers() {
-  if (const size_t children = stats_of(nullptr).children; children != 0)
+  if (const size_t children = stats_of(tenure_root()).children; children != 0)
     return std::to_string(children) + " tenants are online";
-  tenure_reclaim(nullptr, SIZE_MAX);
+  tenure_reclaim(tenure_root(), SIZE_MAX);
   if (const size_t left = tenure_reap(); left != 0)
     return std::to_string(left) + " departed tenants have live objects";
   // Where the system refuses memory there may be none.
   tenure_tenant* handle = nullptr;
-  if (tenure_tenant_create(nullptr, "probe", 0, &handle) == 0) {
+  if (tenure_tenant_create(tenure_root(), "probe", 0, &handle) == 0) {
     const Tenant probe = Tenant::adopt(handle);
     if (const uint32_t id = tenure_tenant_id(probe); id != 1)
       return "an id is not back: the lowest free one is " + std::to_string(id);

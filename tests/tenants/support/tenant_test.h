@@ -14,7 +14,7 @@ namespace blackbox {
 class TenantTest : public testing::Test {
 protected:
   void TearDown() override {
-    EXPECT_EQ(tenure_current(), nullptr) << "a scope was not left";
+    EXPECT_EQ(tenure_current(), tenure_root()) << "a scope was not left";
     EXPECT_EQ(leftovers(), "");
   }
 };
@@ -51,7 +51,7 @@ public:
     return bytes;
   }
   void keep(void* block) {
-    Inside root(nullptr);
+    Inside root(tenure_root());
     blocks_.push_back(block);
   }
   void clear() {
