@@ -8,6 +8,7 @@
 #include "allocator/current.h"
 #include "allocator/process_pressure.h"
 #include "allocator/reaper.h"
+#include "allocator/statistics.h"
 #include "base/system_calls.h"
 
 namespace tenure {
@@ -60,11 +61,15 @@ size_t reap_all() {
 
 size_t reclaim_bytes(Tenant& top, size_t bytes) {
   const StallScope stalled(top);
+  // What stands ready in lists is no usage, so it is given up besides and does not count.
+  const uint64_t ready = listed_below(top);
+  const size_t wanted = bytes > SIZE_MAX - ready ? SIZE_MAX : bytes + ready;
   size_t freed = 0;
   for (const ReclaimStage stage : kReclaimStages) {
-    if (freed < bytes) freed += reclaim(top, bytes - freed, stage);
+    if (freed < wanted) freed += reclaim(top, wanted - freed, stage);
   }
-  return freed;
+  const uint64_t left = listed_below(top), besides = ready > left ? ready - left : 0;
+  return freed > besides ? freed - besides : 0;
 }
 
 int checkpoint() {

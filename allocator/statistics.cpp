@@ -1,6 +1,7 @@
 #include "allocator/statistics.h"
 
 #include "accounting/departed_tenants.h"
+#include "accounting/tenant_tree.h"
 #include "allocator/bootstrap.h"
 #include "allocator/charge_stock.h"
 #include "allocator/depots.h"
@@ -172,14 +173,28 @@ void collect_root(TenantStatistics& statistics) {
 
 }  // namespace
 
+uint64_t listed_below(Tenant& top) {
+  uint64_t bytes = 0;
+  for_each_in_subtree(top, [&bytes](Tenant& tenant) {
+    if (&tenant == &root_tenant || is_isolated(tenant)) return true;
+    for_each_cache_of(tenant, [&bytes](const Cache& cache) {
+      if (cache.payer) bytes += front_objects(cache) * cache.object_size;
+    });
+    return true;
+  });
+  return bytes;
+}
+
 // What a tenant's context holds is its objects, what is charged in advance, and what its own caches have beside objects: the pool needs no
 // look, and neither does the heap.
 void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {
   statistics = {};
   if (!bootstrapped()) return;
   grace::ReadSection section;
-  const uint64_t usage = tenant.counter.usage(), stocked = stocked_below(tenant);
-  statistics.usage_bytes = usage > stocked ? usage - stocked : 0;
+  // What stands ready for the next objects is not used.
+  const uint64_t usage = tenant.counter.usage();
+  const uint64_t ready = stocked_below(tenant) + listed_below(tenant);
+  statistics.usage_bytes = usage > ready ? usage - ready : 0;
   const bool root = &tenant == &root_tenant;
   const AccountingContext* const own = tenant.context.load(std::memory_order_acquire);
   uint64_t beside = own ? stocked_by(*own) : 0;

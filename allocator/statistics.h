@@ -69,6 +69,8 @@ struct TenantStatistics {
   uint64_t usage_bytes, allocated_bytes, cached_bytes, meta_bytes;
 };
 void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics);
+// Free objects in the fronts of tenants' own caches in the subtree, which are charged until they are given back (paying.h). Bytes.
+uint64_t listed_below(Tenant& top);
 // Objects handed out and kept, and slabs, of one family.
 struct FamilyStatistics {
   uint64_t live, cached, slabs, slab_bytes, tenants;
