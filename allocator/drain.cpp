@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "allocator/arena.h"
+#include "allocator/depots.h"
 #include "allocator/family.h"
 #include "allocator/front.h"
 #include "allocator/run_stash.h"
@@ -20,6 +21,7 @@ constexpr ChainWord kUntouched = ~ChainWord{0};
 struct Words {
   Cache* const* caches;
   uint32_t count;
+  DrainTo to = DrainTo::kSlabs;
 
   uint32_t size() const { return 2 * count; }
   Cache& cache(uint32_t i) const { return *caches[i / 2]; }
@@ -32,6 +34,10 @@ struct Words {
 size_t give_back(const Words& words, uint32_t i, ChainWord chain) {
   if (!has_objects(chain)) return 0;
   Cache& cache = words.cache(i);
+  if (words.to == DrainTo::kDepots) {
+    keep_chain(cache, chain);
+    return 0;
+  }
   return size_t{give_to_slabs(cache, chain)} * cache.granules * kGranuleSize;
 }
 
@@ -145,8 +151,8 @@ Sealed seal_areas(uint32_t from, uint32_t end, const Words& words) {
 
 }  // namespace
 
-size_t drain_caches(Cache* const* caches, uint32_t count) {
-  const Words words{caches, count};
+size_t drain_caches(Cache* const* caches, uint32_t count, DrainTo to) {
+  const Words words{caches, count, to};
   size_t freed = empty_own_words(words);
   if (count == 0 || draining.exchange(true, std::memory_order_acquire)) return freed;
   // Before anything is stopped, a first fence shows whether fences are to be had; where not, the fronts stay as they are.

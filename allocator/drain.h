@@ -30,9 +30,12 @@ class Cache;
 // Most caches in one call.
 constexpr uint32_t kDrainMost = 48;
 
-// Takes what the caches' words hold and gives it back to slabs. Does nothing if another thread is at it, or where the
+// Where a drain leaves what it has taken: in slabs; or in depots, which takes a time that does not depend on the number of objects.
+enum class DrainTo : uint8_t { kSlabs, kDepots };
+
+// Takes what the caches' words hold and gives it back. Does nothing if another thread is at it, or where the
 // fence is refused. Returns the bytes of slabs that became empty. The caches have words. Lock-free.
-size_t drain_caches(Cache* const* caches, uint32_t count);
+size_t drain_caches(Cache* const* caches, uint32_t count, DrainTo to = DrainTo::kSlabs);
 // The root's.
 void drain_fronts();
 // The same, and no word takes or gives an object from now on. Under tenants_mutex. False: fences are refused, and words may be in

@@ -4,6 +4,7 @@
 
 #include "allocator/bootstrap.h"
 #include "allocator/current.h"
+#include "allocator/decay.h"
 #include "allocator/depots.h"
 #include "allocator/found_object.h"
 #include "allocator/large.h"

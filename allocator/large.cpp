@@ -6,6 +6,7 @@
 #include "accounting/reclaim.h"
 #include "allocator/arena.h"
 #include "allocator/charge_stock.h"
+#include "allocator/decay.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
 #include "allocator/run_stash.h"
@@ -177,6 +178,7 @@ void free_large(uint32_t number) {
   const size_t bytes = run.large_bytes;
   release_large(number);
   if (context) uncharge(*context, bytes);
+  pay_for_free_pages(bytes);
   poll_decay();
   errno = saved;
 }
@@ -213,6 +215,8 @@ void* resize_large(uint32_t number, size_t size) {
       release_run(run.granule + granules, surplus, clear);
     }
     if (run.context) uncharge(*run.context, size_t{surplus} * kGranuleSize);
+    pay_for_free_pages(size_t{surplus} * kGranuleSize);
+    poll_decay();
     return object;
   }
   const size_t growth = size_t{granules - run.granules} * kGranuleSize;

@@ -100,6 +100,7 @@ struct Remains {
     release_run(granule, granules, cache.isolated);
     if (context) uncharge(*context, granules * kGranuleSize);
     if (tags) meta_arena.release(tags, tag_bytes(cache));
+    pay_for_free_pages(granules * kGranuleSize);
     // Release: who sees that none is left, and takes the descriptors, comes after all who had objects of them.
     cache.slabs.fetch_sub(1, std::memory_order_release);
   }

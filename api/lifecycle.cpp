@@ -19,6 +19,7 @@
 #include "allocator/statistics.h"
 #include "api/helper_thread.h"
 #include "api/lifecycle.h"
+#include "api/threads.h"
 
 namespace {
 
@@ -42,12 +43,13 @@ void in_child() {
   tenure::repair_fronts_after_fork();
   if (lost_threads) tenure::arena.page_heap.repair_hints();
   tenure::repair_helper_after_fork();
-  tenure::forget_helper_after_fork();
+  tenure::count_threads_anew_after_fork();
 }
 
 __attribute__((constructor(101))) void start() {
   tenure::bootstrap();
   pthread_atfork(nullptr, nullptr, in_child);
+  tenure::start_helper();
 }
 
 __attribute__((destructor(101))) void finish() {

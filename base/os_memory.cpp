@@ -14,6 +14,9 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
 
 namespace tenure::os {
 namespace {
@@ -73,7 +76,9 @@ void release(void* p, size_t bytes) {
 
 bool purge(void* p, size_t bytes) {
   KeepErrno keep;
-  return madvise(p, bytes, MADV_DONTNEED) == 0;
+  if (madvise(p, bytes, MADV_DONTNEED) == 0) return true;
+  // Locked memory (mlockall): Linux 5.18 or later.
+  return errno == EINVAL && madvise(p, bytes, MADV_DONTNEED_LOCKED) == 0;
 }
 
 void populate(void* p, size_t bytes) {

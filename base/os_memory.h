@@ -20,7 +20,7 @@ bool commit_read_only(void* p, size_t bytes);
 void release(void* p, size_t bytes);
 
 // Gives the pages back to the system; they read as zeros afterwards. False where the system refuses
-// (a seccomp filter, mlock): the contents are then unspecified, old or zero.
+// (a seccomp filter; locked memory before Linux 5.18): the contents are then unspecified, old or zero.
 bool purge(void* p, size_t bytes);
 // Faults the pages in for writing, in one call. Best effort.
 void populate(void* p, size_t bytes);

@@ -17,6 +17,10 @@ constexpr Choice kCheckChoices[] = {{"fast", static_cast<int64_t>(CheckLevel::kF
                                     {"hardened", static_cast<int64_t>(CheckLevel::kHardened)},
                                     {nullptr, 0}};
 constexpr Choice kSwitchChoices[] = {{"off", 0}, {"on", 1}, {"0", 0}, {"1", 1}, {nullptr, 0}};
+constexpr Choice kHelperChoices[] = {{"auto", static_cast<int64_t>(HelperMode::kAuto)},
+                                     {"on", static_cast<int64_t>(HelperMode::kOn)},
+                                     {"off", static_cast<int64_t>(HelperMode::kOff)},
+                                     {nullptr, 0}};
 constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff)},
                                     {"exit", static_cast<int64_t>(StatsMode::kExit)},
                                     {"json", static_cast<int64_t>(StatsMode::kJson)},
@@ -103,10 +107,10 @@ const Option option_table[] = {
      "The same near memory.high and memory.max of the process's own cgroup (v2), and when its "
      "memory.pressure is high. Reads files, ten times a second at most.",
      &Settings::cgroup, 0, 0, 0, kSwitchChoices},
-    {"helper_ms",
-     "Milliseconds (10 at least) between the turns of a helper thread, which programs that use "
-     "tenants then have: it cleans up after departed tenants and returns idle memory; 0: none.",
-     &Settings::helper_ms, 0, 0, 3600 * 1000, nullptr},
+    {"helper",
+     "A thread that returns idle memory and cleans up after departed tenants: auto (as long as the "
+     "program has threads of its own that pthread_create made), on (from the start) or off.",
+     &Settings::helper, static_cast<int64_t>(HelperMode::kAuto), 0, 0, kHelperChoices},
     {"lru_lists",
      "Lists, each with a lock, that a tenant has in each LRU of the service: 0: one for each NUMA "
      "node of the machine; else as many, to which the CPUs are dealt out in turn (1: strict order "

@@ -1,4 +1,5 @@
 #include "allocator/reclaim.h"
+#include "allocator/decay.h"
 
 #include <sys/syscall.h>
 #include <time.h>

@@ -18,6 +18,9 @@ LOADER = ["dlopen"]
 # Wrapped, so that threads can start inside a tenant.
 THREADS = ["pthread_create"]
 
+# Without the helper thread, where the program has no other.
+NAMESPACES = ["unshare", "setns"]
+
 # Operator new and delete, mangled: m is size_t, St11align_val_t and RKSt9nothrow_t as they read.
 NOTHROW, ALIGN = "RKSt9nothrow_t", "St11align_val_t"
 NEW = [f"_Zn{form}m{align}{nothrow}"
@@ -47,7 +50,7 @@ def check_exports(path):
     defined, undefined = elf.dynamic_symbols(path)
     problems = []
     versions = dict(name.split("@@") if "@@" in name else (name, "") for name in defined)
-    wanted = {name: "" for name in MALLOC + THREADS + PROCESS + LOADER + OPERATORS}
+    wanted = {name: "" for name in MALLOC + THREADS + NAMESPACES + PROCESS + LOADER + OPERATORS}
     wanted |= {name: "TENURE_1.0" for name in api()}
     for name in sorted(wanted.keys() - versions.keys()):
         problems.append(f"not exported: {name}")

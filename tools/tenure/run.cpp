@@ -88,7 +88,7 @@ int run_program(const RunRequest& request) {
   if (!request.rss_limit_mib.empty())
     set_option("rss_limit_mib", "TENURE_RSS_LIMIT_MIB", request.rss_limit_mib);
   if (request.cgroup) set_option("cgroup", "TENURE_CGROUP", "on");
-  if (!request.helper_ms.empty()) set_option("helper_ms", "TENURE_HELPER_MS", request.helper_ms);
+  if (!request.helper.empty()) set_option("helper", "TENURE_HELPER", request.helper);
   if (!request.stats.empty())
     set_option("stats", "TENURE_STATS", request.stats == "json" ? "json" : "exit");
   // Behind: of two settings of a tunable the later one counts.

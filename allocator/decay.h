@@ -1,0 +1,33 @@
+// Memory that nobody has used for the decay time (TENURE_DECAY_MS) returns to the system, a little at a time.
+//
+// A hand goes round all stretches of the page heap, once in half a decay time. Free pages that it finds are noted; those that are still
+// free, and were not used in between, when it comes by again return to the system. So memory goes between half a decay time and one
+// after it was freed, as the hand gets there, and what is used in between is never faulted in again. When a round begins, all that
+// fronts and depots hold is on its way to the slabs, so that slabs nobody uses become free pages.
+//
+// The helper thread (helper.h) takes these steps. Where a process has none, slow paths of malloc and free do.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tenure {
+
+// What one step may do, and has done: bytes returned to the system, chains given to slabs.
+struct DecayWork {
+  size_t bytes = 0;
+  size_t chains = 0;
+};
+
+// Does what is due at `now` (coarse_ms()), about `most` of it. Lock-free: a thread stopped in it keeps the stretch and the chain that
+// it has in hand. Nothing with decay_ms <= 0.
+DecayWork take_decay_step(uint32_t now, DecayWork most);
+// Begins a round ahead of time.
+void hurry_decay(uint32_t now);
+// How long a round takes, in milliseconds; 0: there are none.
+uint32_t decay_round_ms();
+
+// Called on slow paths: takes a step where the process has no helper. At most one each tick of the coarse clock, some 200 us long.
+void poll_decay();
+
+}  // namespace tenure
