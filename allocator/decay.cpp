@@ -1,5 +1,7 @@
 #include "allocator/decay.h"
 
+#include <time.h>
+
 #include "accounting/tenant_ids.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/depots.h"
@@ -10,10 +12,30 @@
 #include "allocator/tenant_heap.h"
 
 namespace tenure {
+
+constinit std::atomic<bool> fronts_watched_flag{false};
+
 namespace {
 
-// A step of malloc or free: some 100 us of madvise, and of walks along chains. A stretch more may be returned.
-constexpr DecayWork kPolled{kStretchSize / 2, 6};
+// So much free memory is worth a slow step for each list, until most of it has gone.
+constexpr size_t kWatched = 6 * kMiB;
+constexpr size_t kWatchedShare = 16;
+constexpr size_t kWatchEnds = 4 * kMiB;
+// Slow steps that are further apart are those of a program that comes by seldom. Longer than a tick of the coarse clock.
+constexpr uint32_t kSeldomMs = 12;
+// Longer lists are closed at each tick, as it may be the last for long.
+constexpr uint32_t kShortList = 8;
+// Relaxed: a heuristic.
+constinit std::atomic<uint32_t> list_length{0};
+// A program that comes by seldom may take a second step in the same tick: by its free after its malloc.
+constinit std::atomic<bool> second_step{false};
+
+// A step of malloc or free takes so long at most, and a portion more.
+constexpr uint64_t kStepNs = 170 * 1000;
+// Some 100 us of madvise; and walks along chains.
+constexpr DecayWork kPortion{1, 4};
+// Stretches that the hand passes at a time. Those where there is nothing to do cost a few nanoseconds each.
+constexpr uint32_t kMostVisits = 8192;
 
 // Where the hand is: {when the round began, in coarse milliseconds; the next stretch}. 0: it has not begun. Whoever moves it past a
 // stretch sweeps that stretch. Relaxed: what is swept is claimed by the page heap's own words.
@@ -113,12 +135,11 @@ void begin_round(uint32_t now) {
 }
 
 // Sweeps what the hand should have reached by now.
-size_t sweep_some(uint32_t now, size_t most) {
-  const uint32_t round = decay_round_ms();
+size_t sweep_some(uint32_t now, size_t most, uint32_t round) {
   PageHeap& heap = arena.page_heap;
   size_t bytes = 0;
   uint64_t seen = hand.load(std::memory_order_relaxed);
-  while (bytes < most) {
+  for (uint32_t visits = 0; bytes < most && visits < kMostVisits; ++visits) {
     const auto began = static_cast<uint32_t>(seen >> 32), stretch = static_cast<uint32_t>(seen);
     const uint32_t stretches = heap.stretches(), elapsed = since(began, now);
     if (seen == 0 || (stretch >= stretches && elapsed >= round)) {
@@ -146,11 +167,11 @@ uint32_t decay_round_ms() {
   return decay <= 0 ? 0 : decay == 1 ? 1 : static_cast<uint32_t>(decay / 2);
 }
 
-DecayWork take_decay_step(uint32_t now, DecayWork most) {
-  if (decay_round_ms() == 0) return {};
+DecayWork take_decay_step(uint32_t now, DecayWork most, uint32_t round_ms) {
+  if (round_ms == 0) return {};
   DecayWork done;
   done.chains = empty_some(most.chains);
-  done.bytes = sweep_some(now, most.bytes);
+  done.bytes = sweep_some(now, most.bytes, round_ms);
   return done;
 }
 
@@ -158,13 +179,68 @@ void hurry_decay(uint32_t now) {
   if (decay_round_ms() != 0) begin_round(now);
 }
 
-void poll_decay() {
-  if (helper_works() || arena.settings.decay_ms <= 0) return;
-  const uint32_t now = coarse_ms();
-  if (last_polled.load(std::memory_order_relaxed) == now ||
-      last_polled.exchange(now, std::memory_order_relaxed) == now)
+uint32_t watched_length() { return list_length.load(std::memory_order_relaxed); }
+
+static void lengthen_lists() {
+  const uint32_t length = list_length.load(std::memory_order_relaxed);
+  if (length < kLongestWatched) list_length.store(2 * length + 1, std::memory_order_relaxed);
+}
+
+void watch_fronts_where_needed() {
+  const size_t free = arena.page_heap.free_bytes() + cold_bytes();
+  const bool needed = !helper_works() && arena.settings.decay_ms > 0;
+  if (fronts_watched()) {
+    if (!needed || free < kWatchEnds) fronts_watched_flag.store(false, std::memory_order_relaxed);
     return;
-  take_decay_step(now, kPolled);
+  }
+  if (TENURE_LIKELY(!needed || free < kWatched) ||
+      free < arena.page_heap.resident_bytes() / kWatchedShare)
+    return;
+  fronts_watched_flag.store(true, std::memory_order_relaxed);
+  // Lists of before have no end that is closed.
+  for_each_in_subtree(root_tenant, [](Tenant& tenant) {
+    close_fronts(tenant);
+    return true;
+  });
+}
+
+static uint64_t clock_ns() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1000000000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
+// Where steps are few, each has to do more, and rounds are shorter.
+static void take_polled_step(uint32_t now, bool seldom) {
+  const uint32_t round = decay_round_ms();
+  const uint64_t end = clock_ns() + kStepNs;
+  DecayWork done;
+  do {
+    done = take_decay_step(now, kPortion, seldom ? (round + 1) / 2 : round);
+  } while ((done.bytes != 0 || done.chains != 0) && clock_ns() < end);
+}
+
+void poll_decay() {
+  if (helper_works() || arena.settings.decay_ms <= 0) {
+    if (TENURE_UNLIKELY(fronts_watched())) watch_fronts_where_needed();
+    return;
+  }
+  watch_fronts_where_needed();
+  const uint32_t now = coarse_ms();
+  uint32_t last = last_polled.load(std::memory_order_relaxed);
+  if (last == now || (last = last_polled.exchange(now, std::memory_order_relaxed)) == now) {
+    if (!fronts_watched()) return;
+    if (second_step.exchange(false, std::memory_order_relaxed)) return take_polled_step(now, true);
+    return lengthen_lists();
+  }
+  const bool seldom = since(last, now) > kSeldomMs;
+  second_step.store(seldom, std::memory_order_relaxed);
+  if (fronts_watched()) {
+    if (list_length.load(std::memory_order_relaxed) > kShortList) close_fronts(root_tenant);
+    if (seldom && list_length.exchange(0, std::memory_order_relaxed) != 0) hurry_decay(now);
+  }
+  take_polled_step(now, seldom);
+  watch_fronts_where_needed();
 }
 
 }  // namespace tenure

@@ -34,7 +34,8 @@ struct Words {
 size_t give_back(const Words& words, uint32_t i, ChainWord chain) {
   if (!has_objects(chain)) return 0;
   Cache& cache = words.cache(i);
-  if (words.to == DrainTo::kDepots) {
+  // One that ends in a closed word, or is very long, may not be in a depot.
+  if (words.to == DrainTo::kDepots && !may_be_closed_at_end(chain)) {
     keep_chain(cache, chain);
     return 0;
   }
@@ -63,7 +64,12 @@ size_t empty_own_words(const Words& words) {
   size_t freed = 0;
   for (uint32_t i = 0; i < words.size(); ++i) {
     const Front front(words.cache(i));
-    freed += give_back(words, i, front.take_list(i % 2 ? Front::kFreeWord : Front::kAllocWord));
+    const Front::Word word = i % 2 ? Front::kFreeWord : Front::kAllocWord;
+    if (words.to == DrainTo::kSlabs) {
+      freed += give_back(words, i, front.take_list(word));
+    } else if (const ChainWord list = front.load(word); !is_held(list)) {
+      if (front.compare_exchange(word, list, kClosedWord)) freed += give_back(words, i, list);
+    }
   }
   return freed;
 }
@@ -99,6 +105,17 @@ size_t drain_area(uint32_t area, const Words& words) {
     }
   }
   return freed;
+}
+
+// Lists that malloc would pop from, and that are open, without objects. A section that has loaded one may still commit over it; there are no
+// objects to lose.
+void close_empty_words(uint32_t area, const Words& words) {
+  for (uint32_t i = 0; i < words.size(); i += 2) {
+    std::atomic<ChainWord>& word = words.at(area, i);
+    ChainWord seen = word.load(std::memory_order_relaxed);
+    if (!has_objects(seen) && seen != kClosedWord && !is_held(seen))
+      word.compare_exchange_strong(seen, kClosedWord, std::memory_order_acq_rel);
+  }
 }
 
 bool is_sealed(ChainWord word) { return word == kSealedWord || word == kSealedOverStoppedWord; }
@@ -162,6 +179,7 @@ size_t drain_caches(Cache* const* caches, uint32_t count, DrainTo to) {
     for (uint32_t i = 0; i < words.size() && !any; ++i) {
       any = has_objects(words.at(area, i).load(std::memory_order_relaxed));
     }
+    if (to == DrainTo::kDepots) close_empty_words(area, words);
     if (!any) continue;
     if (!fences_work && !(fences_work = cpu_fence())) break;
     freed += drain_area(area, words);

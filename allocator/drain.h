@@ -31,6 +31,7 @@ class Cache;
 constexpr uint32_t kDrainMost = 48;
 
 // Where a drain leaves what it has taken: in slabs; or in depots, which takes a time that does not depend on the number of objects.
+// The words are closed then.
 enum class DrainTo : uint8_t { kSlabs, kDepots };
 
 // Takes what the caches' words hold and gives it back. Does nothing if another thread is at it, or where the

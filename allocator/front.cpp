@@ -22,6 +22,21 @@ uint32_t shared_area() {
   return assigned_area - 1u;
 }
 
+ChainWord close_at_end(ChainWord chain, uint32_t most, ChainWord* rest) {
+  void* objects[kLongestWatched];
+  uint32_t count = 0;
+  for (; count < most && count < kLongestWatched && has_objects(chain); ++count) {
+    objects[count] = first_object(chain);
+    const ChainWord next = load_link(objects[count]);
+    if (!is_rest(next, chain)) report_misuse(Misuse::kCorruptedChain, objects[count]);
+    chain = next;
+  }
+  *rest = chain;
+  ChainWord closed = kClosedWord;
+  while (count > 0) closed = chain_push(objects[--count], closed);
+  return closed;
+}
+
 void* Front::pop(Word word, ChainWord* stray) const {
   *stray = kClosedWord;
   if (by_rseq_) {

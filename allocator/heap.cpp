@@ -27,12 +27,22 @@ void* out_of_memory() {
   return nullptr;
 }
 
+// Makes the chain the CPU's list for malloc. False: there is one, and the chain is still the caller's.
+bool install_list(Cache& cache, const Front& front, ChainWord chain) {
+  if (TENURE_LIKELY(!fronts_watched() || !front.by_rseq())) return front.install(chain);
+  ChainWord rest;
+  const ChainWord closed = close_at_end(chain, watched_length(), &rest);
+  if (has_objects(rest)) keep_chain(cache, rest);
+  if (has_objects(closed) && !front.install(closed)) give_to_slabs(cache, closed);
+  return true;
+}
+
 // The chain's first object. The rest becomes the CPU's allocation list, or goes to the depot if others were faster.
 void* split_first(Cache& cache, const Front& front, ChainWord chain) {
   void* const object = first_object(chain);
   const ChainWord rest = load_link(object);
   if (!is_rest(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
-  const bool installed = front && front.install(rest);
+  const bool installed = front && install_list(cache, front, rest);
   if (!installed && has_objects(rest)) keep_chain(cache, rest);
   return object;
 }
@@ -46,6 +56,7 @@ bool wants_more(Cache& cache, uint16_t listed) {
 
 // An object from the CPU's own lists, which are swapped if the free one is long enough.
 void* pop_from_cpu(Cache& cache, const Front& front) {
+  if (TENURE_UNLIKELY(fronts_watched())) poll_decay();
   ChainWord stray;
   void* object = front.pop(Front::kAllocWord, &stray);
   if (object == nullptr) {
@@ -102,9 +113,13 @@ TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) 
       cache.depot.push(alone);  // The CPU's own is for whole lists.
       return;
     }
+    if (TENURE_UNLIKELY(fronts_watched() && watched_length() == 0 && !has_objects(word))) {
+      keep_chain(cache, alone);  // Not opened, so that the next free comes by here, too.
+      return;
+    }
     if (!front.compare_exchange(Front::kFreeWord, word, alone)) continue;
     if (!has_objects(word)) return;  // Opened.
-    if (front.install(word)) return;
+    if (install_list(cache, front, word)) return;
     keep_chain(cache, word);
     poll_decay();
     return;
@@ -112,6 +127,7 @@ TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) 
 }
 
 void free_into(Cache& cache, void* object) {
+  if (TENURE_UNLIKELY(fronts_watched())) poll_decay();
   const Front front(cache);
   if (!front || !front.push(object)) free_with_room(cache, front, object);
 }

@@ -99,7 +99,7 @@ private:
     }
     reap_tenants();
     left_ = reaped.stay != 0 || reaped.destroyed;
-    const DecayWork done = take_decay_step(now, {SIZE_MAX, SIZE_MAX});
+    const DecayWork done = take_decay_step(now, {SIZE_MAX, SIZE_MAX}, decay_round_ms());
     look_at_pressure(Occasion::kControl);
     if (done.bytes != 0 || done.chains != 0 || reaped.destroyed) last_work_ = now;
   }
@@ -160,6 +160,7 @@ void run_helper() {
     helper_state.store(HelperState::kNone, std::memory_order_seq_cst);
     // A thread that was made since has seen either that, and starts another helper, or the one that worked.
     HelperState none = HelperState::kNone;
+    watch_fronts_where_needed();
     if (!has_threads() || !helper_state.compare_exchange_strong(none, HelperState::kWorking,
                                                                 std::memory_order_seq_cst))
       return;

@@ -16,7 +16,7 @@ constexpr size_t kSurplusShare = 32;
 constexpr size_t kSurplusAllowed = kMiB;
 
 // Free memory of a process without a helper, cold chains included: no more may stay if it falls idle right now.
-constexpr size_t kFreeKept = 32 * kMiB;
+constexpr size_t kFreeKept = 24 * kMiB;
 constexpr size_t kFreeShare = 16;
 
 size_t depot_bytes(const Cache& cache) {

@@ -156,7 +156,7 @@ TENURE_INLINE bool keep(const Word& stash, uint32_t number) {
     return false;
   }
   if (!in_use.load(std::memory_order_relaxed)) in_use.store(true, std::memory_order_relaxed);
-  if (has_objects(word) || count % kPollEvery == 0) return replaced_slow(word);
+  if (has_objects(word) || count % kPollEvery == 0 || fronts_watched()) return replaced_slow(word);
   return true;
 }
 

@@ -27,6 +27,18 @@ uint64_t depot_objects(const Cache& cache) {
   return objects;
 }
 
+// As far as the chain's links lead from object to object.
+uint64_t walk_length(ChainWord chain) {
+  uint64_t length = 0;
+  while (has_objects(chain) && is_plausible(chain) && length < UINT16_MAX) {
+    const ChainWord rest = load_link(first_object(chain));
+    ++length;
+    if (!is_rest(rest, chain)) break;
+    chain = rest;
+  }
+  return length;
+}
+
 uint64_t front_objects(const Cache& cache) {
   const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
   uint64_t objects = 0;
@@ -34,7 +46,8 @@ uint64_t front_objects(const Cache& cache) {
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
     for (const uint32_t word_offset : {Front::kAllocWord, Front::kFreeWord}) {
       const ChainWord word = word_in_area(area, slot + word_offset).load(std::memory_order_acquire);
-      if (has_objects(word)) objects += chain_length(word, cache.limit);
+      if (!has_objects(word)) continue;
+      objects += may_be_closed_at_end(word) ? walk_length(word) : chain_length(word, cache.limit);
     }
   }
   return objects;
