@@ -87,8 +87,11 @@ void push_cold(Cache& cache, ChainWord chain) {
 
 ChainWord pop_cold_unwarmed(Cache& cache) {
   const ChainWord chain = cache.cold.pop();
-  if (has_objects(chain))
-    cold_bytes_held.fetch_sub(bytes_of(cache, chain), std::memory_order_relaxed);
+  if (!has_objects(chain)) return chain;
+  cold_bytes_held.fetch_sub(bytes_of(cache, chain), std::memory_order_relaxed);
+  const uint32_t left = cache.cold.size();
+  if (left < cache.fewest_cold.load(std::memory_order_relaxed))
+    cache.fewest_cold.store(left, std::memory_order_relaxed);
   return chain;
 }
 

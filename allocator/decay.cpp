@@ -74,20 +74,37 @@ void close_fronts(Tenant& tenant) {
   drain_caches(caches, count, DrainTo::kDepots);
 }
 
-// Returns how many chains went to slabs; fewer than `most`: the tenant's depots are empty.
-size_t empty_depots(Tenant& tenant, size_t most) {
-  size_t left = most;
-  for_each_cache_of(tenant, [&left](Cache& cache) {
+// Decides how many chains of the tenant's depots go to slabs in this round: those that nobody has wanted since the last, of the cold ones; all
+// of the others, of which there are few.
+void plan_return(Tenant& tenant) {
+  for_each_cache_of(tenant, [](Cache& cache) {
+    const uint32_t cold = cache.cold.size();
+    const uint32_t unwanted = cache.fewest_cold.exchange(cold, std::memory_order_relaxed);
+    const uint32_t others = chains_in_depots(cache) - cold;
+    cache.chains_to_return.store((unwanted < cold ? unwanted : cold) + others,
+                                 std::memory_order_relaxed);
+  });
+}
+
+// Returns how many chains went to slabs; fewer than `most`: that was all.
+size_t return_planned(Tenant& tenant, size_t most) {
+  size_t done = 0;
+  for_each_cache_of(tenant, [&](Cache& cache) {
+    const uint32_t planned = cache.chains_to_return.load(std::memory_order_relaxed);
+    const size_t left = most - done;
+    uint32_t here = 0;
     for_each_depot(cache, [&](Depot& depot) {
-      while (left > 0 && !depot.empty()) {
+      while (here < planned && here < left && !depot.empty()) {
         const ChainWord chain = pop_chain(cache, depot);
         if (!has_objects(chain)) break;
         give_to_slabs(cache, chain);
-        --left;
+        ++here;
       }
     });
+    cache.chains_to_return.store(here < left ? 0 : planned - here, std::memory_order_relaxed);
+    done += here;
   });
-  return most - left;
+  return done;
 }
 
 // The place after one that holds no tenant, or nothing more.
@@ -115,12 +132,12 @@ size_t empty_some(size_t most) {
       next = next_tenant(id);
     } else if (place % 2 == 0) {
       close_fronts(*tenant);
+      plan_return(*tenant);
     } else {
-      const size_t left = most - visits - chains, done = empty_depots(*tenant, left);
+      const size_t left = most - visits - chains, done = return_planned(*tenant, left);
       chains += done;
       if (done == left) return chains;
-      // Little is left there now but to note which classes have no slab any more.
-      if (id != 0) empty_tenant_caches(*tenant);
+      if (TenantHeap* const heap = heap_of(*tenant); heap && id != 0) demote_empty(*tenant, *heap);
       next = next_tenant(id);
     }
     const uint64_t moved = emptying_at(static_cast<uint32_t>(seen >> 32), next);
@@ -164,7 +181,7 @@ size_t sweep_some(uint32_t now, size_t most, uint32_t round) {
 
 uint32_t decay_round_ms() {
   const int64_t decay = arena.settings.decay_ms;
-  return decay <= 0 ? 0 : decay == 1 ? 1 : static_cast<uint32_t>(decay / 2);
+  return decay <= 0 ? 0 : decay <= 2 ? 1 : static_cast<uint32_t>(decay * 2 / 5);
 }
 
 DecayWork take_decay_step(uint32_t now, DecayWork most, uint32_t round_ms) {

@@ -1,9 +1,10 @@
 // Memory that nobody has used for the decay time (TENURE_DECAY_MS) returns to the system, a little at a time.
 //
-// A hand goes round all stretches of the page heap, once in half a decay time. Free pages that it finds are noted; those that are still
-// free, and were not used in between, when it comes by again return to the system. So memory goes between half a decay time and one
-// after it was freed, as the hand gets there, and what is used in between is never faulted in again. When a round begins, all that
-// fronts and depots hold is on its way to the slabs, so that slabs nobody uses become free pages.
+// A hand goes round all stretches of the page heap, once in two fifths of a decay time. Free pages that it finds are noted; those that
+// are still free, and were not used in between, when it comes by again return to the system. So memory goes between two and four
+// fifths of a decay time after it was freed, as the hand gets there, and what is used in between is not faulted in again. When a round
+// begins, what fronts and depots hold goes to the slabs, but for cold chains that somebody wanted in the last round, so that slabs
+// nobody uses become free pages.
 //
 // The helper thread (helper.h) takes these steps. Where a process has none, slow paths of malloc and free do.
 #pragma once

@@ -30,6 +30,8 @@ void* out_of_memory() {
 // Makes the chain the CPU's list for malloc. False: there is one, and the chain is still the caller's.
 bool install_list(Cache& cache, const Front& front, ChainWord chain) {
   if (TENURE_LIKELY(!fronts_watched() || !front.by_rseq())) return front.install(chain);
+  const ChainWord word = front.load(Front::kAllocWord);
+  if (has_objects(word) || is_held(word)) return false;
   ChainWord rest;
   const ChainWord closed = close_at_end(chain, watched_length(), &rest);
   if (has_objects(rest)) keep_chain(cache, rest);

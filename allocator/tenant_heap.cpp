@@ -190,7 +190,6 @@ void note_slow_step(Cache& cache) {
   }
 }
 
-// A class in which the tenant has no slab left is pooled again.
 void demote_empty(Tenant& tenant, TenantHeap& heap) {
   for_each_cache_of(tenant, [&heap](const Cache& cache) {
     if (cache.class_id == kNamedClass || cache.slabs.load(std::memory_order_relaxed) != 0) return;
