@@ -47,6 +47,7 @@ bool is_wanted() {
 }  // namespace
 
 void start_helper() {
+  wake_helper();
   HelperState state = helper_state.load(std::memory_order_seq_cst);
   if (state != HelperState::kNone || !is_wanted()) return;
   if (!helper_state.compare_exchange_strong(state, HelperState::kStarting,

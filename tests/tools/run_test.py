@@ -40,13 +40,13 @@ class Run(unittest.TestCase):
 
     def test_options_become_variables(self):
         inside = environment_in("--hardened", "--decay-ms", "-1", "--huge-pages", "--rss-limit", "4096", "--cgroup",
-                                "--helper", "500")
+                                "--helper", "on")
         self.assertEqual(inside["TENURE_CHECK"], "hardened")
         self.assertEqual(inside["TENURE_DECAY_MS"], "-1")
         self.assertEqual(inside["TENURE_HUGE_PAGES"], "on")
         self.assertEqual(inside["TENURE_RSS_LIMIT_MIB"], "4096")
         self.assertEqual(inside["TENURE_CGROUP"], "on")
-        self.assertEqual(inside["TENURE_HELPER_MS"], "500")
+        self.assertEqual(inside["TENURE_HELPER"], "on")
 
     def test_other_variables_are_left_alone(self):
         self.assertEqual(environment_in(TENURE_SLAB_KIB="64")["TENURE_SLAB_KIB"], "64")
@@ -131,7 +131,7 @@ class Errors(unittest.TestCase):
         self.expect(125, "decay_ms: bad value 'soon'", "run", "--decay-ms", "soon", "--", "true")
         self.expect(125, "decay_ms: bad value '3600001'", "run", "--decay-ms", "3600001", "--", "true")
         self.expect(125, "rss_limit_mib: bad value '-1'", "run", "--rss-limit", "-1", "--", "true")
-        self.expect(125, "helper_ms: bad value '3600001'", "run", "--helper", "3600001", "--", "true")
+        self.expect(125, "helper: bad value '500'", "run", "--helper", "500", "--", "true")
         self.expect(125, "which command")
         self.expect(125, "nonsense", "nonsense")
         self.expect(125, "excludes", "options", "--json", "--markdown")
