@@ -64,9 +64,7 @@ void wake_from(uint32_t how) {
   errno = saved;
 }
 
-bool watches_pressure() {
-  return arena.settings.rss_limit_mib != 0 || arena.settings.cgroup != 0;
-}
+bool watches_pressure() { return arena.settings.rss_limit_mib != 0 || arena.settings.cgroup != 0; }
 
 class Turns {
 public:

@@ -135,8 +135,7 @@ int create_thread_of_ours(pthread_t* thread, const pthread_attr_t* attributes,
 // A thread without a mark was not made here. Of those there is, in most programs, one.
 bool note_main_thread() {
   if (!have_key()) return false;
-  if (pthread_getspecific(key) == nullptr)
-    pthread_setspecific(key, mark_for(root_tenant, kMain));
+  if (pthread_getspecific(key) == nullptr) pthread_setspecific(key, mark_for(root_tenant, kMain));
   return true;
 }
 

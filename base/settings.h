@@ -20,7 +20,7 @@ struct Settings {
   int64_t prefault_kib;   // Largest batch in which growing caches fault pages in; 0 one by one.
   int64_t rss_limit_mib;  // Of the heap: above it memory is given back; 0 none.
   int64_t cgroup;  // The same by the limits and the pressure of the process's cgroup: 0 off, 1 on.
-  int64_t helper;     // HelperMode
+  int64_t helper;  // HelperMode
   int64_t lru_lists;  // Lists of a tenant in each LRU; 0 one for each NUMA node.
   int64_t deepbind;   // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
 };

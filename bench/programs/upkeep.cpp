@@ -62,7 +62,8 @@ int main(int count, char** words) {
   std::vector<std::thread> others;
   if (threads > 1) std::thread(burst, bytes, size).join();
   for (int i = 1; i < threads; ++i) {
-    others.emplace_back([seconds] { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); });
+    others.emplace_back(
+        [seconds] { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); });
   }
   if (threads == 1) burst(bytes, size);
   std::puts("freed");

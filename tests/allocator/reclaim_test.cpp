@@ -1,5 +1,5 @@
-#include "allocator/reclaim.h"
 #include "allocator/decay.h"
+#include "allocator/reclaim.h"
 
 #include <string.h>
 #include <sys/syscall.h>

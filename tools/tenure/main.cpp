@@ -46,8 +46,9 @@ void add_run(CLI::App& app, RunRequest& request) {
       ->type_name("MIB");
   run->add_flag("--cgroup", request.cgroup,
                 "The same by the limits and the memory pressure of the program's cgroup");
-  run->add_option("--helper", request.helper,
-                  "A thread that returns idle memory: auto (where the program has threads), on, off")
+  run->add_option(
+         "--helper", request.helper,
+         "A thread that returns idle memory: auto (where the program has threads), on, off")
       ->type_name("MODE");
   run->add_flag("--stats{text}", request.stats,
                 "Print statistics on standard error at exit, as text or as JSON")

@@ -231,10 +231,10 @@ struct Scenario {
 };
 constexpr Scenario scenarios[] = {
     // Without decay, so that nothing else gives metadata back.
-    {"departed", "on", "-1", run_departed}, {"fork", "on", "-1", run_fork},
-    {"checked", "on", "1", run_checked},    {"at_once", "on", "1000", run_at_once},
-    {"no_room", "auto", "-1", run_no_room},   {"idle", "on", "20", run_idle},
-    {"without", "off", "1000", run_without}, {"bad", "soon", "1000", run_without},
+    {"departed", "on", "-1", run_departed},       {"fork", "on", "-1", run_fork},
+    {"checked", "on", "1", run_checked},          {"at_once", "on", "1000", run_at_once},
+    {"no_room", "auto", "-1", run_no_room},       {"idle", "on", "20", run_idle},
+    {"without", "off", "1000", run_without},      {"bad", "soon", "1000", run_without},
     {"no_tenants", "auto", "20", run_no_tenants},
 };
 
