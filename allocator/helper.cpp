@@ -68,14 +68,14 @@ bool watches_pressure() { return arena.settings.rss_limit_mib != 0 || arena.sett
 
 class Turns {
 public:
-  // Whether the helper is still wanted.
+  // Whether the helper is still wanted. Nothing of the heap is touched but in a turn.
   bool take_one() {
     const uint32_t now = coarse_ms();
-    if (!turn_taken.exchange(true, std::memory_order_acquire)) {
-      take(now);
-      turn_taken.store(false, std::memory_order_release);
-    }
-    return is_wanted(now);
+    if (turn_taken.exchange(true, std::memory_order_acquire)) return true;
+    take(now);
+    const bool wanted = is_wanted(now);
+    turn_taken.store(false, std::memory_order_release);
+    return wanted;
   }
 
   void rest() const {
@@ -158,7 +158,10 @@ void run_helper() {
     helper_state.store(HelperState::kNone, std::memory_order_seq_cst);
     // A thread that was made since has seen either that, and starts another helper, or the one that worked.
     HelperState none = HelperState::kNone;
-    watch_fronts_where_needed();
+    if (!turn_taken.exchange(true, std::memory_order_acquire)) {
+      watch_fronts_where_needed();
+      turn_taken.store(false, std::memory_order_release);
+    }
     if (!has_threads() || !helper_state.compare_exchange_strong(none, HelperState::kWorking,
                                                                 std::memory_order_seq_cst))
       return;
