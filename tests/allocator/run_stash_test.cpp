@@ -43,7 +43,7 @@ protected:
 
 TEST_F(RunStashTest, TheSameRunComesBack) {
   for (const size_t size :
-       {kLargestSmall + 1, 3 * kGranuleSize, kMiB, kChunkSize, 3 * kChunkSize, kLongestStashed}) {
+       {kLargestSmall + 1, 3 * kGranuleSize, kMiB, kChunkSize, kChunkSize + 1, kLongestStashed}) {
     void* const object = allocate(size);
     ASSERT_NE(object, nullptr);
     const uint32_t number = number_of(object);
@@ -161,12 +161,12 @@ TEST_F(RunStashTest, OtherCpusStashesAreReached) {
 
 // What is stashed does not let the heap grow.
 TEST_F(RunStashTest, EmptiedBeforeTheHeapGrows) {
-  void* const object = allocate(16 * kMiB);
+  void* const object = allocate(kLongestStashed);
   deallocate(object);
   EXPECT_TRUE(stashed(object));
   const size_t chunks = arena.page_heap.stats().chunk_bytes;
   std::vector<void*> held;
-  for (int i = 0; i < 4; ++i) held.push_back(allocate(4 * kMiB));
+  for (int i = 0; i < 2; ++i) held.push_back(allocate(kLongestStashed / 2));
   EXPECT_EQ(arena.page_heap.stats().chunk_bytes, chunks);
   for (void* p : held) deallocate(p);
 }
