@@ -1,10 +1,9 @@
 #include "allocator/large.h"
 
-#include "allocator/run_stash.h"
-
 #include <errno.h>
 #include <utility>
 
+#include "allocator/run_stash.h"
 #include "tests/allocator/heap_support.h"
 
 namespace tenure {

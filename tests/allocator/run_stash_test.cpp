@@ -137,10 +137,10 @@ TEST_F(RunStashTest, StashedRunsAreDirtyNotAllocated) {
 
 TEST_F(RunStashTest, TrimGivesItBack) {
   const size_t before = used();
-  for (const size_t size : {100 * kKiB, kMiB, 8 * kMiB}) deallocate(allocate(size));
+  for (const size_t size : {100 * kKiB, kMiB, kLongestStashed}) deallocate(allocate(size));
   EXPECT_GT(used(), before);
   // The shorter runs may lie where the longest one grew into.
-  EXPECT_GE(trim(), 8 * kMiB);
+  EXPECT_GE(trim(), kLongestStashed);
   EXPECT_EQ(used(), before);
   EXPECT_EQ(now().dirty_bytes, 0u);
 }
