@@ -6,6 +6,7 @@
 #include "accounting/pressure.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/current.h"
+#include "allocator/dead_caches.h"
 #include "allocator/process_pressure.h"
 #include "allocator/reaper.h"
 #include "base/system_calls.h"
@@ -15,6 +16,8 @@ namespace {
 
 // Bounds the work of one control operation, and is more than one brings.
 constexpr size_t kHeapsLookedAt = 4;
+// Some microseconds where the objects are in no processor's caches.
+constexpr size_t kObjectsGivenBack = 128;
 
 // The pause grows with the excess: a tenant a tenth above its high gets the whole of it.
 void pause_for_excess(uint64_t usage, uint64_t high) {
@@ -33,6 +36,7 @@ void after_control_operation() {
     MutexGuard guard(tenants_mutex);
     reap_heaps(kHeapsLookedAt);
   }
+  empty_dead_caches(root_tenant, SIZE_MAX, kObjectsGivenBack);
   deferred::drain();
   run_event_handlers();
   look_at_pressure(Occasion::kControl);
@@ -43,11 +47,7 @@ size_t reap_all() {
   // own caches are next. Others that create and remove tenants meanwhile do not keep us for ever.
   constexpr int kRounds = 3, kMostRounds = kRounds + 2 * int{kDeepest};
   for (int round = 0; round < kMostRounds; ++round) {
-    Reaped reaped;
-    {
-      MutexGuard guard(tenants_mutex);
-      reaped = reap_heaps(SIZE_MAX);
-    }
+    const Reaped reaped = reap_all_heaps();
     flush_tenants();
     if (reaped.stay == 0 || (!reaped.destroyed && round >= kRounds)) break;
   }

@@ -136,7 +136,8 @@ Sealed seal_areas(uint32_t from, uint32_t end, const Words& words) {
   for (uint32_t area = from; area < end; ++area) {
     for (uint32_t i = 0; i < words.size(); ++i, ++at) {
       const ChainWord now = words.at(area, i).load(std::memory_order_acquire);
-      if (taken[at] != kUntouched && now == kSealedWord) give_back(words, i, taken[at]);
+      if (taken[at] != kUntouched && now == kSealedWord && has_objects(taken[at]))
+        words.cache(i).depot.push(taken[at]);
       all &= is_sealed(now);
     }
   }

@@ -2,6 +2,7 @@
 
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
+#include "allocator/dead_caches.h"
 #include "allocator/reaper.h"
 #include "allocator/reclaim.h"
 #include "base/system_calls.h"
@@ -9,7 +10,7 @@
 namespace tenure {
 namespace {
 
-// Bounds the time for which a turn keeps control operations waiting; heaps that stay are looked at in turn.
+// Heaps that stay are looked at in turn.
 constexpr size_t kHeapsLookedAt = 64;
 // A shorter interval would be a load of its own.
 constexpr int64_t kShortestMs = 10;
@@ -18,10 +19,11 @@ constexpr int64_t kShortestMs = 10;
 constinit std::atomic<bool> turn_taken{false};
 
 void take_turn() {
-  {
+  for (size_t done = 0; done < kHeapsLookedAt; done += kHeapsInAStep) {
     MutexGuard guard(tenants_mutex);
-    reap_heaps(kHeapsLookedAt);
+    reap_heaps(kHeapsInAStep);
   }
+  empty_dead_caches(root_tenant, SIZE_MAX, SIZE_MAX);
   reap_tenants();
   poll_decay();
   look_at_pressure(Occasion::kControl);

@@ -4,6 +4,7 @@
 
 #include "accounting/reclaim.h"
 #include "accounting/tenant_tree.h"
+#include "allocator/dead_caches.h"
 #include "allocator/depots.h"
 #include "allocator/run_stash.h"
 #include "allocator/tenant_heap.h"
@@ -16,6 +17,10 @@ constexpr size_t kSurplusShare = 32;
 constexpr size_t kSurplusAllowed = kMiB;
 // Bounds the pause of the thread whose turn it is.
 constexpr size_t kPurgeStep = 64 * kMiB;
+// Free objects of dead caches that go back in one step: more than the run holds for which the heap would grow; some hundred
+// microseconds where none of them is in a processor's caches.
+constexpr size_t kObjectsBeforeGrowth = 1024;
+constexpr size_t kObjectsAtDecay = 1024;
 
 // When the next look at the decay is due; 0: never looked. Whoever moves it on does the work; a thread stopped in the
 // middle of it leaves the rest to the next look.
@@ -63,6 +68,7 @@ uint32_t flush_depots(Cache& cache, uint32_t most) {
 // Without what there is to reuse.
 TENURE_SLOW Run allocate_growing(uint32_t granules, uint32_t alignment, Fill fill) {
   empty_stashes_before_growth();
+  empty_dead_caches(root_tenant, size_t{granules} * kGranuleSize, kObjectsBeforeGrowth);
   return_surplus();
   const Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
   if (run) return run;
@@ -102,12 +108,14 @@ void poll_decay() {
   const size_t purged = arena.page_heap.purge_idle(kPurgeStep);
   // What the levels above hold returns to the slabs, so that slabs nobody uses become empty, and idle by the next look.
   empty_caches();
+  empty_dead_caches(root_tenant, SIZE_MAX, kObjectsAtDecay);
   if (purged >= kPurgeStep) next_look.store(now, std::memory_order_relaxed);
 }
 
 size_t trim() {
   empty_stashes();
   empty_caches();
+  empty_dead_caches(root_tenant, SIZE_MAX, SIZE_MAX);
   return arena.page_heap.purge_free(SIZE_MAX);
 }
 

@@ -93,4 +93,8 @@ ChainWord take_from_partial(Cache& cache);
 // Gives a chain of objects, of this cache but any slabs, back to their slabs. A slab that becomes empty goes back to the page
 // heap. Returns how many slabs did. Aborts on a pointer that is no object of the cache.
 uint32_t give_to_slabs(Cache& cache, ChainWord chain);
+// The same for the first `most` objects of the chain, which are taken off `most`. Adds the slabs that became empty to `emptied`. Returns
+// the rest of the chain.
+ChainWord give_some_to_slabs(Cache& cache, ChainWord chain, size_t& most, uint32_t& emptied);
+
 }  // namespace tenure

@@ -219,6 +219,10 @@ void collect_family_statistics(const CacheFamily& family, FamilyStatistics& stat
     add_lists(*cache);
     return ++statistics.tenants != 0;
   });
+  for_each_dead_cache([&](const Cache& cache) {
+    if (cache.family == &family) add_lists(cache);
+    return true;
+  });
 }
 
 void print_statistics(int fd, bool json) {
