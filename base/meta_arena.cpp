@@ -95,9 +95,9 @@ void MetaArena::drop_dead_on_top(unsigned order) {
 void* MetaArena::take_from(Entry* span, unsigned order) {
   const size_t size = kSmallest << order;
   char* const memory = memory_of(span);
-  // A link of a dead span may be anything, as may be one that has just been handed out: then the exchange fails.
+  // Of a dead span there is none. A link that was read too late may be anything: then the exchange fails.
   const auto rest_of = [&](SpanState state) {
-    if (state.free == 0) return uint16_t{0};
+    if (state.head == 0) return uint16_t{0};
     return static_cast<uint16_t>(
         BlockLinks::load(reinterpret_cast<uint64_t>(memory + (state.head - size_t{1}) * size)));
   };
