@@ -6,7 +6,6 @@
 #include "accounting/pressure.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/current.h"
-#include "allocator/dead_caches.h"
 #include "allocator/process_pressure.h"
 #include "allocator/reaper.h"
 #include "base/system_calls.h"
@@ -16,8 +15,6 @@ namespace {
 
 // Bounds the work of one control operation, and is more than one brings.
 constexpr size_t kHeapsLookedAt = 4;
-// Some microseconds where the objects are in no processor's caches.
-constexpr size_t kObjectsGivenBack = 128;
 
 // The pause grows with the excess: a tenant a tenth above its high gets the whole of it.
 void pause_for_excess(uint64_t usage, uint64_t high) {
@@ -36,7 +33,6 @@ void after_control_operation() {
     MutexGuard guard(tenants_mutex);
     reap_heaps(kHeapsLookedAt);
   }
-  empty_dead_caches(root_tenant, SIZE_MAX, kObjectsGivenBack);
   deferred::drain();
   run_event_handlers();
   look_at_pressure(Occasion::kControl);

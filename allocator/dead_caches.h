@@ -2,7 +2,7 @@
 // parent pays for until the objects are back in the slabs.
 //
 // Offline lists such caches and gives nothing back: it would take time in proportion to the objects. The objects go back in bounded
-// steps, taken by control operations, by the reaper, by a heap that is about to grow, at the look at the decay, and, for as many bytes
+// steps, taken by creations of tenants, by the reaper, by a heap that is about to grow, at the look at the decay, and, for as many bytes
 // as are missing, by an allocation that meets the limit of an ancestor.
 //
 // The list is changed under tenants_mutex and walked in read sections. A cache that leaves the list keeps its link, so that a walker
