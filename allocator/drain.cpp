@@ -6,6 +6,7 @@
 #include "allocator/family.h"
 #include "allocator/front.h"
 #include "allocator/run_stash.h"
+#include "base/sandbox.h"
 #include "rcu/cpu_fence.h"
 
 namespace tenure {
@@ -37,6 +38,7 @@ size_t give_back(const Words& words, uint32_t i, ChainWord chain) {
 
 // Having run on a CPU is a fence for it: what ran there was preempted, and its section aborted. For where membarrier is refused.
 bool visit_cpu(uint32_t cpu) {
+  if (is_filtered()) return false;
   cpu_set_t home, there;
   CPU_ZERO(&there);
   if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof home, &home) != 0) return false;

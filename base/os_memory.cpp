@@ -6,6 +6,7 @@
 
 #include "base/atomic_update.h"
 #include "base/bits.h"
+#include "base/sandbox.h"
 #include "base/system_file.h"
 
 #ifndef MREMAP_DONTUNMAP
@@ -88,6 +89,7 @@ void advise_huge_pages(void* p, size_t bytes, bool wanted) {
 
 Move move_pages(void* from, void* to, size_t bytes) {
   KeepErrno keep;
+  if (is_filtered()) return Move::kRefused;
   // Under these limits the kernel may refuse only after it has unmapped the target, and another thread's mapping could
   // take the place: then objects are copied instead.
   if (is_limited(RLIMIT_AS) || is_limited(RLIMIT_DATA)) return Move::kRefused;
