@@ -56,7 +56,10 @@ using DescriptorStack = TaggedStack<DescriptorLinks>;
 class DescriptorTable {
 public:
   constexpr DescriptorTable() = default;
-  void adopt(void* base, size_t bytes) { range_.adopt(base, bytes, kPageSize); }
+  void adopt(void* base, size_t bytes, bool mapped = true) {
+    range_.adopt(base, bytes, kPageSize, mapped);
+  }
+  void give_up_unused() { range_.give_up_unused(); }
 
   RunDescriptor& at(uint32_t number) const {
     return reinterpret_cast<RunDescriptor*>(range_.base())[number];

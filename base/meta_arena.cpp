@@ -27,10 +27,10 @@ LargeSize large_size(size_t bytes, size_t span) {
 }  // namespace
 
 // Several threads may do this at once at bootstrap, with the same values.
-void MetaArena::adopt(void* base, size_t bytes) {
+void MetaArena::adopt(void* base, size_t bytes, bool mapped) {
   const size_t table = round_up(bytes / kSpan * sizeof(Entry), kSpan);
-  entries_.adopt(base, table, kPageSize);
-  range_.adopt(static_cast<char*>(base) + table, bytes - table, 64 * kKiB);
+  entries_.adopt(base, table, kPageSize, mapped);
+  range_.adopt(static_cast<char*>(base) + table, bytes - table, 64 * kKiB, mapped);
 }
 
 MetaArena::Entry* MetaArena::carve(size_t spans) {

@@ -30,7 +30,12 @@ public:
   constexpr MetaArena() = default;
 
   // Takes over reserved address space at bootstrap.
-  void adopt(void* base, size_t bytes);
+  void adopt(void* base, size_t bytes, bool mapped = true);
+  // Of the address space: os::GrowingRange.
+  void give_up_unused() {
+    entries_.give_up_unused();
+    range_.give_up_unused();
+  }
 
   // Zeroed memory, aligned to 64 bytes (blocks of 4 KiB and more: to a page), or nullptr when the reservation or
   // the system's memory is exhausted. Lock-free, async-signal-safe.

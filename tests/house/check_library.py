@@ -16,7 +16,7 @@ PROCESS = ["vfork"]
 LOADER = ["dlopen"]
 
 # Wrapped: where a program says within which bounds it is to live.
-BOUNDS = ["prctl"]
+BOUNDS = ["prctl", "setrlimit", "setrlimit64", "prlimit", "prlimit64"]
 
 # Wrapped, so that threads can start inside a tenant.
 THREADS = ["pthread_create"]
