@@ -58,6 +58,10 @@ struct HeapStatistics {
     const uint64_t small = small_bytes();
     return (slab_bytes > small ? slab_bytes - small : 0) + dirty_bytes;
   }
+  // What takes memory. Large objects count as if all of them had been touched.
+  uint64_t resident_bytes() const {
+    return slab_bytes + large_bytes - untouched_bytes + dirty_bytes + meta_bytes;
+  }
   // All that is held from the system. The parts of slabs that were never touched count, although they take no memory.
   uint64_t held_bytes() const { return slab_bytes + large_bytes + dirty_bytes; }
 };

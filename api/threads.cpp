@@ -4,8 +4,10 @@
 #include <pthread.h>
 #include <threads.h>
 
+#include "allocator/bootstrap.h"
 #include "allocator/current.h"
 #include "base/attributes.h"
+#include "base/os_memory.h"
 #include "rcu/grace.h"
 
 // Where a program is linked statically: the name that libc.a's pthread_create is weak beside. A weak reference takes nothing
@@ -97,8 +99,14 @@ TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attrib
   const auto real = tenure::find_real();
   if (TENURE_UNLIKELY(real == nullptr)) return EAGAIN;
   // Without a tenant nothing is added.
-  if (TENURE_LIKELY(tenure::current_scope.tenant == 0)) {
-    return real(thread, attributes, routine, argument);
-  }
-  return tenure::create(real, thread, attributes, routine, argument);
+  const auto create = [=] {
+    return TENURE_LIKELY(tenure::current_scope.tenant == 0)
+               ? real(thread, attributes, routine, argument)
+               : tenure::create(real, thread, attributes, routine, argument);
+  };
+  const int error = create();
+  // Another process may have set the limit (prlimit): then what the heap has reserved and does not use is in the way.
+  if (TENURE_LIKELY(error != EAGAIN) || tenure::os::address_space_limit() == SIZE_MAX) return error;
+  tenure::bound_heap();
+  return create();
 }

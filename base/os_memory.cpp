@@ -142,6 +142,7 @@ size_t resident_anonymous() {
 }
 
 size_t address_space_limit() {
+  if (is_filtered()) return SIZE_MAX;
   KeepErrno keep;
   rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;

@@ -43,7 +43,7 @@ bool remap_fresh(void* p, size_t bytes);
 // Resident memory of the process without pages of files; 0 where /proc/self/statm cannot be read.
 size_t resident_anonymous();
 
-// RLIMIT_AS, or SIZE_MAX where unlimited.
+// RLIMIT_AS, or SIZE_MAX where unlimited, or where it may not be asked for (base/sandbox.h).
 size_t address_space_limit();
 
 // A range of address space that is committed from its start upward as far as it has been used.

@@ -149,7 +149,8 @@ class Errors(unittest.TestCase):
             with open(os.path.join(folder, "no.so"), "w", encoding="ascii") as file:
                 file.write("TENURE_1.0")
             self.expect(125, "no library of Tenure", "run", "--lib", file.name, "--", "true")
-        libc = next(line.split()[-1] for line in open("/proc/self/maps", encoding="ascii") if "libc.so.6" in line)
+        with open("/proc/self/maps", encoding="ascii") as maps:
+            libc = next(line.split()[-1] for line in maps if "libc.so.6" in line)
         self.expect(125, "no library of Tenure", "run", "--lib", libc, "--", "true")
 
     def test_programs_into_which_nothing_is_loaded(self):
