@@ -36,9 +36,7 @@ uint32_t shared_areas_for(bool rseq, uint32_t cpus) {
   return cpus < 4 ? 8 : cpus > 32 ? 64 : 2 * cpus;
 }
 
-bool wants_marks() {
-  return arena.settings.check == static_cast<int64_t>(CheckLevel::kHardened);
-}
+bool wants_marks() { return arena.settings.check == static_cast<int64_t>(CheckLevel::kHardened); }
 
 // What is published beside the start of the heap and log2 of the arena's size.
 constexpr uint64_t kShiftMask = 63;
@@ -162,8 +160,7 @@ bool bootstrap() {
   // The areas of many CPUs may not fit a small address space: then all threads share a few.
   const bool fits = os::address_space_limit() / 8 > size_t{cpus} * kCpuAreaSize;
   // At the hardened level words inside objects are encoded, which the rseq path does not do.
-  const bool use_rseq =
-      abi.usable && fits && !wants_marks();
+  const bool use_rseq = abi.usable && fits && !wants_marks();
   const uint32_t shared = fits ? shared_areas_for(use_rseq, cpus) : kSharedAreasBesideRseq;
   const uint32_t own = fits ? cpus : 0;
 

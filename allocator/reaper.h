@@ -20,7 +20,7 @@ void retire_late(TenantHeap& heap, Cache& cache);
 
 // Destroys what is empty of dead heaps; looks at `most` of them. Under tenants_mutex.
 struct Reaped {
-  size_t queued = 0;       // Before.
+  size_t queued = 0;  // Before.
   size_t looked_at = 0;
   size_t stay = 0;         // Of those looked at.
   bool destroyed = false;  // Something was: a grace period later there may be more.

@@ -132,14 +132,15 @@ void* MetaArena::take_block(unsigned order) {
 
 // The span is dead, and this thread made it so.
 void MetaArena::end_span(Entry* span) {
-  const bool keep =
-      kept_spans_.fetch_add(1, std::memory_order_relaxed) < kKept / kSpan || !os::purge(memory_of(span), kSpan);
+  const bool keep = kept_spans_.fetch_add(1, std::memory_order_relaxed) < kKept / kSpan ||
+                    !os::purge(memory_of(span), kSpan);
   if (!keep) {
     kept_spans_.fetch_sub(1, std::memory_order_relaxed);
     resident_.fetch_sub(kSpan, std::memory_order_relaxed);
   }
-  const auto ended = atomic_update(
-      span->state, [keep](SpanState state) { return std::optional(tenure::end_span(state, keep)); });
+  const auto ended = atomic_update(span->state, [keep](SpanState state) {
+    return std::optional(tenure::end_span(state, keep));
+  });
   if (!ended->after.listed()) keep_span(span, keep);
 }
 

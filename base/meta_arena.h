@@ -128,9 +128,9 @@ private:
   void release_large(void* block, size_t bytes);
 
   os::GrowingRange entries_, range_;
-  std::atomic<size_t> next_{0};       // Spans carved so far.
-  std::atomic<size_t> in_use_{0};     // Statistics only: relaxed.
-  std::atomic<size_t> resident_{0};   // Statistics only: relaxed.
+  std::atomic<size_t> next_{0};        // Spans carved so far.
+  std::atomic<size_t> in_use_{0};      // Statistics only: relaxed.
+  std::atomic<size_t> resident_{0};    // Statistics only: relaxed.
   std::atomic<size_t> kept_spans_{0};  // Dead ones with pages. Bounds them, not exactly: relaxed.
   std::array<TaggedStack<BlockLinks>, kOrders> at_hand_{};
   std::array<TaggedStack<SpanLinks>, kOrders> partial_{};

@@ -8,10 +8,11 @@ struct Unit {
   int64_t size;
 };
 // In milliseconds and in KiB.
-constexpr Unit kTimes[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {nullptr, 0}};
-constexpr Unit kSizes[] = {{"K", 1},           {"KiB", 1},       {"M", 1 << 10},
-                           {"MiB", 1 << 10},   {"G", 1 << 20},   {"GiB", 1 << 20},
-                           {"T", 1 << 30},     {"TiB", 1 << 30}, {nullptr, 0}};
+constexpr Unit kTimes[] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {nullptr, 0}};
+constexpr Unit kSizes[] = {{"K", 1},         {"KiB", 1},       {"M", 1 << 10},
+                           {"MiB", 1 << 10}, {"G", 1 << 20},   {"GiB", 1 << 20},
+                           {"T", 1 << 30},   {"TiB", 1 << 30}, {nullptr, 0}};
 
 struct Measure {
   const Unit* units;

@@ -50,7 +50,8 @@ void report_unknown(const char* variable) {
   const char* const name = variable + kPrefixLength;
   const size_t length = strcspn(name, "=");
   LineBuffer line;
-  line.text("tenure: there is no option ").text(variable, kPrefixLength + (length < 100 ? length : 100));
+  line.text("tenure: there is no option ")
+      .text(variable, kPrefixLength + (length < 100 ? length : 100));
   line.text("; the nearest is ").text(kPrefix);
   for (const char* p = nearest_option(name, length).name; *p != '\0'; ++p) {
     const char upper = *p >= 'a' && *p <= 'z' ? static_cast<char>(*p - 32) : *p;

@@ -36,7 +36,8 @@ bool TenureTenants::load() {
          find(tenant_offline, "tenure_tenant_offline") &&
          find(tenant_close, "tenure_tenant_close") &&
          find(tenant_set_limit, "tenure_tenant_set_limit") && find(tenant_reap, "tenure_reap") &&
-         find(malloc_for_, "tenure_malloc") && find(enter_, "tenure_enter") && find(leave_, "tenure_leave");
+         find(malloc_for_, "tenure_malloc") && find(enter_, "tenure_enter") &&
+         find(leave_, "tenure_leave");
 }
 
 TenureTenants::Handle TenureTenants::create(Handle parent, const char* name) {

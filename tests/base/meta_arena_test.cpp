@@ -80,7 +80,8 @@ TEST_F(MetaArenaTest, SizesDoNotMix) {
 }
 
 TEST_F(MetaArenaTest, LargeBlocksReturnTheirPagesAndAreReused) {
-  for (const size_t bytes : {MetaArena::kLargestInSpan + 1, size_t{70000}, kMiB, kMiB + 1, 9 * kMiB}) {
+  for (const size_t bytes :
+       {MetaArena::kLargestInSpan + 1, size_t{70000}, kMiB, kMiB + 1, 9 * kMiB}) {
     char* p = static_cast<char*>(arena_.allocate(bytes));
     ASSERT_NE(p, nullptr);
     EXPECT_EQ(arena_.in_use(), round_up(bytes, kPageSize));
@@ -124,7 +125,8 @@ TEST_F(MetaArenaTest, MemoryFollowsWhatIsInUse) {
 
 TEST_F(MetaArenaTest, WhatComesAndGoesKeepsItsPages) {
   void* const first = arena_.allocate(256);
-  char* const page = reinterpret_cast<char*>(round_down(reinterpret_cast<uintptr_t>(first), kPageSize));
+  char* const page =
+      reinterpret_cast<char*>(round_down(reinterpret_cast<uintptr_t>(first), kPageSize));
   for (int i = 0; i < 1000; ++i) {
     std::vector<void*> blocks;
     for (int j = 0; j < 20; ++j) blocks.push_back(arena_.allocate(256));

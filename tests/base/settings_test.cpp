@@ -93,7 +93,8 @@ TEST_F(SettingsTest, BadValueIsReportedInOneLineAndTheDefaultUsed) {
   setenv("TENURE_CHECK", "hardened", 1);
   Settings settings;
   const std::string said = load(settings);
-  EXPECT_EQ(said, "tenure: option TENURE_DECAY_MS: bad value 'soon', the default is used; good: -1 to 3600000, or "
+  EXPECT_EQ(said, "tenure: option TENURE_DECAY_MS: bad value 'soon', the default is used; good: -1 "
+                  "to 3600000, or "
                   "with a unit: ms, s, m, h\n");
   EXPECT_EQ(settings.decay_ms, 1000);
   EXPECT_EQ(settings.check, static_cast<int64_t>(CheckLevel::kHardened));
@@ -108,10 +109,12 @@ TEST_F(SettingsTest, LongBadValuesAreCut) {
 }
 
 TEST_F(SettingsTest, UnknownVariablesAreReportedWithTheNearestName) {
-  for (const auto& [unknown, nearest] :
-       {std::pair{"TENURE_DECAY", "TENURE_DECAY_MS"}, {"TENURE_DECAY_MS_MORE", "TENURE_DECAY_MS"},
-        {"TENURE_decay_ms", "TENURE_DECAY_MS"}, {"TENURE_HARDENED_CHECK", "TENURE_CHECK"},
-        {"TENURE_RSS_LIMIT", "TENURE_RSS_LIMIT_MIB"}, {"TENURE_STAT", "TENURE_STATS"}}) {
+  for (const auto& [unknown, nearest] : {std::pair{"TENURE_DECAY", "TENURE_DECAY_MS"},
+                                         {"TENURE_DECAY_MS_MORE", "TENURE_DECAY_MS"},
+                                         {"TENURE_decay_ms", "TENURE_DECAY_MS"},
+                                         {"TENURE_HARDENED_CHECK", "TENURE_CHECK"},
+                                         {"TENURE_RSS_LIMIT", "TENURE_RSS_LIMIT_MIB"},
+                                         {"TENURE_STAT", "TENURE_STATS"}}) {
     setenv(unknown, "5", 1);
     Settings settings;
     EXPECT_EQ(load(settings), std::string("tenure: there is no option ") + unknown +
@@ -136,11 +139,11 @@ TEST_F(SettingsTest, NumbersMayHaveUnits) {
     const char* name;
     const char* value;
     int64_t number;
-  } good[] = {{"decay_ms", "2s", 2000},        {"decay_ms", "250ms", 250},
-              {"decay_ms", "1h", 3600000},     {"rss_limit_mib", "64M", 64},
-              {"rss_limit_mib", "2G", 2048},   {"rss_limit_mib", "2048K", 2},
+  } good[] = {{"decay_ms", "2s", 2000},           {"decay_ms", "250ms", 250},
+              {"decay_ms", "1h", 3600000},        {"rss_limit_mib", "64M", 64},
+              {"rss_limit_mib", "2G", 2048},      {"rss_limit_mib", "2048K", 2},
               {"rss_limit_mib", "1TiB", 1 << 20}, {"slab_kib", "64K", 64},
-              {"arena_gib", "16G", 16},        {"arena_gib", "2T", 2048}};
+              {"arena_gib", "16G", 16},           {"arena_gib", "2T", 2048}};
   for (const auto& [name, value, number] : good) {
     Settings settings{};
     EXPECT_TRUE(parse_option(option_named(name), value, settings)) << name << " " << value;

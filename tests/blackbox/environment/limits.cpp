@@ -55,7 +55,8 @@ void limits_child(const Words& arguments) {
   // The program, its libraries and the CPUs' areas are all that is not the heap's. Objects of more than a chunk start at one, and what the
   // first workload has left in pieces may be of no use for the larger sizes.
   const size_t others = 32 * kMiB;
-  size_t least = later || limit < 128 * kMiB ? limit / 8 : (limit - others) / (size > kMiB ? 2 : 1) / 4 * 3;
+  size_t least =
+      later || limit < 128 * kMiB ? limit / 8 : (limit - others) / (size > kMiB ? 2 : 1) / 4 * 3;
   REQUIRE(bytes >= least, "only %zu KiB of %zu KiB", bytes / 1024, limit / 1024);
 }
 

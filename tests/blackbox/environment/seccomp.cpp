@@ -42,10 +42,10 @@ const std::vector<int>& calls_of(const std::string& name) {
 
 // What mimalloc, jemalloc and threads of glibc need.
 const std::vector<int> usual_calls = {
-    SYS_mmap,           SYS_munmap,       SYS_mprotect,        SYS_madvise, SYS_futex,
-    SYS_write,          SYS_rt_sigaction, SYS_rt_sigprocmask,  SYS_clone,   SYS_exit,
-    SYS_rt_sigreturn,   SYS_exit_group,   SYS_set_robust_list, SYS_rseq,    SYS_clone3,
-    SYS_clock_gettime,  SYS_sched_yield};
+    SYS_mmap,          SYS_munmap,       SYS_mprotect,        SYS_madvise, SYS_futex,
+    SYS_write,         SYS_rt_sigaction, SYS_rt_sigprocmask,  SYS_clone,   SYS_exit,
+    SYS_rt_sigreturn,  SYS_exit_group,   SYS_set_robust_list, SYS_rseq,    SYS_clone3,
+    SYS_clock_gettime, SYS_sched_yield};
 
 // Threads that take and give objects of all sizes, also each other's; growth by realloc; what control operations of tenants do
 // with a tenant's lists.
