@@ -64,6 +64,7 @@ void unlist_emptied(size_t most) {
 
 void forget_dead_caches() {
   Cache* cache = dead_caches.load(std::memory_order_relaxed);
+  if (cache == nullptr) return;
   dead_caches.store(nullptr, std::memory_order_relaxed);
   for (; cache != nullptr; cache = cache->next_dead.load(std::memory_order_relaxed))
     cache->listed_dead = false;

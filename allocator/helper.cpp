@@ -51,6 +51,9 @@ HelperPause::HelperPause() {
 }
 HelperPause::~HelperPause() { turn_taken.store(false, std::memory_order_release); }
 
-void repair_helper_after_fork() { turn_taken.store(false, std::memory_order_relaxed); }
+void repair_helper_after_fork() {
+  if (turn_taken.load(std::memory_order_relaxed))
+    turn_taken.store(false, std::memory_order_relaxed);
+}
 
 }  // namespace tenure

@@ -202,7 +202,7 @@ void drop_forgotten_caches() {
 }
 
 void repair_reaper_after_fork() {
-  dead_count = 0;
+  if (dead_count != 0) dead_count = 0;
   // Links are set before what leads to them, so the queue is whole up to its last link.
   for (TenantHeap* heap = dead_first; heap != nullptr; heap = heap->next) {
     dead_last = heap;

@@ -55,6 +55,8 @@ void start_helper() {
   errno = saved;
 }
 
-void forget_helper_after_fork() { started.store(false, std::memory_order_relaxed); }
+void forget_helper_after_fork() {
+  if (started.load(std::memory_order_relaxed)) started.store(false, std::memory_order_relaxed);
+}
 
 }  // namespace tenure

@@ -1,5 +1,6 @@
 #include "base/sandbox.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 namespace tenure {
@@ -10,19 +11,23 @@ constinit std::atomic<bool> filtered{false};
 
 namespace {
 
-// 0: not noted yet. Relaxed: written while there is one thread.
-constinit std::atomic<pid_t> process{0};
+// The child of a vfork has the thread control block of the thread that made it, and with that thread's number. glibc writes the number into
+// the mutexes that a thread holds.
+bool is_in_memory_of_its_own() {
+  pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+  if (pthread_mutex_lock(&mutex) != 0) return true;
+  const pid_t own = mutex.__data.__owner;
+  pthread_mutex_unlock(&mutex);
+  return own == gettid();
+}
 
 }  // namespace
 
 bool expect_filter() {
-  const pid_t owner = process.load(std::memory_order_relaxed);
-  if (owner != 0 && owner != getpid()) return false;
-  return !sandbox_detail::filtered.exchange(true, std::memory_order_relaxed);
+  return is_in_memory_of_its_own() &&
+         !sandbox_detail::filtered.exchange(true, std::memory_order_relaxed);
 }
 
 void expect_no_filter() { sandbox_detail::filtered.store(false, std::memory_order_relaxed); }
-
-void note_process() { process.store(getpid(), std::memory_order_relaxed); }
 
 }  // namespace tenure

@@ -22,7 +22,5 @@ inline bool is_filtered() { return sandbox_detail::filtered.load(std::memory_ord
 bool expect_filter();
 // The kernel has refused it.
 void expect_no_filter();
-// At the start of the process, and in a fork child: which process this memory belongs to.
-void note_process();
 
 }  // namespace tenure
