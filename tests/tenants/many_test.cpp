@@ -66,7 +66,7 @@ TEST_F(ManyTest, CostWhatTheyUse) {
   for (void* object : objects) free(object);
   EXPECT_EQ(tenure_reap(), 0u);
   // Tables and the descriptions of free memory are as long as they once had to be; a mebibyte of pages is kept.
-  EXPECT_LE((double(metadata()) - double(kMiB) - double(metadata_before)) / kTenants, 140)
+  EXPECT_LE((double(metadata()) - double(kMiB) - double(metadata_before)) / kTenants, 100)
       << "tables";
 }
 
