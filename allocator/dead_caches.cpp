@@ -14,6 +14,19 @@ bool is_below(const Tenant& tenant, const Tenant& top) {
   return at != nullptr;
 }
 
+// In depots; or in words of the fronts, where these could not be sealed.
+bool holds_objects(const Cache& cache) {
+  if (chains_in_depots(cache) != 0) return true;
+  const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
+  if (slot == 0) return false;
+  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
+    for (const uint32_t word : {Front::kAllocWord, Front::kFreeWord}) {
+      if (has_objects(word_in_area(area, slot + word).load(std::memory_order_relaxed))) return true;
+    }
+  }
+  return false;
+}
+
 // Gives up to `most` objects of the cache's depots back; takes them off `most`. Returns how many slabs became empty.
 uint32_t empty_depots(Cache& cache, size_t& most) {
   uint32_t emptied = 0;
@@ -31,7 +44,7 @@ uint32_t empty_depots(Cache& cache, size_t& most) {
 }  // namespace
 
 void list_if_not_empty(Cache& cache) {
-  if (cache.listed_dead || chains_in_depots(cache) == 0) return;
+  if (cache.listed_dead || !holds_objects(cache)) return;
   // First, so that a fork child never lists it twice.
   cache.listed_dead = true;
   Cache* const first = dead_caches.load(std::memory_order_relaxed);
@@ -57,7 +70,7 @@ void unlist_emptied(size_t most) {
   Cache* cache = dead_caches.load(std::memory_order_relaxed);
   for (; cache != nullptr && most > 0; --most) {
     Cache* const next = cache->next_dead.load(std::memory_order_relaxed);
-    if (chains_in_depots(*cache) == 0) unlist_dead_cache(*cache);
+    if (!holds_objects(*cache)) unlist_dead_cache(*cache);
     cache = next;
   }
 }

@@ -30,7 +30,7 @@ void for_each_dead_cache(Fn fn) {
   }
 }
 
-// Puts the cache, which is dead, on the list if its depots hold something. Under tenants_mutex; so are the next three.
+// Puts the cache, which is dead, on the list if its depots hold something, or its words, which could not be sealed. Under tenants_mutex; so are the next three.
 void list_if_not_empty(Cache& cache);
 // Takes the cache off the list, if it is there.
 void unlist_dead_cache(Cache& cache);
