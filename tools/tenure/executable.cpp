@@ -70,7 +70,7 @@ std::string find_executable(const std::string& program) {
   const char* const path = getenv("PATH");
   std::istringstream folders(path ? path : "/bin:/usr/bin");
   for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::string file = (folder.empty() ? "." : folder) + "/" + program;
+    std::string file = (folder.empty() ? "." : folder) + "/" + program;
     if (access(file.c_str(), X_OK) == 0) return file;
   }
   return "";
