@@ -85,6 +85,10 @@ public:
 
   Cache* next = nullptr;  // Once dead: list of the heap's dead caches, or of the late ones.
   DeferredItem item{};    // From the reaper's decision to its end.
+  // The list of dead caches with free objects: dead_caches.h.
+  std::atomic<Cache*> next_dead{nullptr};  // Written under tenants_mutex, read in read sections.
+  Cache* previous_dead = nullptr;          // Under tenants_mutex.
+  bool listed_dead = false;                // Under tenants_mutex.
 
   void init(ClassId id, uint32_t front, uint32_t smallest_slab_granules);
   // The geometry of `size` bytes from object to object.

@@ -7,6 +7,7 @@
 #include "allocator/family.h"
 #include "allocator/front.h"
 #include "allocator/run_stash.h"
+#include "base/sandbox.h"
 #include "rcu/cpu_fence.h"
 
 namespace tenure {
@@ -44,6 +45,7 @@ size_t give_back(const Words& words, uint32_t i, ChainWord chain) {
 
 // Having run on a CPU is a fence for it: what ran there was preempted, and its section aborted. For where membarrier is refused.
 bool visit_cpu(uint32_t cpu) {
+  if (is_filtered()) return false;
   cpu_set_t home, there;
   CPU_ZERO(&there);
   if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof home, &home) != 0) return false;
@@ -159,7 +161,8 @@ Sealed seal_areas(uint32_t from, uint32_t end, const Words& words) {
   for (uint32_t area = from; area < end; ++area) {
     for (uint32_t i = 0; i < words.size(); ++i, ++at) {
       const ChainWord now = words.at(area, i).load(std::memory_order_acquire);
-      if (taken[at] != kUntouched && now == kSealedWord) give_back(words, i, taken[at]);
+      if (taken[at] != kUntouched && now == kSealedWord && has_objects(taken[at]))
+        words.cache(i).depot.push(open_at_end(taken[at], words.cache(i).limit));
       all &= is_sealed(now);
     }
   }

@@ -39,8 +39,9 @@ enum class DrainTo : uint8_t { kSlabs, kDepots };
 size_t drain_caches(Cache* const* caches, uint32_t count, DrainTo to = DrainTo::kSlabs);
 // The root's.
 void drain_fronts();
-// The same, and no word takes or gives an object from now on. Under tenants_mutex. False: fences are refused, and words may be in
-// use yet.
+// Moves what the words hold to the caches' common depots: a few steps for each word, however many objects there are; 128 where the list
+// is closed at its end. No word takes or
+// gives an object from now on. Under tenants_mutex. False: fences are refused, and words may be in use yet.
 bool seal_caches(Cache* const* caches, uint32_t count);
 
 // Takes what the words of a cache that nobody uses hold, without a fence. Returns the bytes of slabs that became empty.

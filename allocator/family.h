@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "allocator/cache.h"
+#include "allocator/dead_caches.h"
 #include "rcu/rcu_array.h"
 
 namespace tenure {
@@ -53,7 +54,7 @@ void for_each_family(Fn fn) {
   for_each_named_family(fn);
 }
 
-// Calls fn(Cache&) for every cache that is found by its tenant: the dead ones are not. One read section.
+// Calls fn(Cache&) for every cache that is found by its tenant, and for the dead ones that hold free objects. One read section.
 template <typename Fn>
 void for_each_cache(Fn fn) {
   grace::ReadSection section;
@@ -64,6 +65,10 @@ void for_each_cache(Fn fn) {
       fn(*cache);
       return true;
     });
+  });
+  for_each_dead_cache([&fn](Cache& cache) {
+    fn(cache);
+    return true;
   });
 }
 

@@ -34,6 +34,10 @@ constexpr bool may_be_closed_at_end(ChainWord chain) {
   return static_cast<int16_t>(room_bits(chain)) < 0;
 }
 
+// The same objects as a list that is open at its end and may be in a depot, if the chain, which the caller holds, is closed at its
+// end; else the chain. At most kLongestWatched steps.
+ChainWord open_at_end(ChainWord chain, uint16_t limit);
+
 class Front {
 public:
   explicit Front(const Cache& cache)

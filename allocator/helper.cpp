@@ -6,9 +6,11 @@
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
 #include "allocator/cold_chains.h"
+#include "allocator/dead_caches.h"
 #include "allocator/decay.h"
 #include "allocator/reaper.h"
 #include "allocator/reclaim.h"
+#include "base/sandbox.h"
 #include "base/system_calls.h"
 
 namespace tenure {
@@ -18,7 +20,7 @@ constinit std::atomic<uint32_t> helper_sleep{kAwake};
 
 namespace {
 
-// Bounds the time for which a turn keeps control operations waiting; heaps that stay are looked at in turn.
+// Heaps that stay are looked at in turn.
 constexpr size_t kHeapsLookedAt = 64;
 // Turns in a round of the decay: the hand moves on in as many steps. A shorter interval would be a load of its own.
 constexpr uint32_t kTurnsInRound = 16;
@@ -39,8 +41,9 @@ constinit std::atomic<int32_t> threads{0};
 // Relaxed: flags that the helper, woken after they were set, acts upon.
 constinit std::atomic<bool> main_thread_gone{false};
 constinit std::atomic<bool> asked_to_end{false};
-// The kernel's number of the helper that there is, or was last; 0: none.
+// The kernel's number of the helper that there is, or was last; 0: none. kUnknown where it may not be asked for.
 constinit std::atomic<int32_t> helper_id{0};
+constexpr int32_t kUnknown = -1;
 
 timespec time_of(uint32_t ms) {
   return {static_cast<time_t>(ms / 1000), static_cast<long>(ms % 1000 * 1000000)};
@@ -62,6 +65,13 @@ void wake_from(uint32_t how) {
   const int saved = errno;
   sys::wake_one(helper_sleep);
   errno = saved;
+}
+
+// As far as can be told.
+bool is_alive(int32_t id) {
+  if (id == kUnknown || is_filtered())
+    return helper_state.load(std::memory_order_seq_cst) != HelperState::kNone;
+  return sys::is_thread(id);
 }
 
 bool watches_pressure() { return arena.settings.rss_limit_mib != 0 || arena.settings.cgroup != 0; }
@@ -90,16 +100,14 @@ public:
 
 private:
   void take(uint32_t now) {
-    Reaped reaped;
-    {
-      MutexGuard guard(tenants_mutex);
-      reaped = reap_heaps(kHeapsLookedAt);
-    }
+    // First, so that the caches can go in this turn.
+    const size_t emptied = empty_dead_caches(root_tenant, SIZE_MAX, SIZE_MAX);
+    const Reaped reaped = reap_heaps_in_steps(kHeapsLookedAt);
     reap_tenants();
     left_ = reaped.stay != 0 || reaped.destroyed;
     const DecayWork done = take_decay_step(now, {SIZE_MAX, SIZE_MAX}, decay_round_ms());
     look_at_pressure(Occasion::kControl);
-    if (done.bytes != 0 || done.chains != 0 || reaped.destroyed) last_work_ = now;
+    if (done.bytes != 0 || done.chains != 0 || emptied != 0 || reaped.destroyed) last_work_ = now;
   }
 
   bool is_wanted(uint32_t now) {
@@ -151,7 +159,8 @@ void note_main_thread_gone() {
 }
 
 void run_helper() {
-  helper_id.store(static_cast<int32_t>(gettid()), std::memory_order_relaxed);
+  const int32_t id = is_filtered() ? kUnknown : static_cast<int32_t>(gettid());
+  helper_id.store(id, std::memory_order_relaxed);
   helper_state.store(HelperState::kWorking, std::memory_order_seq_cst);
   for (;;) {
     for (Turns turns; turns.take_one();) turns.rest();
@@ -169,7 +178,8 @@ void run_helper() {
 }
 
 // The kernel counts a thread until it has been reaped, which is after its end as far as the program can tell.
-void end_helper() {
+bool end_helper() {
+  bool seen_to_end = true;
   const int saved = errno;
   while (helper_state.load(std::memory_order_seq_cst) == HelperState::kStarting && !has_threads())
     sleep_ms(1);
@@ -177,13 +187,25 @@ void end_helper() {
   if (id != 0 && !has_threads()) {
     asked_to_end.store(true, std::memory_order_seq_cst);
     constexpr timespec kShort{0, 50 * 1000};
-    while (!has_threads() && sys::is_thread(id)) {
+    while (!has_threads() && is_alive(id)) {
       wake_from(kUntilCalled);
       wake_from(kUntilTurn);
       sys::sleep(kShort);
     }
     asked_to_end.store(false, std::memory_order_seq_cst);
     helper_id.store(0, std::memory_order_relaxed);
+    seen_to_end = id != kUnknown && !is_filtered();
+  }
+  errno = saved;
+  return seen_to_end;
+}
+
+void await_helper_start() {
+  constexpr int kMostMs = 100;
+  const int saved = errno;
+  for (int i = 0; i < kMostMs; ++i) {
+    if (helper_state.load(std::memory_order_seq_cst) != HelperState::kStarting) break;
+    sleep_ms(1);
   }
   errno = saved;
 }
@@ -194,12 +216,16 @@ HelperPause::HelperPause() {
 HelperPause::~HelperPause() { turn_taken.store(false, std::memory_order_release); }
 
 void repair_helper_after_fork() {
-  turn_taken.store(false, std::memory_order_relaxed);
-  threads.store(0, std::memory_order_relaxed);
-  asked_to_end.store(false, std::memory_order_relaxed);
-  helper_id.store(0, std::memory_order_relaxed);
-  helper_sleep.store(kAwake, std::memory_order_relaxed);
-  helper_state.store(HelperState::kNone, std::memory_order_relaxed);
+  // Written only where it changes: each page written to is a fault in each child.
+  const auto reset = [](auto& word, auto value) {
+    if (word.load(std::memory_order_relaxed) != value) word.store(value, std::memory_order_relaxed);
+  };
+  reset(turn_taken, false);
+  reset(threads, 0);
+  reset(asked_to_end, false);
+  reset(helper_id, 0);
+  reset(helper_sleep, uint32_t{kAwake});
+  reset(helper_state, HelperState::kNone);
 }
 
 }  // namespace tenure

@@ -45,8 +45,12 @@ void note_main_thread_gone();
 // process. Runs no code of the program: neither handlers nor shrinkers. Returns when the helper is to end.
 void run_helper();
 
-// Ends the helper where the program has no other thread, and waits until the kernel, too, knows that it has gone. Keeps errno.
-void end_helper();
+// Ends the helper where the program has no other thread, and waits until the kernel, too, knows that it has gone. False where that
+// may not be asked for (base/sandbox.h): the kernel may count the helper for a moment yet. Keeps errno.
+bool end_helper();
+// Waits until a helper that is being started has made the system calls of its start. Not for ever: the caller may be a signal handler
+// that has interrupted the start.
+void await_helper_start();
 
 // The helper takes no turn while one of these lives: for validate_heap(), which wants the heap for itself. Waits for the end
 // of a turn. No lock: with one held, a turn could not reclaim.

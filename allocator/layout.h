@@ -18,6 +18,7 @@ namespace tenure {
 struct Layout {
   unsigned arena_shift;  // log2 of the arena's bytes
   uint32_t cpu_areas;
+  bool marks;  // Hardened level.
 
   size_t cpu_bytes() const { return cpu_areas * kCpuAreaSize; }
   size_t granules() const { return (size_t{1} << arena_shift) >> kGranuleShift; }
@@ -35,7 +36,7 @@ struct Layout {
   size_t bitmaps_at() const { return descriptors_at() + descriptors_bytes(); }
   // A bit for each 16 bytes: the hardened level marks what is allocated.
   size_t bitmaps_bytes() const {
-    return round_up(granules() * (kGranuleSize / kMinAlignment / 8), kPageSize);
+    return marks ? round_up(granules() * (kGranuleSize / kMinAlignment / 8), kPageSize) : 0;
   }
   size_t meta_at() const { return bitmaps_at() + bitmaps_bytes(); }
   size_t meta_bytes() const {

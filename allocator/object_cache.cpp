@@ -122,11 +122,10 @@ int destroy_object_cache(CacheFamily& family, size_t* live) {
   FamilyStatistics statistics;
   collect_family_statistics(family, statistics);
   if (statistics.slabs != 0) {
-    // Dead children are their tenants' heaps': what allocations under way at the offline left in their lists goes to the slabs.
-    {
-      MutexGuard guard(tenants_mutex);
-      reap_heaps(SIZE_MAX);
-    }
+    // Dead children are their tenants' heaps': what is left in their lists goes to the slabs. The second round finds what
+    // allocations under way at the offline have left.
+    reap_all_heaps();
+    reap_all_heaps();
     collect_family_statistics(family, statistics);
   }
   if (statistics.slabs != 0) {

@@ -1,34 +1,11 @@
 #include "allocator/page_heap.h"
 
+#include "allocator/run_bits.h"
 #include "base/atomic_update.h"
 #include "base/check.h"
 
 namespace tenure {
 namespace {
-
-// Bit i of the result: the `length` bits from i on are all set in `bits`.
-constexpr uint64_t run_starts(uint64_t bits, unsigned length) {
-  unsigned have = 1;
-  while (have < length) {
-    const unsigned step = have < length - have ? have : length - have;
-    bits &= bits >> step;
-    have += step;
-  }
-  return bits;
-}
-static_assert(run_starts(0b1110111, 3) == 0b0010001);
-static_assert(run_starts(~0ULL, 64) == 1);
-
-// log2 of the longest run of set bits, or -1 if there is none.
-int longest_run_order(uint64_t bits) {
-  int order = -1;
-  for (unsigned length = 1; bits != 0; length *= 2) {
-    ++order;
-    if (length == 64) break;
-    bits &= bits >> length;  // From runs of `length` to runs of 2 * length.
-  }
-  return order;
-}
 
 // Multiples of `alignment` <= 64 as a mask.
 uint64_t aligned_starts(uint32_t alignment) {
@@ -57,10 +34,10 @@ void for_each_chunk(uint32_t granule, uint32_t granules, F f) {
 
 void PageHeap::adopt(void* arena, size_t arena_bytes, void* chunks, size_t chunks_bytes,
                      void* hints, size_t hints_bytes, PageMap* page_map, uint64_t* arena_units,
-                     bool huge_pages) {
-  memory_.adopt(arena, arena_bytes, 2 * kChunkSize);
-  chunk_range_.adopt(chunks, chunks_bytes, kPageSize);
-  hint_range_.adopt(hints, hints_bytes, kPageSize);
+                     bool huge_pages, bool mapped) {
+  memory_.adopt(arena, arena_bytes, mapped ? 2 * kChunkSize : kChunkSize, mapped);
+  chunk_range_.adopt(chunks, chunks_bytes, kPageSize, mapped);
+  hint_range_.adopt(hints, hints_bytes, kPageSize, mapped);
   chunk_table_ = static_cast<Chunk*>(chunks);
   hint_table_ = static_cast<Hints*>(hints);
   chunk_limit_ = static_cast<uint32_t>(arena_bytes / kChunkSize);
@@ -176,7 +153,12 @@ uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Grow
         }
       }
     }
-    if (growth == Growth::kReuse || !ensure(frontier + 1)) return kNoGranule;
+    if (growth == Growth::kReuse) return kNoGranule;
+    if (alignment == 1 && memory_.meets_limit()) {
+      const uint32_t granule = allocate_at_end(frontier, granules);
+      if (granule != kNoGranule) return granule;
+    }
+    if (!ensure(frontier + 1)) return kNoGranule;
     if (open_chunks(frontier, frontier + 1)) {
       // The chunk has no hint yet, so normally this is alone in it; if not, the search starts over.
       const uint32_t granule = take_from_chunk(frontier, granules, alignment);
@@ -184,6 +166,17 @@ uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Grow
       if (granule != kNoGranule) return granule;
     }
   }
+}
+
+// Where address space is short: from what is free at the end of the last chunk on, into the next one. In whole chunks, runs of more than half of one
+// would leave the rest of it unused.
+uint32_t PageHeap::allocate_at_end(uint32_t frontier, uint32_t granules) {
+  if (frontier == 0) return kNoGranule;
+  const uint64_t used = chunk(frontier - 1).used.load(std::memory_order_acquire);
+  const auto left = static_cast<uint32_t>(std::countl_zero(used));
+  if (left == 0 || left >= granules || !ensure(frontier + 1)) return kNoGranule;
+  const uint32_t first = frontier * kChunkGranules - left;
+  return claim(first, granules) == kNoGranule ? first : kNoGranule;
 }
 
 // Claims a range, opening chunks at the frontier as needed. Returns kNoGranule when all of it is claimed, else nothing is

@@ -51,7 +51,14 @@ public:
   // Takes over its part of the reservation. `arena_units` is raised to the committed arena in units of kMinAlignment, for
   // the range check of free.
   void adopt(void* arena, size_t arena_bytes, void* chunks, size_t chunks_bytes, void* hints,
-             size_t hints_bytes, PageMap* page_map, uint64_t* arena_units, bool huge_pages);
+             size_t hints_bytes, PageMap* page_map, uint64_t* arena_units, bool huge_pages,
+             bool mapped = true);
+  // Of the address space: os::GrowingRange.
+  void give_up_unused() {
+    memory_.give_up_unused();
+    chunk_range_.give_up_unused();
+    hint_range_.give_up_unused();
+  }
 
   // A run of `granules`, starting at an address that is a multiple of `alignment` granules (a power of two). With Fill::kZero it reads as zeros; only
   // what may not be zero is written. Empty where address space or the system's memory is exhausted.
@@ -116,6 +123,7 @@ private:
   void update_hints(uint32_t chunk_index);
   uint32_t take_from_chunk(uint32_t chunk_index, uint32_t granules, uint32_t alignment);
   uint32_t allocate_in_chunk(uint32_t granules, uint32_t alignment, Growth growth);
+  uint32_t allocate_at_end(uint32_t frontier, uint32_t granules);
   uint32_t allocate_chunks(uint32_t granules, uint32_t alignment, Growth growth);
   uint32_t claim(uint32_t granule, uint32_t granules);
   void unclaim(uint32_t granule, uint32_t granules);

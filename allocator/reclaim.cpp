@@ -4,6 +4,7 @@
 
 #include "accounting/reclaim.h"
 #include "accounting/tenant_tree.h"
+#include "allocator/dead_caches.h"
 #include "allocator/depots.h"
 #include "allocator/run_stash.h"
 #include "allocator/tenant_heap.h"
@@ -14,6 +15,9 @@ namespace {
 // Chains in depots are memory that other classes cannot use. Before the heap grows they may be this share of it.
 constexpr size_t kSurplusShare = 32;
 constexpr size_t kSurplusAllowed = kMiB;
+// Free objects of dead caches that go back in one step: more than the run holds for which the heap would grow; some hundred
+// microseconds where none of them is in a processor's caches.
+constexpr size_t kObjectsBeforeGrowth = 1024;
 
 // Free memory of a process without a helper, cold chains included: no more may stay if it falls idle right now.
 constexpr size_t kFreeKept = 24 * kMiB;
@@ -61,6 +65,7 @@ uint32_t flush_depots(Cache& cache, uint32_t most) {
 // Without what there is to reuse.
 TENURE_SLOW Run allocate_growing(uint32_t granules, uint32_t alignment, Fill fill) {
   empty_stashes_before_growth();
+  empty_dead_caches(root_tenant, size_t{granules} * kGranuleSize, kObjectsBeforeGrowth);
   return_surplus();
   const Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
   if (run) return run;
@@ -101,6 +106,7 @@ void pay_for_free_pages(size_t bytes) {
 size_t trim() {
   empty_stashes();
   empty_caches();
+  empty_dead_caches(root_tenant, SIZE_MAX, SIZE_MAX);
   return arena.page_heap.purge_free(SIZE_MAX);
 }
 

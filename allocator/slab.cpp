@@ -287,8 +287,14 @@ ChainWord take_from_partial(Cache& cache) {
 
 uint32_t give_to_slabs(Cache& cache, ChainWord chain) {
   uint32_t emptied = 0;
+  size_t all = SIZE_MAX;
+  give_some_to_slabs(cache, chain, all, emptied);
+  return emptied;
+}
+
+ChainWord give_some_to_slabs(Cache& cache, ChainWord chain, size_t& most, uint32_t& emptied) {
   Batch batch;
-  while (has_objects(chain)) {
+  for (; has_objects(chain) && most > 0; --most) {
     void* const object = first_object(chain);
     // Neighbours in a chain often are in a slab. It cannot go away while one of its objects is in our hands.
     if (batch.count == 0 || !batch.is_of_slab(object)) {
@@ -306,7 +312,7 @@ uint32_t give_to_slabs(Cache& cache, ChainWord chain) {
     batch.count = 0;
   }
   if (batch.count > 0) emptied += give_batch(cache, batch);
-  return emptied;
+  return chain;
 }
 
 }  // namespace tenure

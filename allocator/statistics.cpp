@@ -58,6 +58,13 @@ ClassStatistics& statistics_of(HeapStatistics& statistics, ClassId id) {
   return index_of(id) < kClassCount ? statistics.classes[index_of(id)] : statistics.named;
 }
 
+// Of a slab in memory that was never touched before: the pages behind what was carved.
+size_t untouched_bytes(const RunDescriptor& run, SlabState state) {
+  const size_t bytes = size_t{run.granules} * kGranuleSize;
+  const size_t touched = round_up(size_t{state.carved} * run.object_size, kPageSize);
+  return touched < bytes ? bytes - touched : 0;
+}
+
 // Others may take and release runs meanwhile: what a descriptor says then is only not to be followed blindly.
 TENURE_STALE_READ void add_runs(HeapStatistics& statistics) {
   grace::ReadSection section;
@@ -78,6 +85,7 @@ TENURE_STALE_READ void add_runs(HeapStatistics& statistics) {
       c.carved += state.carved;
       c.in_slabs += state.free;
       c.slab_bytes += size_t{run.granules} * kGranuleSize;
+      if (run.fresh) statistics.untouched_bytes += untouched_bytes(run, state);
       // Objects of named caches differ in size: their bytes are added up here.
       if (cache->class_id == kNamedClass) {
         statistics.allocated_bytes += size_t{run.object_size} * (state.carved - state.free);
@@ -158,7 +166,7 @@ void collect_statistics(HeapStatistics& statistics) {
   const uint64_t chunks = pages.chunk_bytes / kChunkSize;
   statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
                           arena.descriptors.end() * sizeof(RunDescriptor) +
-                          front_space.written_bytes() + meta_arena.in_use() + sizeof root_caches +
+                          front_space.written_bytes() + meta_arena.resident() + sizeof root_caches +
                           sizeof pool_caches;
   if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
@@ -231,6 +239,10 @@ void collect_family_statistics(const CacheFamily& family, FamilyStatistics& stat
   family.children.for_each([&](uint32_t, const Cache* cache) {
     add_lists(*cache);
     return ++statistics.tenants != 0;
+  });
+  for_each_dead_cache([&](const Cache& cache) {
+    if (cache.family == &family) add_lists(cache);
+    return true;
   });
 }
 

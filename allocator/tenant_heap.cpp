@@ -115,7 +115,7 @@ bool is_protected(const Tenant& tenant, const Tenant& top, bool first_round) {
 // sufficed, and is told as an event.
 size_t purge_subtree(Tenant& top, size_t bytes) {
   empty_stocks(top);  // No memory, so it does not count.
-  size_t freed = 0;
+  size_t freed = empty_dead_caches(top, bytes, SIZE_MAX);
   for (const bool first_round : {true, false}) {
     bool spared = false;
     for_each_in_subtree(top, [&](Tenant& tenant) {

@@ -9,6 +9,7 @@
 #include "allocator/current.h"
 #include "allocator/helper.h"
 #include "api/threads.h"
+#include "base/sandbox.h"
 
 namespace tenure {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 constexpr size_t kStackBytes = 256 * kKiB;
 
 void* run(void*) {
-  prctl(PR_SET_NAME, "tenure-helper");
+  if (!is_filtered()) prctl(PR_SET_NAME, "tenure-helper");
   run_helper();
   return nullptr;
 }

@@ -29,7 +29,8 @@ constinit bool lost_threads = false;
 // No prepare handler: every state another thread can be stopped in is valid, so there is nothing to wait for. (glibc takes its
 // stdio locks after an interposer's prepare handler; taking locks there is how other allocators hang in a fork.)
 void in_child() {
-  lost_threads = lost_threads || !__libc_single_threaded;
+  // Written only where it changes, as is all that follows: each page written to is a fault in each child.
+  if (!__libc_single_threaded) lost_threads = true;
   const bool sections_cut_off = tenure::grace::after_fork_child();
   tenure::deferred::after_fork_child();
   tenure::shrinkers_after_fork_child();

@@ -6,11 +6,13 @@
 #include <threads.h>
 
 #include "allocator/arena.h"
+#include "allocator/bootstrap.h"
 #include "allocator/current.h"
 #include "allocator/helper.h"
 #include "api/helper_thread.h"
 #include "api/threads.h"
 #include "base/attributes.h"
+#include "base/os_memory.h"
 #include "rcu/grace.h"
 
 // Where a program is linked statically: the name that libc.a's pthread_create is weak beside. A weak reference takes nothing
@@ -142,7 +144,8 @@ bool note_main_thread() {
 void count_threads_anew_after_fork() {
   if (!key_made.load(std::memory_order_acquire)) return;
   void* const mark = pthread_getspecific(key);
-  pthread_setspecific(key, mark_for(mark ? tenant_in(mark) : root_tenant, kMain));
+  void* const main = mark_for(mark ? tenant_in(mark) : root_tenant, kMain);
+  if (mark != main) pthread_setspecific(key, main);
 }
 
 }  // namespace tenure
@@ -151,5 +154,9 @@ TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attrib
                                  void* (*routine)(void*), void* argument) {
   const auto real = tenure::find_real();
   if (TENURE_UNLIKELY(real == nullptr)) return EAGAIN;
+  const int error = tenure::create(real, thread, attributes, routine, argument);
+  // Another process may have set the limit (prlimit): then what the heap has reserved and does not use is in the way.
+  if (TENURE_LIKELY(error != EAGAIN) || tenure::os::address_space_limit() == SIZE_MAX) return error;
+  tenure::bound_heap();
   return tenure::create(real, thread, attributes, routine, argument);
 }

@@ -43,10 +43,10 @@ struct Option {
 extern const Option option_table[];
 
 // Reads TENURE_* from the environment. A bad value is reported in one line on stderr that names the
-// option, and its default used. Under AT_SECURE the environment is not read. Works before libc has set up `environ`.
+// option and the values that are good, and its default used. A variable that is no option's is reported with the name of the nearest. Under AT_SECURE the environment is not read. Works before libc has set up `environ`.
 void load_settings(Settings& settings);
 
-// Parses one value; returns false and changes nothing if it is not valid. For load_settings and tests.
+// Parses one value (base/option_value); returns false and changes nothing if it is not valid. For load_settings and tests.
 bool parse_option(const Option& option, const char* value, Settings& settings);
 
 }  // namespace tenure

@@ -127,6 +127,10 @@ class Errors(unittest.TestCase):
         self.expect(125, "which program", "run")
         self.expect(125, "which program", "run", "--stats", "--")
         self.expect(125, "no option --bogus", "run", "--bogus", "--", "true")
+        self.assertNotIn("did you mean", tenure("run", "--bogus", "--", "true").stderr)
+        for given, meant in (("--harden", "--hardened"), ("--decay_ms", "--decay-ms"), ("--huge-page", "--huge-pages"),
+                             ("--decay=5", "--decay-ms"), ("--stat", "--stats"), ("--fallbak", "--fallback")):
+            self.expect(125, f"did you mean {meant}?", "run", given, "--", "true")
         self.expect(125, "no format xml", "run", "--stats=xml", "--", "true")
         self.expect(125, "decay_ms: bad value 'soon'", "run", "--decay-ms", "soon", "--", "true")
         self.expect(125, "decay_ms: bad value '3600001'", "run", "--decay-ms", "3600001", "--", "true")
@@ -142,6 +146,35 @@ class Errors(unittest.TestCase):
         with tempfile.TemporaryDirectory(suffix=" blank") as folder:
             copy = shutil.copy(LIBRARY, folder)
             self.expect(125, "blank or a colon", "run", "--lib", copy, "--", "true")
+            with open(os.path.join(folder, "no.so"), "w", encoding="ascii") as file:
+                file.write("TENURE_1.0")
+            self.expect(125, "no library of Tenure", "run", "--lib", file.name, "--", "true")
+        with open("/proc/self/maps", encoding="ascii") as maps:
+            libc = next(line.split()[-1] for line in maps if "libc.so.6" in line)
+        self.expect(125, "no library of Tenure", "run", "--lib", libc, "--", "true")
+
+    def test_programs_into_which_nothing_is_loaded(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, static = os.path.join(folder, "main.c"), os.path.join(folder, "static")
+            with open(source, "w", encoding="ascii") as file:
+                file.write("int main(void) { return 7; }")
+            subprocess.run(["cc", "-static", "-o", static, source], check=True)
+            script = os.path.join(folder, "script")
+            with open(script, "w", encoding="ascii") as file:
+                file.write(f"#!{static}\n")
+            os.chmod(script, 0o755)
+            for program in (static, script):
+                done = tenure("run", "--", program)
+                self.assertEqual(done.returncode, 7)
+                self.assertEqual(done.stderr, f"tenure: {static} is linked statically: the library is not loaded\n")
+            if os.getuid() == 0:
+                raised = shutil.copy(shutil.which("true"), folder)
+                os.chown(raised, 1, 1)
+                os.chmod(raised, 0o4755)
+                done = tenure("run", "--", raised)
+                self.assertEqual(done.returncode, 0)
+                self.assertIn("runs with raised privileges: the library is not loaded", done.stderr)
+        self.assertEqual(tenure("run", "--", "true").stderr, "")
 
     def test_output_that_cannot_be_written(self):
         with open("/dev/full", "w", encoding="ascii") as full:

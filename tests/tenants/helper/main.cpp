@@ -178,8 +178,15 @@ private:
 // Without room for the helper's stack nothing else fails, and a later operation tries again. The helper is nobody's but the
 // root's, whoever it was who needed it.
 void run_no_room() {
-  free(malloc(1));
+  {
+    std::vector<void*> blocks(4000);  // The heap has what the rest of this needs.
+    for (void*& block : blocks) block = malloc(5000);
+    for (void* block : blocks) free(block);
+  }
+  // The first limit has the heap give back what it had reserved. There is room for metadata, and less than a stack.
+  constexpr rlim_t kRoom = 192 * 1024;
   const rlimit before = limit_address_space(proc_field("/proc/self/status", "VmSize:"));
+  limit_address_space(proc_field("/proc/self/status", "VmSize:") + kRoom);
   const OwnThread thread;
   errno = EDOM;
   Tenant tenant("tenant", nullptr, TENURE_DURABLE);
