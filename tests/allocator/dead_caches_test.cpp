@@ -98,6 +98,33 @@ TEST_F(DeadCachesTest, TheEmptiedLeaveTheList) {
   EXPECT_EQ(listed(), 0u);
 }
 
+// Fronts may have been watched when the tenant went.
+TEST_F(DeadCachesTest, ListsClosedAtTheirEndAreOpenInDepots) {
+  Tenant& child = make(root_tenant, "child", kIsolatedTenant);
+  std::vector<void*> objects;
+  for (int i = 0; i < 100; ++i) objects.push_back(take(child, 64));
+  Cache* used = nullptr;
+  for_each_cache_of(child, [&](Cache& cache) {
+    if (cache.object_size == 64) used = &cache;
+  });
+  ASSERT_NE(used, nullptr);
+  const Front front(*used);
+  ASSERT_TRUE(front);
+  give_to_slabs(*used, front.take_list(Front::kAllocWord));
+  ChainWord chain = empty_word(used->limit), rest = kClosedWord;
+  for (int i = 0; i < 10; ++i) {
+    chain = chain_push(objects.back(), chain);
+    objects.pop_back();
+  }
+  ASSERT_TRUE(front.install(close_at_end(chain, 10, &rest)));
+  ASSERT_EQ(offline_tenant(child, 0), 0);
+  const ChainWord kept = used->depot.pop();
+  ASSERT_TRUE(has_objects(kept));
+  EXPECT_EQ(chain_length(kept, used->limit), 10u);
+  give_to_slabs(*used, kept);
+  for (void* object : objects) deallocate(object);
+}
+
 TEST_F(DeadCachesTest, AForkChildFindsThemAgain) {
   leave("a", 5000);
   const size_t before = in_lists();
