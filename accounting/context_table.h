@@ -16,7 +16,11 @@ class ContextTable {
 public:
   constexpr ContextTable() = default;
   // Takes over reserved address space at bootstrap.
-  void adopt(void* base, size_t bytes) { range_.adopt(base, bytes, 64 * kKiB); }
+  void adopt(void* base, size_t bytes, bool mapped = true) {
+    range_.adopt(base, bytes, 64 * kKiB, mapped);
+  }
+  // Of the address space: os::GrowingRange.
+  void give_up_unused() { range_.give_up_unused(); }
 
   // Zeroed, or nullptr where the table or the system's memory is exhausted. Lock-free, as is release().
   AccountingContext* allocate();

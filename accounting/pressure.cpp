@@ -127,6 +127,10 @@ StallScope::~StallScope() {
 }
 
 void pressure_after_fork_child() {
+  // Where nobody has ever waited the clock need not be read, which is two faults in each child.
+  if (root_tenant.context.load(std::memory_order_relaxed) == nullptr &&
+      !find_reclaim_state(root_tenant)->pressure.has_begun())
+    return;
   const uint64_t now = monotonic_us();
   forget_stalled_threads(now);
   for_each_under_way<StallScope>([now](StallScope& own) { begin_stall(own.tenant(), now); });

@@ -32,6 +32,8 @@ public:
   void begin(uint64_t now_us);
   // After begin() of this object; without one nothing happens.
   void end(uint64_t now_us);
+  // Whether any thread has ever stalled.
+  bool has_begun() const { return averaged_at_.load(std::memory_order_relaxed) != 0; }
 
   // Microseconds during which at least one thread was stalled.
   uint64_t total_us(uint64_t now_us) const;

@@ -174,11 +174,14 @@ ShrinkOutcome run_shrinkers(Tenant& tenant, ShrinkShare share) {
 void shrinkers_after_fork_child() {
   if (__libc_single_threaded) return;
   for (auto& slot : slots) {
-    Shrinker* const shrinker = slot.exchange(nullptr, std::memory_order_relaxed);
+    Shrinker* const shrinker = slot.load(std::memory_order_relaxed);
+    if (shrinker == nullptr)
+      continue;  // Nothing is written where there are none: a fault in each child.
+    slot.store(nullptr, std::memory_order_relaxed);
     // Calls of threads that are gone; not those that this one may be in.
-    if (shrinker && !in_reclaim()) shrinker->calls.store(0, std::memory_order_relaxed);
+    if (!in_reclaim()) shrinker->calls.store(0, std::memory_order_relaxed);
   }
-  untied.store(0, std::memory_order_relaxed);
+  if (untied.load(std::memory_order_relaxed) != 0) untied.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace tenure

@@ -88,9 +88,7 @@ void complete_control_operation() {
 }  // namespace
 
 void tenants_after_fork_child(bool sections_cut_off) {
-  if (tenants_mutex.try_lock()) {  // No operation was under way.
-    tenants_mutex.unlock();
-  } else {
+  if (tenants_mutex.is_held()) {  // An operation was under way.
     tenants_mutex.reset_after_fork();
     complete_control_operation();
   }

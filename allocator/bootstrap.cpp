@@ -26,7 +26,8 @@ constexpr unsigned kSmallestArenaShift = 23;
 constexpr uint32_t kSharedAreasBesideRseq = 2;
 
 constinit Layout layout{};
-// The published heap: the reservation's start, which is a multiple of kChunkSize, plus log2 of the arena's size. 0: none yet.
+// The published heap: the reservation's start, which is a multiple of kChunkSize, plus log2 of the arena's size and
+// whether only the CPUs' areas are mapped. 0: none yet.
 constinit std::atomic<uint64_t> published{0};
 constinit std::atomic<bool> ready{false};
 
@@ -36,17 +37,49 @@ uint32_t shared_areas_for(bool rseq, uint32_t cpus) {
   return cpus < 4 ? 8 : cpus > 32 ? 64 : 2 * cpus;
 }
 
-// The largest arena that the address space allows, up to the option's; half of a limited address space is left to the program.
+bool wants_marks() { return arena.settings.check == static_cast<int64_t>(CheckLevel::kHardened); }
+
+// What is published beside the start of the heap and log2 of the arena's size.
+constexpr uint64_t kShiftMask = 63;
+constexpr uint64_t kBounded = 64;
+
+// Under RLIMIT_AS, which counts what is reserved, only the CPUs' areas are mapped, at a place where everything can grow: an arena of
+// the limit's size, and beyond it as much again, which the program's own mappings fill from above.
+uint64_t place_bounded_heap(size_t limit, uint32_t cpu_areas) {
+  unsigned shift = log2_ceil(limit);
+  const unsigned most = log2_floor(static_cast<uint64_t>(arena.settings.arena_gib) * kGiB);
+  if (shift > most) shift = most;
+  if (shift < kSmallestArenaShift) shift = kSmallestArenaShift;
+  const Layout layout{shift, cpu_areas, wants_marks()};
+  const auto place = reinterpret_cast<uint64_t>(os::probe_place());
+  const uint64_t below = layout.total_bytes() + layout.arena_bytes();
+  // What is taken is most likely the heap of another thread that is at this line.
+  constexpr uint64_t kPlaces = 8;
+  for (uint64_t i = 1; i <= kPlaces && place > (i + 1) * below; ++i) {
+    const uint64_t base = round_down(place - i * below, kChunkSize);
+    if (os::reserve_at(reinterpret_cast<void*>(base), layout.cpu_bytes()) == os::Placed::kDone)
+      return base | kBounded | shift;
+  }
+  return 0;
+}
+
 uint64_t reserve_heap(uint32_t cpu_areas) {
   const size_t limit = os::address_space_limit();
-  Layout wanted{log2_floor(static_cast<uint64_t>(arena.settings.arena_gib) * kGiB), cpu_areas};
+  if (limit != SIZE_MAX) return place_bounded_heap(limit, cpu_areas);
+  Layout wanted{log2_floor(static_cast<uint64_t>(arena.settings.arena_gib) * kGiB), cpu_areas,
+                wants_marks()};
   for (; wanted.arena_shift >= kSmallestArenaShift; --wanted.arena_shift) {
-    if (limit != SIZE_MAX && wanted.total_bytes() > limit / 4 * 3) continue;
     if (void* p = os::reserve(wanted.total_bytes(), kChunkSize)) {
       return reinterpret_cast<uint64_t>(p) | wanted.arena_shift;
     }
   }
   return 0;
+}
+
+void release_heap(uint64_t word, uint32_t cpu_areas) {
+  const Layout lost{static_cast<unsigned>(word & kShiftMask), cpu_areas, wants_marks()};
+  os::release(reinterpret_cast<void*>(word & ~(kChunkSize - 1)),
+              word & kBounded ? lost.cpu_bytes() : lost.total_bytes());
 }
 
 uint64_t random_key() {
@@ -61,8 +94,9 @@ uint64_t random_key() {
 // Each line writes what any other thread here writes too.
 bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint32_t shared) {
   char* const base = reinterpret_cast<char*>(word & ~(kChunkSize - 1));
-  layout = {static_cast<unsigned>(word & (kChunkSize - 1)), kClosedAreas + cpus + shared};
-  arena.hardened = arena.settings.check == static_cast<int64_t>(CheckLevel::kHardened);
+  layout = {static_cast<unsigned>(word & kShiftMask), kClosedAreas + cpus + shared, wants_marks()};
+  const bool mapped = !(word & kBounded);
+  arena.hardened = wants_marks();
   arena.rseq = use_rseq;
   arena.bytes = layout.arena_bytes();
   arena.cpus = cpus;
@@ -71,19 +105,15 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
   const size_t closed_bytes = kClosedAreas * kCpuAreaSize;
   if (!os::commit_read_only(base, closed_bytes)) return false;
   if (!os::commit(base + closed_bytes, layout.cpu_bytes() - closed_bytes)) return false;
-  arena.page_map.adopt(base + layout.page_map_at(), layout.page_map_bytes());
+  arena.page_map.adopt(base + layout.page_map_at(), layout.page_map_bytes(), mapped);
   if (arena.hardened)
-    arena.page_map.adopt_bitmaps(base + layout.bitmaps_at(), layout.bitmaps_bytes());
-  arena.descriptors.adopt(base + layout.descriptors_at(), layout.descriptors_bytes());
-  meta_arena.adopt(base + layout.meta_at(), layout.meta_bytes());
-  tag_arena.adopt(base + layout.tags_at(), layout.tags_bytes(), kChunkSize);
-  // The first chunk is for small processes.
-  os::advise_huge_pages(base + layout.tags_at() + kChunkSize, layout.tags_bytes() - kChunkSize,
-                        true);
-  context_table.adopt(base + layout.contexts_at(), layout.contexts_bytes());
+    arena.page_map.adopt_bitmaps(base + layout.bitmaps_at(), layout.bitmaps_bytes(), mapped);
+  arena.descriptors.adopt(base + layout.descriptors_at(), layout.descriptors_bytes(), mapped);
+  meta_arena.adopt(base + layout.meta_at(), layout.meta_bytes(), mapped);
+  context_table.adopt(base + layout.contexts_at(), layout.contexts_bytes(), mapped);
   arena.page_heap.adopt(base + layout.arena_at(), layout.arena_bytes(), base + layout.chunks_at(),
                         layout.chunks_bytes(), base + layout.hints_at(), layout.hints_bytes(),
-                        &arena.page_map, &hot.arena_units, arena.settings.huge_pages != 0);
+                        &arena.page_map, &hot.arena_units, arena.settings.huge_pages != 0, mapped);
 
   const uint32_t smallest_slab =
       granules_for(size_t{1} << log2_ceil(static_cast<uint64_t>(arena.settings.slab_kib) * kKiB));
@@ -113,6 +143,15 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
 
 }  // namespace
 
+void bound_heap() {
+  if (!bootstrapped()) return;
+  arena.page_map.give_up_unused();
+  arena.descriptors.give_up_unused();
+  meta_arena.give_up_unused();
+  context_table.give_up_unused();
+  arena.page_heap.give_up_unused();
+}
+
 bool bootstrapped() { return ready.load(std::memory_order_acquire); }
 const Layout& heap_layout() { return layout; }
 
@@ -127,8 +166,7 @@ bool bootstrap() {
   // The areas of many CPUs may not fit a small address space: then all threads share a few.
   const bool fits = os::address_space_limit() / 8 > size_t{cpus} * kCpuAreaSize;
   // At the hardened level words inside objects are encoded, which the rseq path does not do.
-  const bool use_rseq =
-      abi.usable && fits && arena.settings.check != static_cast<int64_t>(CheckLevel::kHardened);
+  const bool use_rseq = abi.usable && fits && !wants_marks();
   const uint32_t shared = fits ? shared_areas_for(use_rseq, cpus) : kSharedAreasBesideRseq;
   const uint32_t own = fits ? cpus : 0;
 
@@ -139,9 +177,7 @@ bool bootstrap() {
     if (published.compare_exchange_strong(word, mine, std::memory_order_acq_rel)) {
       word = mine;
     } else {
-      const Layout lost{static_cast<unsigned>(mine & (kChunkSize - 1)),
-                        kClosedAreas + own + shared};
-      os::release(reinterpret_cast<void*>(mine & ~(kChunkSize - 1)), lost.total_bytes());
+      release_heap(mine, kClosedAreas + own + shared);
     }
   }
   return adopt(word, abi, use_rseq, own, shared);

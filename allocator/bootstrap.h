@@ -12,4 +12,8 @@ bool bootstrap();
 bool bootstrapped();
 const Layout& heap_layout();
 
+// The address space of the program has got a limit: what is reserved and not used is given back. Growth meets the limit from now on.
+// Lock-free, async-signal-safe.
+void bound_heap();
+
 }  // namespace tenure

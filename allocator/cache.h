@@ -85,9 +85,17 @@ public:
       partial;  // Slabs that may have something to give. Dead ones stay until they come up.
   // Times malloc found the CPU's lists short. Only a heuristic: races may lose counts. Relaxed.
   std::atomic<uint32_t> short_lists{0};
+  // For the decay. The fewest cold chains that there were since its last round began; and how many chains are to go to slabs in this one.
+  // Heuristics: races may lose counts. Relaxed.
+  std::atomic<uint32_t> fewest_cold{0};
+  std::atomic<uint32_t> chains_to_return{0};
 
   Cache* next = nullptr;  // Once dead: list of the heap's dead caches, or of the late ones.
   DeferredItem item{};    // From the reaper's decision to its end.
+  // The list of dead caches with free objects: dead_caches.h.
+  std::atomic<Cache*> next_dead{nullptr};  // Written under tenants_mutex, read in read sections.
+  Cache* previous_dead = nullptr;          // Under tenants_mutex.
+  bool listed_dead = false;                // Under tenants_mutex.
 
   void init(ClassId id, uint32_t front, uint32_t smallest_slab_granules);
   // The geometry of `size` bytes from object to object.

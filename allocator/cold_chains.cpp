@@ -5,7 +5,14 @@
 #include "allocator/misuse.h"
 
 namespace tenure {
+
+constinit std::atomic<int64_t> cold_bytes_held{0};
+
 namespace {
+
+int64_t bytes_of(const Cache& cache, ChainWord chain) {
+  return int64_t{chain_length(chain, cache.limit)} * cache.object_size;
+}
 
 // More than a processor has misses under way is of no use.
 constexpr uint32_t kMostParts = 16;
@@ -73,11 +80,22 @@ bool may_index(const Cache& cache) {
 
 void push_cold(Cache& cache, ChainWord chain) {
   write_index(cache, chain);
+  cold_bytes_held.fetch_add(bytes_of(cache, chain), std::memory_order_relaxed);
   cache.cold.push(chain);
 }
 
-ChainWord pop_cold(Cache& cache) {
+ChainWord pop_cold_unwarmed(Cache& cache) {
   const ChainWord chain = cache.cold.pop();
+  if (!has_objects(chain)) return chain;
+  cold_bytes_held.fetch_sub(bytes_of(cache, chain), std::memory_order_relaxed);
+  const uint32_t left = cache.cold.size();
+  if (left < cache.fewest_cold.load(std::memory_order_relaxed))
+    cache.fewest_cold.store(left, std::memory_order_relaxed);
+  return chain;
+}
+
+ChainWord pop_cold(Cache& cache) {
+  const ChainWord chain = pop_cold_unwarmed(cache);
   if (has_objects(chain)) warm(cache, chain);
   return chain;
 }

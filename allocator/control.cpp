@@ -44,11 +44,7 @@ size_t reap_all() {
   // own caches are next. Others that create and remove tenants meanwhile do not keep us for ever.
   constexpr int kRounds = 3, kMostRounds = kRounds + 2 * int{kDeepest};
   for (int round = 0; round < kMostRounds; ++round) {
-    Reaped reaped;
-    {
-      MutexGuard guard(tenants_mutex);
-      reaped = reap_heaps(SIZE_MAX);
-    }
+    const Reaped reaped = reap_all_heaps();
     flush_tenants();
     if (reaped.stay == 0 || (!reaped.destroyed && round >= kRounds)) break;
   }

@@ -7,6 +7,7 @@
 #include "allocator/caching_tenants.h"
 #include "allocator/cold_chains.h"
 #include "allocator/front.h"
+#include "allocator/helper.h"
 #include "allocator/paying.h"
 
 namespace tenure {
@@ -66,19 +67,39 @@ inline uint32_t warm_limit(const Cache& cache) {
   return static_cast<uint32_t>(kWarmBytes / (size_t{cache.limit} * cache.object_size));
 }
 
+// Chains that are without an index and still kept: several times as many.
+constexpr uint32_t kUnindexedShare = 4;
+
+// All cold chains of the process together: the larger of what a program may free in random order and allocate again at a few
+// nanoseconds an object (decision 012), and a share of the heap. Beyond it, frees pay for the way to the slabs.
+constexpr size_t kColdBytes = 24 * kMiB;
+constexpr size_t kColdShare = 32;
+inline bool has_room_for_cold() {
+  const size_t held = cold_bytes();
+  return held < kColdBytes || held < arena.page_heap.resident_bytes() / kColdShare;
+}
+
 // Chains that are in no list of a tenant's are nobody's charge.
 inline void keep_unpaid_chain(Cache& cache, ChainWord chain) {
+  wake_helper();
+  if (TENURE_UNLIKELY(arena.settings.decay_ms == 0)) {
+    give_to_slabs(cache, chain);
+    return;
+  }
   const CachingScope caching(cache);
   if (const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed)) {
     Depot& own = depot_in(own_area(), slot);
     if (own.size() < depot_limit(cache)) return own.push(chain);
   }
-  if (cache.object_size >= kReturnedSize && cache.depot.size() >= depot_limit(cache)) {
-    give_to_slabs(cache, chain);
-    return;
+  const uint32_t common = cache.depot.size();
+  const bool returned = cache.object_size >= kReturnedSize && common >= depot_limit(cache);
+  if (!returned && common < warm_limit(cache)) return cache.depot.push(chain);
+  if (!returned && may_index(cache)) {
+    if (has_room_for_cold()) return push_cold(cache, chain);
+  } else if (!returned && common < kUnindexedShare * warm_limit(cache)) {
+    return cache.depot.push(chain);
   }
-  if (cache.depot.size() >= warm_limit(cache) && may_index(cache)) return push_cold(cache, chain);
-  cache.depot.push(chain);
+  give_to_slabs(cache, chain);
 }
 
 // A chain from the lists.
@@ -97,11 +118,16 @@ inline ChainWord take_chain(Cache& cache) {
   return has_objects(warm) ? warm : pop_cold(cache);
 }
 
+// From one of the cache's depots.
+inline ChainWord pop_chain(Cache& cache, Depot& depot) {
+  return &depot == &cache.cold ? pop_cold_unwarmed(cache) : depot.pop();
+}
+
 // Another CPU's, which is better than more memory.
 inline ChainWord take_chain_anywhere(Cache& cache) {
   ChainWord chain = kClosedWord;
-  for_each_depot(cache, [&chain](Depot& depot) {
-    if (!has_objects(chain) && !depot.empty()) chain = depot.pop();
+  for_each_depot(cache, [&](Depot& depot) {
+    if (!has_objects(chain) && !depot.empty()) chain = pop_chain(cache, depot);
   });
   return chain;
 }

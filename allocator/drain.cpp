@@ -3,10 +3,12 @@
 #include <sched.h>
 
 #include "allocator/arena.h"
+#include "allocator/depots.h"
 #include "allocator/family.h"
 #include "allocator/front.h"
 #include "allocator/paying.h"
 #include "allocator/run_stash.h"
+#include "base/sandbox.h"
 #include "rcu/cpu_fence.h"
 
 namespace tenure {
@@ -21,6 +23,7 @@ constexpr ChainWord kUntouched = ~ChainWord{0};
 struct Words {
   Cache* const* caches;
   uint32_t count;
+  DrainTo to = DrainTo::kSlabs;
 
   uint32_t size() const { return 2 * count; }
   Cache& cache(uint32_t i) const { return *caches[i / 2]; }
@@ -41,12 +44,18 @@ size_t give_back(const Words& words, uint32_t i, ChainWord chain) {
   if (!has_objects(chain)) return 0;
   Cache& cache = words.cache(i);
   const size_t unpaid = cache.payer ? unpay_at_once(cache, chain_length(chain, cache.limit)) : 0;
+  // One that ends in a closed word, or is very long, may not be in a depot.
+  if (words.to == DrainTo::kDepots && !may_be_closed_at_end(chain)) {
+    keep_unpaid_chain(cache, chain);
+    return unpaid;
+  }
   const size_t emptied = size_t{give_to_slabs(cache, chain)} * cache.granules * kGranuleSize;
   return cache.payer ? unpaid : emptied;
 }
 
 // Having run on a CPU is a fence for it: what ran there was preempted, and its section aborted. For where membarrier is refused.
 bool visit_cpu(uint32_t cpu) {
+  if (is_filtered()) return false;
   cpu_set_t home, there;
   CPU_ZERO(&there);
   if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof home, &home) != 0) return false;
@@ -67,11 +76,15 @@ size_t empty_own_words(const Words& words) {
   size_t freed = 0;
   for (uint32_t i = 0; i < words.size(); ++i) {
     const Front front(words.cache(i));
-    const Front::Word which = i % 2 ? Front::kFreeWord : Front::kAllocWord;
-    freed += give_back(words, i, front.take_list(which));
-    const ChainWord left = front.load(which);
-    if (!has_objects(left) && is_to_close(words, i, left))
-      front.compare_exchange(which, left, kClosedWord);
+    const Front::Word word = i % 2 ? Front::kFreeWord : Front::kAllocWord;
+    if (words.to == DrainTo::kSlabs) {
+      freed += give_back(words, i, front.take_list(word));
+      const ChainWord left = front.load(word);
+      if (!has_objects(left) && is_to_close(words, i, left))
+        front.compare_exchange(word, left, kClosedWord);
+    } else if (const ChainWord list = front.load(word); !is_held(list)) {
+      if (front.compare_exchange(word, list, kClosedWord)) freed += give_back(words, i, list);
+    }
   }
   return freed;
 }
@@ -109,6 +122,17 @@ size_t drain_area(uint32_t area, const Words& words) {
   return freed;
 }
 
+// Lists that malloc would pop from, and that are open, without objects. A section that has loaded one may still commit over it; there are no
+// objects to lose.
+void close_empty_words(uint32_t area, const Words& words) {
+  for (uint32_t i = 0; i < words.size(); i += 2) {
+    std::atomic<ChainWord>& word = words.at(area, i);
+    ChainWord seen = word.load(std::memory_order_relaxed);
+    if (!has_objects(seen) && seen != kClosedWord && !is_held(seen))
+      word.compare_exchange_strong(seen, kClosedWord, std::memory_order_acq_rel);
+  }
+}
+
 bool is_sealed(ChainWord word) { return word == kSealedWord || word == kSealedOverStoppedWord; }
 
 // One fence for the areas [from, end); or a visit to each.
@@ -122,6 +146,11 @@ bool fence_for(uint32_t from, uint32_t end) {
 constexpr uint32_t kSealMost = 1024;  // Words held at a time.
 
 enum class Sealed : uint8_t { kAll, kSome, kUnfenced };
+
+void leave_in_depot(Cache& cache, ChainWord chain) {
+  if (cache.payer) unpay_at_once(cache, chain_length(chain, cache.limit));
+  cache.depot.push(open_at_end(chain, cache.limit));
+}
 
 // kSome: a section committed over a word, which takes another round.
 Sealed seal_areas(uint32_t from, uint32_t end, const Words& words) {
@@ -150,7 +179,8 @@ Sealed seal_areas(uint32_t from, uint32_t end, const Words& words) {
   for (uint32_t area = from; area < end; ++area) {
     for (uint32_t i = 0; i < words.size(); ++i, ++at) {
       const ChainWord now = words.at(area, i).load(std::memory_order_acquire);
-      if (taken[at] != kUntouched && now == kSealedWord) give_back(words, i, taken[at]);
+      if (taken[at] != kUntouched && now == kSealedWord && has_objects(taken[at]))
+        leave_in_depot(words.cache(i), taken[at]);
       all &= is_sealed(now);
     }
   }
@@ -159,8 +189,8 @@ Sealed seal_areas(uint32_t from, uint32_t end, const Words& words) {
 
 }  // namespace
 
-size_t drain_caches(Cache* const* caches, uint32_t count, Fences fences) {
-  const Words words{caches, count};
+size_t drain_caches(Cache* const* caches, uint32_t count, DrainTo to, Fences fences) {
+  const Words words{caches, count, to};
   size_t freed = empty_own_words(words);
   if (count == 0 || draining.exchange(true, std::memory_order_acquire)) return freed;
   // Before anything is stopped, a first fence shows whether fences are to be had; where not, the fronts stay as they are.
@@ -170,6 +200,7 @@ size_t drain_caches(Cache* const* caches, uint32_t count, Fences fences) {
     for (uint32_t i = 0; i < words.size() && !any; ++i) {
       any = is_to_close(words, i, words.at(area, i).load(std::memory_order_relaxed));
     }
+    if (to == DrainTo::kDepots) close_empty_words(area, words);
     if (!any) continue;
     if (!fences_work) fences_work = fences == Fences::kAny ? fence_for(area) : cpu_fence();
     if (!fences_work) break;

@@ -34,13 +34,19 @@ enum class Fences : uint8_t {
   kCheap,  // Where membarrier is refused nothing is drained.
   kAny,    // There the thread visits each CPU instead.
 };
-// Takes what the caches' words hold and gives it back to slabs. Does nothing if another thread is at it, or where the
+// Where a drain leaves what it has taken: in slabs; or in depots, which takes a time that does not depend on the number of objects.
+// The words are closed then.
+enum class DrainTo : uint8_t { kSlabs, kDepots };
+
+// Takes what the caches' words hold and gives it back. Does nothing if another thread is at it, or where the
 // fence is refused. Returns the bytes of slabs that became empty, or, of caches with a payer, of the objects. The caches have words. Lock-free.
-size_t drain_caches(Cache* const* caches, uint32_t count, Fences fences = Fences::kCheap);
+size_t drain_caches(Cache* const* caches, uint32_t count, DrainTo to = DrainTo::kSlabs,
+                    Fences fences = Fences::kCheap);
 // The root's.
 void drain_fronts();
-// The same, and no word takes or gives an object from now on. Under tenants_mutex. False: fences are refused, and words may be in
-// use yet.
+// Moves what the words hold to the caches' common depots: a few steps for each word, however many objects there are; 128 where the list
+// is closed at its end. No word takes or
+// gives an object from now on. Under tenants_mutex. False: fences are refused, and words may be in use yet.
 bool seal_caches(Cache* const* caches, uint32_t count);
 
 // A fence for every CPU, by whichever way is to be had. False: none is.

@@ -7,6 +7,7 @@
 
 #include "allocator/cache.h"
 #include "allocator/promotion.h"
+#include "allocator/dead_caches.h"
 #include "rcu/rcu_array.h"
 
 namespace tenure {
@@ -58,7 +59,7 @@ void for_each_family(Fn fn) {
   for_each_named_family(fn);
 }
 
-// Calls fn(Cache&) for every cache that is found by its tenant: the dead ones are not. One read section.
+// Calls fn(Cache&) for every cache that is found by its tenant, and for the dead ones that hold free objects. One read section.
 template <typename Fn>
 void for_each_cache(Fn fn) {
   grace::ReadSection section;
@@ -69,6 +70,10 @@ void for_each_cache(Fn fn) {
       fn(*cache);
       return true;
     });
+  });
+  for_each_dead_cache([&fn](Cache& cache) {
+    fn(cache);
+    return true;
   });
 }
 

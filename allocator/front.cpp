@@ -22,6 +22,40 @@ uint32_t shared_area() {
   return assigned_area - 1u;
 }
 
+ChainWord close_at_end(ChainWord chain, uint32_t most, ChainWord* rest) {
+  void* objects[kLongestWatched];
+  uint32_t count = 0;
+  for (; count < most && count < kLongestWatched && has_objects(chain); ++count) {
+    objects[count] = first_object(chain);
+    const ChainWord next = load_link(objects[count]);
+    if (!is_rest(next, chain)) report_misuse(Misuse::kCorruptedChain, objects[count]);
+    chain = next;
+  }
+  *rest = chain;
+  ChainWord closed = kClosedWord;
+  while (count > 0) closed = chain_push(objects[--count], closed);
+  return closed;
+}
+
+ChainWord open_at_end(ChainWord chain, uint16_t limit) {
+  const auto length = static_cast<uint16_t>(-room_bits(chain));
+  if (!may_be_closed_at_end(chain) || length > kLongestWatched) return chain;
+  void* objects[kLongestWatched];
+  ChainWord rest = chain;
+  for (uint32_t i = 0; i < length; ++i) {
+    // A chain of more objects than a list takes has others behind.
+    if (!has_objects(rest)) return chain;
+    objects[i] = first_object(rest);
+    const ChainWord next = load_link(objects[i]);
+    if (!is_rest(next, rest)) report_misuse(Misuse::kCorruptedChain, objects[i]);
+    rest = next;
+  }
+  if (rest != kClosedWord) return chain;
+  ChainWord open = empty_word(limit);
+  for (uint32_t i = length; i > 0; --i) open = chain_push(objects[i - 1], open);
+  return open;
+}
+
 void* Front::pop(Word word, ChainWord* stray) const {
   *stray = kClosedWord;
   if (by_rseq_) {

@@ -24,6 +24,20 @@ inline uint32_t own_area() {
   return cpu >= 0 ? static_cast<uint32_t>(cpu) : arena.cpus + shared_area();
 }
 
+// The first `most` objects of a chain of this cache's, which the caller holds, as a list that is closed at its end: the word that is left
+// when its last object has been popped is the closed one, with which malloc's lists are not swapped (decay.h). The others are
+// `*rest`. Such a list may be a front's for malloc, or go to slabs, but not into a depot.
+constexpr uint32_t kLongestWatched = 128;
+ChainWord close_at_end(ChainWord chain, uint32_t most, ChainWord* rest);
+// Chains with more objects than a list takes look the same.
+constexpr bool may_be_closed_at_end(ChainWord chain) {
+  return static_cast<int16_t>(room_bits(chain)) < 0;
+}
+
+// The same objects as a list that is open at its end and may be in a depot, if the chain, which the caller holds, is closed at its
+// end; else the chain. At most kLongestWatched steps.
+ChainWord open_at_end(ChainWord chain, uint16_t limit);
+
 class Front {
 public:
   explicit Front(const Cache& cache)
@@ -31,6 +45,9 @@ public:
         by_rseq_(arena.rseq && rseq_cpu(hot.rseq) >= 0) {}
   // Whether the cache has words in the fronts; without, nothing else may be called.
   explicit operator bool() const { return slot_ != 0; }
+
+  // Whether the words are the CPU's own, and lists are swapped without a slow step.
+  bool by_rseq() const { return by_rseq_; }
 
   enum Word : uint32_t { kAllocWord = 0, kFreeWord = 8 };
 

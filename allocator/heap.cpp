@@ -4,6 +4,7 @@
 
 #include "allocator/bootstrap.h"
 #include "allocator/current.h"
+#include "allocator/decay.h"
 #include "allocator/depots.h"
 #include "allocator/found_object.h"
 #include "allocator/large.h"
@@ -28,13 +29,27 @@ void* out_of_memory() {
   return nullptr;
 }
 
+// Makes the chain the CPU's list for malloc. False: there is one, and the chain is still the caller's.
+bool install_list(Cache& cache, const Front& front, ChainWord chain) {
+  // What lies in lists of a cache with a payer is counted by the lists' words, which say the length of open ones only.
+  if (TENURE_LIKELY(!fronts_watched() || !front.by_rseq()) || cache.payer)
+    return front.install(chain);
+  const ChainWord word = front.load(Front::kAllocWord);
+  if (has_objects(word) || is_held(word)) return false;
+  ChainWord rest;
+  const ChainWord closed = close_at_end(chain, watched_length(), &rest);
+  if (has_objects(rest)) keep_chain(cache, rest);
+  if (has_objects(closed) && !front.install(closed)) give_to_slabs(cache, closed);
+  return true;
+}
+
 // The chain's first object. The rest becomes the CPU's allocation list, or goes to the depot if others were faster.
 void* split_first(Cache& cache, const Front& front, ChainWord chain) {
   void* const object = first_object(chain);
   const ChainWord rest = load_link(object);
   if (!is_rest(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
   const CachingScope caching(cache);
-  const bool installed = front && front.install(rest);
+  const bool installed = front && install_list(cache, front, rest);
   if (!installed && has_objects(rest)) keep_chain(cache, rest);
   return object;
 }
@@ -48,6 +63,7 @@ bool wants_more(Cache& cache, uint16_t listed) {
 
 // An object from the CPU's own lists, which are swapped if the free one is long enough.
 void* pop_from_cpu(Cache& cache, const Front& front) {
+  if (TENURE_UNLIKELY(fronts_watched())) poll_decay();
   ChainWord stray;
   void* object = front.pop(Front::kAllocWord, &stray);
   if (object == nullptr) {
@@ -108,9 +124,13 @@ TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) 
       cache.depot.push(alone);  // The CPU's own is for whole lists.
       return;
     }
+    if (TENURE_UNLIKELY(fronts_watched() && watched_length() == 0 && !has_objects(word))) {
+      keep_chain(cache, alone);  // Not opened, so that the next free comes by here, too.
+      return;
+    }
     if (!front.compare_exchange(Front::kFreeWord, word, alone)) continue;
     if (!has_objects(word)) return;  // Opened.
-    if (front.install(word)) return;
+    if (install_list(cache, front, word)) return;
     keep_chain(cache, word);
     poll_decay();
     return;
@@ -118,6 +138,7 @@ TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) 
 }
 
 void free_into(Cache& cache, void* object) {
+  if (TENURE_UNLIKELY(fronts_watched())) poll_decay();
   const Front front(cache);
   if (!front || !front.push(object)) free_with_room(cache, front, object);
 }

@@ -7,6 +7,7 @@
 #include "allocator/arena.h"
 #include "allocator/charge_stock.h"
 #include "allocator/last_payer.h"
+#include "allocator/decay.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
 #include "allocator/run_stash.h"
@@ -204,6 +205,7 @@ void free_large(uint32_t number) {
   const size_t bytes = run.large_bytes;
   release_large(number);
   if (context) unpay(*context, bytes);
+  pay_for_free_pages(bytes);
   poll_decay();
   errno = saved;
 }
@@ -240,6 +242,8 @@ void* resize_large(uint32_t number, size_t size) {
       release_run(run.granule + granules, surplus, clear);
     }
     if (run.context) uncharge(*run.context, size_t{surplus} * kGranuleSize);
+    pay_for_free_pages(size_t{surplus} * kGranuleSize);
+    poll_decay();
     return object;
   }
   if (!arena.page_heap.extend(run.granule, run.granules, granules))

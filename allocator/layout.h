@@ -19,6 +19,7 @@ namespace tenure {
 struct Layout {
   unsigned arena_shift;  // log2 of the arena's bytes
   uint32_t cpu_areas;
+  bool marks;  // Hardened level.
 
   size_t cpu_bytes() const { return cpu_areas * kCpuAreaSize; }
   size_t granules() const { return (size_t{1} << arena_shift) >> kGranuleShift; }
@@ -36,7 +37,7 @@ struct Layout {
   size_t bitmaps_at() const { return descriptors_at() + descriptors_bytes(); }
   // A bit for each 16 bytes: the hardened level marks what is allocated.
   size_t bitmaps_bytes() const {
-    return round_up(granules() * (kGranuleSize / kMinAlignment / 8), kPageSize);
+    return marks ? round_up(granules() * (kGranuleSize / kMinAlignment / 8), kPageSize) : 0;
   }
   size_t meta_at() const { return bitmaps_at() + bitmaps_bytes(); }
   size_t meta_bytes() const {
@@ -53,11 +54,8 @@ struct Layout {
     const size_t most = (kCpuAreaSize - kFrontAreaSize) / sizeof(StockWord) * kCacheLine;
     return share < most ? share : most;
   }
-  // Four bytes an object of the pool: enough where these take 32 bytes on average.
-  size_t tags_at() const { return round_up(contexts_at() + contexts_bytes(), kChunkSize); }
-  size_t tags_bytes() const { return round_up((size_t{1} << arena_shift) / 8, kChunkSize); }
   // Guards of at least a chunk.
-  size_t arena_at() const { return round_up(tags_at() + tags_bytes() + kChunkSize, kChunkSize); }
+  size_t arena_at() const { return round_up(contexts_at() + contexts_bytes() + kChunkSize, kChunkSize); }
   size_t arena_bytes() const { return size_t{1} << arena_shift; }
   size_t total_bytes() const { return arena_at() + arena_bytes() + kChunkSize; }
 };

@@ -47,7 +47,7 @@ uint32_t empty_lists(Cache& cache, Fences fences) {
   if (cache.front_slot.load(std::memory_order_relaxed) == 0) return emptied;
   Cache* const one[] = {&cache};
   const uint32_t before = cache.slabs.load(std::memory_order_relaxed);
-  drain_caches(one, 1, fences);
+  drain_caches(one, 1, DrainTo::kSlabs, fences);
   const uint32_t after = cache.slabs.load(std::memory_order_relaxed);
   return emptied + (before > after ? before - after : 0);
 }
@@ -74,11 +74,8 @@ FamilyStatistics settle(CacheFamily& family) {
     reap_tenants();
     collect_family_statistics(family, left);
     if (left.slabs == 0) break;
-    {
-      // Dead children are their tenants' heaps': what allocations under way at the offline left in their lists goes to the slabs.
-      MutexGuard guard(tenants_mutex);
-      reap_heaps(SIZE_MAX);
-    }
+    // Dead children are their tenants' heaps': what allocations under way at the offline left in their lists goes to the slabs.
+    reap_all_heaps();
     collect_family_statistics(family, left);
     if (left.slabs == 0 || left.live != 0) break;
   }

@@ -1,34 +1,11 @@
 #include "allocator/page_heap.h"
 
+#include "allocator/run_bits.h"
 #include "base/atomic_update.h"
 #include "base/check.h"
 
 namespace tenure {
 namespace {
-
-// Bit i of the result: the `length` bits from i on are all set in `bits`.
-constexpr uint64_t run_starts(uint64_t bits, unsigned length) {
-  unsigned have = 1;
-  while (have < length) {
-    const unsigned step = have < length - have ? have : length - have;
-    bits &= bits >> step;
-    have += step;
-  }
-  return bits;
-}
-static_assert(run_starts(0b1110111, 3) == 0b0010001);
-static_assert(run_starts(~0ULL, 64) == 1);
-
-// log2 of the longest run of set bits, or -1 if there is none.
-int longest_run_order(uint64_t bits) {
-  int order = -1;
-  for (unsigned length = 1; bits != 0; length *= 2) {
-    ++order;
-    if (length == 64) break;
-    bits &= bits >> length;  // From runs of `length` to runs of 2 * length.
-  }
-  return order;
-}
 
 // Multiples of `alignment` <= 64 as a mask.
 uint64_t aligned_starts(uint32_t alignment) {
@@ -53,25 +30,14 @@ void for_each_chunk(uint32_t granule, uint32_t granules, F f) {
   }
 }
 
-// Calls f(first, length) for each run of set bits.
-template <typename F>
-void for_each_run(uint64_t bits, F f) {
-  while (bits != 0) {
-    const unsigned at = static_cast<unsigned>(std::countr_zero(bits));
-    const unsigned length = static_cast<unsigned>(std::countr_one(bits >> at));
-    f(at, length);
-    bits &= ~(low_mask(length) << at);
-  }
-}
-
 }  // namespace
 
 void PageHeap::adopt(void* arena, size_t arena_bytes, void* chunks, size_t chunks_bytes,
                      void* hints, size_t hints_bytes, PageMap* page_map, uint64_t* arena_units,
-                     bool huge_pages) {
-  memory_.adopt(arena, arena_bytes, 2 * kChunkSize);
-  chunk_range_.adopt(chunks, chunks_bytes, kPageSize);
-  hint_range_.adopt(hints, hints_bytes, kPageSize);
+                     bool huge_pages, bool mapped) {
+  memory_.adopt(arena, arena_bytes, mapped ? 2 * kChunkSize : kChunkSize, mapped);
+  chunk_range_.adopt(chunks, chunks_bytes, kPageSize, mapped);
+  hint_range_.adopt(hints, hints_bytes, kPageSize, mapped);
   chunk_table_ = static_cast<Chunk*>(chunks);
   hint_table_ = static_cast<Hints*>(hints);
   chunk_limit_ = static_cast<uint32_t>(arena_bytes / kChunkSize);
@@ -123,6 +89,7 @@ uint32_t PageHeap::mark_dirty(uint32_t granule, uint32_t granules, Fill fill) {
   uint32_t fresh = 0;
   for_each_chunk(granule, granules, [&](uint32_t index, uint64_t mask) {
     const uint64_t dirty = chunk(index).dirty.load(std::memory_order_acquire) & mask;
+    if (dirty != 0) count_free(-std::popcount(dirty));
     if (fill == Fill::kZero) {
       for_each_run(dirty, [&](unsigned at, unsigned length) {
         void* const from = address(index * kChunkGranules + at);
@@ -186,7 +153,12 @@ uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Grow
         }
       }
     }
-    if (growth == Growth::kReuse || !ensure(frontier + 1)) return kNoGranule;
+    if (growth == Growth::kReuse) return kNoGranule;
+    if (alignment == 1 && memory_.meets_limit()) {
+      const uint32_t granule = allocate_at_end(frontier, granules);
+      if (granule != kNoGranule) return granule;
+    }
+    if (!ensure(frontier + 1)) return kNoGranule;
     if (open_chunks(frontier, frontier + 1)) {
       // The chunk has no hint yet, so normally this is alone in it; if not, the search starts over.
       const uint32_t granule = take_from_chunk(frontier, granules, alignment);
@@ -194,6 +166,17 @@ uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Grow
       if (granule != kNoGranule) return granule;
     }
   }
+}
+
+// Where address space is short: from what is free at the end of the last chunk on, into the next one. In whole chunks, runs of more than half of one
+// would leave the rest of it unused.
+uint32_t PageHeap::allocate_at_end(uint32_t frontier, uint32_t granules) {
+  if (frontier == 0) return kNoGranule;
+  const uint64_t used = chunk(frontier - 1).used.load(std::memory_order_acquire);
+  const auto left = static_cast<uint32_t>(std::countl_zero(used));
+  if (left == 0 || left >= granules || !ensure(frontier + 1)) return kNoGranule;
+  const uint32_t first = frontier * kChunkGranules - left;
+  return claim(first, granules) == kNoGranule ? first : kNoGranule;
 }
 
 // Claims a range, opening chunks at the frontier as needed. Returns kNoGranule when all of it is claimed, else nothing is
@@ -287,7 +270,11 @@ Run PageHeap::allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth 
 void PageHeap::release(uint32_t granule, uint32_t granules, bool purged) {
   for_each_chunk(granule, granules, [&](uint32_t index, uint64_t mask) {
     Chunk& c = chunk(index);
-    if (purged) count_clean(c.dirty.fetch_and(~mask, std::memory_order_acq_rel) & mask);
+    if (purged) {
+      count_clean(c.dirty.fetch_and(~mask, std::memory_order_acq_rel) & mask);
+    } else {
+      count_free(std::popcount(mask));
+    }
     // seq_cst: see update_hints.
     const uint64_t before = c.used.fetch_and(~mask, std::memory_order_seq_cst);
     if (longest_run_order(~before) != longest_run_order(~before | mask)) update_hints(index);
@@ -300,61 +287,6 @@ bool PageHeap::extend(uint32_t granule, uint32_t granules, uint32_t new_granules
   if (claim(from, added) != kNoGranule) return false;
   mark_dirty(from, added, Fill::kAny);
   return true;
-}
-
-size_t PageHeap::purge_chunk(uint32_t index, bool only_idle) {
-  Chunk& c = chunk(index);
-  uint64_t wanted = 0, claimed = 0;
-  const auto updated = atomic_update(c.used, [&](uint64_t used) -> std::optional<uint64_t> {
-    if (huge_pages_ && used != 0) return std::nullopt;
-    const uint64_t dirty = c.dirty.load(std::memory_order_acquire) & ~used;
-    wanted = only_idle ? dirty & c.idle.load(std::memory_order_relaxed) : dirty;
-    if (wanted == 0) return std::nullopt;
-    // A chunk that is empty and clean then is taken whole, for its marks.
-    claimed = used == 0 && wanted == dirty && page_map_->has_marks() ? ~0ULL : wanted;
-    return used | claimed;
-  });
-  if (!updated) return 0;
-  // The granules are ours now: nobody else changes their dirty bits or reads their memory.
-  uint64_t done = 0;
-  for_each_run(wanted, [&](unsigned at, unsigned length) {
-    if (os::purge(address(index * kChunkGranules + at), length * kGranuleSize))
-      done |= low_mask(length) << at;
-  });
-  if (updated->after == ~0ULL && updated->before == 0)
-    page_map_->purge_bitmap(index * kChunkGranules, kChunkGranules);
-  c.dirty.fetch_and(~done, std::memory_order_acq_rel);
-  count_clean(done);
-  c.idle.fetch_and(~wanted, std::memory_order_relaxed);
-  c.used.fetch_and(~claimed, std::memory_order_seq_cst);
-  update_hints(index);
-  return static_cast<size_t>(std::popcount(done)) * kGranuleSize;
-}
-
-size_t PageHeap::purge_idle(size_t most) {
-  size_t purged = 0;
-  const uint32_t frontier = frontier_.load(std::memory_order_acquire);
-  for (uint32_t index = 0; index < frontier; ++index) {
-    Chunk& c = chunk(index);
-    const uint64_t free_dirty =
-        c.dirty.load(std::memory_order_relaxed) & ~c.used.load(std::memory_order_relaxed);
-    if (free_dirty == 0) continue;
-    if (c.idle.load(std::memory_order_relaxed) & free_dirty) {
-      if (purged >= most) continue;
-      purged += purge_chunk(index, true);
-    }
-    // Whoever takes a granule between these lines and loses the clearing is purged late, after it is free again.
-    c.idle.store(c.dirty.load(std::memory_order_relaxed) & ~c.used.load(std::memory_order_relaxed),
-                 std::memory_order_relaxed);
-  }
-  return purged;
-}
-
-size_t PageHeap::purge_free(size_t most) {
-  size_t purged = 0;
-  uint32_t index = frontier_.load(std::memory_order_acquire);
-  while (index > 0 && purged < most) purged += purge_chunk(--index, false);
-  return purged;
 }
 
 void PageHeap::repair_hints() {

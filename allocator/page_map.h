@@ -20,6 +20,7 @@ struct GranuleEntry {
 static_assert(sizeof(GranuleEntry) == 8);
 
 class PageMap {
+  static constexpr size_t kTableStep = 64 * kKiB;
   static constexpr size_t kBitmapBytes = kGranuleSize / kMinAlignment / 8;
 
 public:
@@ -27,9 +28,17 @@ public:
   static constexpr size_t kChunkMarks = kChunkGranules * kBitmapBytes;
 
   constexpr PageMap() = default;
-  void adopt(void* base, size_t bytes) { range_.adopt(base, bytes, 64 * kKiB); }
+  void adopt(void* base, size_t bytes, bool mapped = true) {
+    range_.adopt(base, bytes, kTableStep, mapped);
+  }
   // At the hardened level a bit for each kMinAlignment bytes marks what is allocated.
-  void adopt_bitmaps(void* base, size_t bytes) { bitmap_range_.adopt(base, bytes, 64 * kKiB); }
+  void adopt_bitmaps(void* base, size_t bytes, bool mapped = true) {
+    bitmap_range_.adopt(base, bytes, kTableStep, mapped);
+  }
+  void give_up_unused() {
+    range_.give_up_unused();
+    bitmap_range_.give_up_unused();
+  }
   bool ensure(size_t granules) {
     return range_.ensure(granules * sizeof(GranuleEntry)) &&
            (bitmap_range_.base() == nullptr || bitmap_range_.ensure(granules * kBitmapBytes));

@@ -4,7 +4,6 @@
 #include "allocator/charge_stock.h"
 #include "allocator/depots.h"
 #include "allocator/family.h"
-#include "allocator/reaper.h"
 
 namespace tenure {
 namespace {
@@ -54,11 +53,10 @@ uint64_t paid_bytes(const RunDescriptor& slab) {
 
 uint64_t unpaid_bytes() {
   uint64_t bytes = 0;
-  const auto add = [](void* sum, Cache& cache) {
-    if (cache.payer) *static_cast<uint64_t*>(sum) += depot_objects(cache) * cache.object_size;
-  };
-  for_each_cache([&](Cache& cache) { add(&bytes, cache); });
-  for_each_dead_cache(add, &bytes);
+  // Dead caches that hold something are visited, too.
+  for_each_cache([&bytes](const Cache& cache) {
+    if (cache.payer) bytes += depot_objects(cache) * cache.object_size;
+  });
   return bytes;
 }
 

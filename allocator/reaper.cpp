@@ -4,6 +4,7 @@
 #include "accounting/tenant_ids.h"
 #include "allocator/arena.h"
 #include "allocator/charge_stock.h"
+#include "allocator/dead_caches.h"
 #include "allocator/depots.h"
 #include "allocator/drain.h"
 #include "allocator/front_space.h"
@@ -48,6 +49,7 @@ void seal(Cache& cache) {
 
 // Frees what nobody can reach: no slab leads to the cache, and who frees by an older look is in a read section.
 void destroy_cache(Cache& cache) {
+  unlist_dead_cache(cache);
   forget_dead_slabs(cache);
   deferred::defer(cache.item, [](DeferredItem* item) {
     auto* gone =
@@ -89,13 +91,13 @@ bool reap_heap(TenantHeap& heap, bool& any_destroyed) {
   bool on_their_way = false;
   for (Cache** link = &heap.dead; Cache* cache = *link;) {
     seal(*cache);
-    flush_depots(*cache, UINT32_MAX);
-    if (unreachable && cache->slabs.load(std::memory_order_acquire) == 0 &&
-        chains_in_depots(*cache) == 0) {
+    // What is in a list is of a slab.
+    if (unreachable && cache->slabs.load(std::memory_order_acquire) == 0) {
       *link = cache->next;
       destroy_cache(*cache);
       on_their_way = true;
     } else {
+      list_if_not_empty(*cache);
       link = &cache->next;
     }
   }
@@ -145,9 +147,7 @@ void kill_caches(Tenant& tenant) {
     if (count == kDrainMost) seal_all();
   }
   if (count > 0) seal_all();
-  for (Cache* cache = heap->dead; cache != before; cache = cache->next) {
-    flush_depots(*cache, UINT32_MAX);
-  }
+  for (Cache* cache = heap->dead; cache != before; cache = cache->next) list_if_not_empty(*cache);
   retire_heap(*heap);
 }
 
@@ -158,8 +158,10 @@ Reaped reap_heaps(size_t most) {
     fresh = heap->next;
     enqueue(*heap);
   }
+  unlist_emptied(most);
   Reaped reaped;
-  for (size_t left = most < dead_count ? most : dead_count; left > 0; --left) {
+  reaped.queued = dead_count;
+  for (size_t left = most < dead_count ? most : dead_count; left > 0; --left, ++reaped.looked_at) {
     TenantHeap& heap = *dead_first;
     const bool gone = reap_heap(heap, reaped.destroyed);
     // Only now, so that a fork child finds it.
@@ -175,16 +177,23 @@ Reaped reap_heaps(size_t most) {
   return reaped;
 }
 
-void for_each_dead_cache(void (*fn)(void* argument, Cache& cache), void* argument) {
-  const auto visit = [fn, argument](const TenantHeap* heap) {
-    for (; heap != nullptr; heap = heap->next) {
-      for (Cache* cache : {heap->dead, heap->late.load(std::memory_order_acquire)}) {
-        for (; cache != nullptr; cache = cache->next) fn(argument, *cache);
-      }
-    }
-  };
-  visit(retired_heaps.load(std::memory_order_acquire));
-  visit(dead_first);
+Reaped reap_heaps_in_steps(size_t most) {
+  Reaped all;
+  for (bool first = true; first || all.looked_at < all.queued; first = false) {
+    MutexGuard guard(tenants_mutex);
+    const Reaped step = reap_heaps(kHeapsInAStep);
+    if (first) all.queued = step.queued < most ? step.queued : most;
+    if (step.looked_at == 0) break;
+    all.looked_at += step.looked_at;
+    all.stay += step.stay;
+    all.destroyed |= step.destroyed;
+  }
+  return all;
+}
+
+Reaped reap_all_heaps() {
+  empty_dead_caches(root_tenant, SIZE_MAX, SIZE_MAX);
+  return reap_heaps_in_steps(SIZE_MAX);
 }
 
 void drop_forgotten_caches() {
@@ -199,12 +208,22 @@ void drop_forgotten_caches() {
 }
 
 void repair_reaper_after_fork() {
-  dead_count = 0;
+  if (dead_count != 0) dead_count = 0;
   // Links are set before what leads to them, so the queue is whole up to its last link.
   for (TenantHeap* heap = dead_first; heap != nullptr; heap = heap->next) {
     dead_last = heap;
     ++dead_count;
   }
+  // A thread may have been stopped between the mark and the list. The reaper finds the heaps' caches again.
+  forget_dead_caches();
+  const auto unmark = [](TenantHeap* heap) {
+    for (; heap != nullptr; heap = heap->next) {
+      for (Cache* cache = heap->dead; cache != nullptr; cache = cache->next)
+        cache->listed_dead = false;
+    }
+  };
+  unmark(dead_first);
+  unmark(retired_heaps.load(std::memory_order_relaxed));
 }
 
 void forget_dead_slabs(Cache& cache) {
@@ -214,12 +233,13 @@ void forget_dead_slabs(Cache& cache) {
 }
 
 // A few at a time: what is left behind is looked at in turn.
-size_t reap_some(Tenant&, size_t) {
-  constexpr size_t kHeapsLookedAt = 64;
-  if (!tenants_mutex.try_lock()) return 0;
+size_t reap_some(Tenant& top, size_t bytes) {
   const uint64_t before = uncharged_here();
-  reap_heaps(kHeapsLookedAt);
-  tenants_mutex.unlock();
+  if (tenants_mutex.try_lock()) {
+    reap_heaps(kHeapsInAStep);
+    tenants_mutex.unlock();
+  }
+  empty_dead_caches(top, bytes, SIZE_MAX);
   return uncharged_here() - before;
 }
 

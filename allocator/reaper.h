@@ -10,7 +10,8 @@
 
 namespace tenure {
 
-// Offline, under tenants_mutex: marks the tenant's caches dead, closes their words for good, shrinks them.
+// Offline, under tenants_mutex: marks the tenant's caches dead, closes their words for good, lists those with free objects
+// (dead_caches.h). Time in proportion to the caches and CPUs, not to objects.
 void kill_caches(Tenant& tenant);
 // Leaves the heap of a tenant that went to the reaper. Lock-free.
 void retire_heap(TenantHeap& heap);
@@ -19,15 +20,21 @@ void retire_late(TenantHeap& heap, Cache& cache);
 
 // Destroys what is empty of dead heaps; looks at `most` of them. Under tenants_mutex.
 struct Reaped {
+  size_t queued = 0;  // Before.
+  size_t looked_at = 0;
   size_t stay = 0;         // Of those looked at.
   bool destroyed = false;  // Something was: a grace period later there may be more.
 };
 Reaped reap_heaps(size_t most);
-// The same for reclaim: nothing where somebody holds tenants_mutex. Returns the bytes uncharged.
+// Heaps looked at while tenants_mutex is held once: others wait for it.
+constexpr size_t kHeapsInAStep = 16;
+// The same in such steps; some more may be looked at. Takes tenants_mutex.
+Reaped reap_heaps_in_steps(size_t most);
+// Gives the free objects of all dead caches back, then looks at all dead heaps, in steps. Takes tenants_mutex.
+Reaped reap_all_heaps();
+// The same for reclaim: a step, where nobody holds tenants_mutex, and the free objects of dead caches below `top`. Returns the bytes
+// uncharged.
 size_t reap_some(Tenant& top, size_t bytes);
-
-// Calls fn(Cache&) for the caches of departed tenants. Under tenants_mutex, or at rest.
-void for_each_dead_cache(void (*fn)(void* argument, Cache& cache), void* argument);
 
 // In a fork child: finds the end of the queue anew. What a vanished thread had in hand is lost to the child.
 void repair_reaper_after_fork();

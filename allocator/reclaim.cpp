@@ -4,6 +4,7 @@
 
 #include "accounting/reclaim.h"
 #include "accounting/tenant_tree.h"
+#include "allocator/dead_caches.h"
 #include "allocator/depots.h"
 #include "allocator/run_stash.h"
 #include "allocator/tenant_heap.h"
@@ -14,12 +15,13 @@ namespace {
 // Chains in depots are memory that other classes cannot use. Before the heap grows they may be this share of it.
 constexpr size_t kSurplusShare = 32;
 constexpr size_t kSurplusAllowed = kMiB;
-// Bounds the pause of the thread whose turn it is.
-constexpr size_t kPurgeStep = 64 * kMiB;
+// Free objects of dead caches that go back in one step: more than the run holds for which the heap would grow; some hundred
+// microseconds where none of them is in a processor's caches.
+constexpr size_t kObjectsBeforeGrowth = 1024;
 
-// When the next look at the decay is due; 0: never looked. Whoever moves it on does the work; a thread stopped in the
-// middle of it leaves the rest to the next look.
-constinit std::atomic<uint32_t> next_look{0};
+// Free memory of a process without a helper, cold chains included: no more may stay if it falls idle right now.
+constexpr size_t kFreeKept = 24 * kMiB;
+constexpr size_t kFreeShare = 16;
 
 size_t depot_bytes(const Cache& cache) {
   return size_t{chains_in_depots(cache)} * cache.limit * cache.object_size;
@@ -52,7 +54,7 @@ uint32_t flush_depots(Cache& cache, uint32_t most) {
   uint32_t emptied = 0;
   for_each_depot(cache, [&](Depot& depot) {
     for (; most > 0 && !depot.empty(); --most) {
-      const ChainWord chain = depot.pop();
+      const ChainWord chain = pop_chain(cache, depot);
       if (!has_objects(chain)) break;
       emptied += give_to_slabs(cache, chain);
     }
@@ -63,6 +65,7 @@ uint32_t flush_depots(Cache& cache, uint32_t most) {
 // Without what there is to reuse.
 TENURE_SLOW Run allocate_growing(uint32_t granules, uint32_t alignment, Fill fill) {
   empty_stashes_before_growth();
+  empty_dead_caches(root_tenant, size_t{granules} * kGranuleSize, kObjectsBeforeGrowth);
   return_surplus();
   const Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
   if (run) return run;
@@ -88,26 +91,22 @@ void release_run(uint32_t granule, uint32_t granules, bool clear) {
   arena.page_heap.release(granule, granules, done);
 }
 
-void poll_decay() {
-  const int64_t decay = arena.settings.decay_ms;
-  if (decay <= 0) return;
-  const uint32_t now = coarse_ms();
-  uint32_t due = next_look.load(std::memory_order_relaxed);
-  if (due != 0 && is_ahead(due, now, static_cast<uint32_t>(decay))) return;
-  if (!next_look.compare_exchange_strong(due, now + static_cast<uint32_t>(decay),
-                                         std::memory_order_relaxed))
-    return;
-  if (due == 0) return;  // The first look only starts the clock.
-  empty_stashes();       // First, so that what lay there begins to be idle now.
-  const size_t purged = arena.page_heap.purge_idle(kPurgeStep);
-  // What the levels above hold returns to the slabs, so that slabs nobody uses become empty, and idle by the next look.
-  empty_caches();
-  if (purged >= kPurgeStep) next_look.store(now, std::memory_order_relaxed);
+void pay_for_free_pages(size_t bytes) {
+  if (helper_works() || arena.settings.decay_ms <= 0) return;
+  PageHeap& heap = arena.page_heap;
+  const size_t free = heap.free_bytes() + cold_bytes();
+  const size_t share = heap.resident_bytes() / kFreeShare;
+  const size_t kept = share > kFreeKept ? share : kFreeKept;
+  // A stretch at a time: a system call for each run would cost as much again.
+  if (free < kept + kStretchSize) return;
+  const size_t excess = free - kept, due = bytes + kStretchSize / 2;
+  heap.purge_free(excess < due ? excess : due);
 }
 
 size_t trim() {
   empty_stashes();
   empty_caches();
+  empty_dead_caches(root_tenant, SIZE_MAX, SIZE_MAX);
   return arena.page_heap.purge_free(SIZE_MAX);
 }
 

@@ -4,6 +4,7 @@
 
 #include "allocator/arena.h"
 #include "allocator/charge_stock.h"
+#include "allocator/decay.h"
 #include "allocator/drain.h"
 #include "allocator/front.h"
 #include "allocator/large.h"
@@ -112,7 +113,11 @@ void empty_own() {
 // The run that was freed last is the one that is still in the processor's caches; the one before makes room for it.
 TENURE_SLOW bool replaced_slow(ChainWord before) {
   const int saved = errno;
-  if (has_objects(before)) release_large(number_in(before));
+  if (has_objects(before)) {
+    const size_t bytes = arena.descriptors.at(number_in(before)).large_bytes;
+    release_large(number_in(before));
+    pay_for_free_pages(bytes);
+  }
   poll_decay();
   errno = saved;
   return true;
@@ -151,7 +156,7 @@ TENURE_INLINE bool keep(const Word& stash, uint32_t number) {
     return false;
   }
   if (!in_use.load(std::memory_order_relaxed)) in_use.store(true, std::memory_order_relaxed);
-  if (has_objects(word) || count % kPollEvery == 0) return replaced_slow(word);
+  if (has_objects(word) || count % kPollEvery == 0 || fronts_watched()) return replaced_slow(word);
   return true;
 }
 

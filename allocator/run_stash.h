@@ -15,7 +15,7 @@
 
 namespace tenure {
 
-constexpr size_t kLongestStashed = 64 * kMiB;
+constexpr size_t kLongestStashed = 4 * kMiB;
 
 // The descriptor's number of a run of exactly `granules` at a multiple of `alignment` bytes, as an allocated large object; 0: there
 // is none.

@@ -110,7 +110,8 @@ struct Remains {
     // At the hardened level of the links of its free objects.
     release_run(granule, granules, cache.isolated || arena.hardened);
     if (context) uncharge(*context, granules * kGranuleSize);
-    if (tags) tag_arena.release(tags, tag_bytes(cache));
+    if (tags) meta_arena.release(tags, tag_bytes(cache));
+    pay_for_free_pages(granules * kGranuleSize);
     // Release: who sees that none is left, and takes the descriptors, comes after all who had objects of them.
     cache.slabs.fetch_sub(1, std::memory_order_release);
   }
@@ -241,11 +242,11 @@ ChainWord create_slab(Cache& cache) {
   }
   const bool for_tenant = cache.owner != &root_tenant || cache.pooled;
   const Occasion occasion = for_tenant ? Occasion::kMallocForTenant : Occasion::kMallocForRoot;
-  void* const tags = cache.pooled ? tag_arena.allocate(tag_bytes(cache)) : nullptr;
+  void* const tags = cache.pooled ? meta_arena.allocate(tag_bytes(cache)) : nullptr;
   const uint32_t number = tags || !cache.pooled ? arena.descriptors.allocate() : 0;
   const Run run = number ? allocate_run(cache.granules, 1, Fill::kAny, occasion) : Run{};
   if (!run) {
-    if (tags) tag_arena.release(tags, tag_bytes(cache));
+    if (tags) meta_arena.release(tags, tag_bytes(cache));
     if (number) arena.descriptors.release(number);
     if (context) uncharge(*context, bytes);
     return kClosedWord;
@@ -308,8 +309,14 @@ ChainWord take_from_partial(Cache& cache) {
 
 uint32_t give_to_slabs(Cache& cache, ChainWord chain) {
   uint32_t emptied = 0;
+  size_t all = SIZE_MAX;
+  give_some_to_slabs(cache, chain, all, emptied);
+  return emptied;
+}
+
+ChainWord give_some_to_slabs(Cache& cache, ChainWord chain, size_t& most, uint32_t& emptied) {
   Batch batch;
-  while (has_objects(chain)) {
+  for (; has_objects(chain) && most > 0; --most) {
     void* const object = first_object(chain);
     // Neighbours in a chain often are in a slab. It cannot go away while one of its objects is in our hands.
     if (batch.count == 0 || !batch.is_of_slab(object)) {
@@ -327,7 +334,7 @@ uint32_t give_to_slabs(Cache& cache, ChainWord chain) {
     batch.count = 0;
   }
   if (batch.count > 0) emptied += give_batch(cache, batch);
-  return emptied;
+  return chain;
 }
 
 }  // namespace tenure

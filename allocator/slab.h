@@ -61,7 +61,10 @@ using DescriptorStack = TaggedStack<DescriptorLinks>;
 class DescriptorTable {
 public:
   constexpr DescriptorTable() = default;
-  void adopt(void* base, size_t bytes) { range_.adopt(base, bytes, kPageSize); }
+  void adopt(void* base, size_t bytes, bool mapped = true) {
+    range_.adopt(base, bytes, kPageSize, mapped);
+  }
+  void give_up_unused() { range_.give_up_unused(); }
 
   RunDescriptor& at(uint32_t number) const {
     return reinterpret_cast<RunDescriptor*>(range_.base())[number];
@@ -98,4 +101,8 @@ ChainWord take_from_partial(Cache& cache);
 // Gives a chain of objects, of this cache but any slabs, back to their slabs. A slab that becomes empty goes back to the page
 // heap. Returns how many slabs did. Aborts on a pointer that is no object of the cache.
 uint32_t give_to_slabs(Cache& cache, ChainWord chain);
+// The same for the first `most` objects of the chain, which are taken off `most`. Adds the slabs that became empty to `emptied`. Returns
+// the rest of the chain.
+ChainWord give_some_to_slabs(Cache& cache, ChainWord chain, size_t& most, uint32_t& emptied);
+
 }  // namespace tenure

@@ -15,6 +15,18 @@
 namespace tenure {
 namespace {
 
+// As far as the chain's links lead from object to object.
+uint64_t walk_length(ChainWord chain) {
+  uint64_t length = 0;
+  while (has_objects(chain) && is_plausible(chain) && length < UINT16_MAX) {
+    const ChainWord rest = load_link(first_object(chain));
+    ++length;
+    if (!is_rest(rest, chain)) break;
+    chain = rest;
+  }
+  return length;
+}
+
 uint64_t front_objects(const Cache& cache) {
   const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
   uint64_t objects = 0;
@@ -22,7 +34,8 @@ uint64_t front_objects(const Cache& cache) {
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
     for (const uint32_t word_offset : {Front::kAllocWord, Front::kFreeWord}) {
       const ChainWord word = word_in_area(area, slot + word_offset).load(std::memory_order_acquire);
-      if (has_objects(word)) objects += chain_length(word, cache.limit);
+      if (!has_objects(word)) continue;
+      objects += may_be_closed_at_end(word) ? walk_length(word) : chain_length(word, cache.limit);
     }
   }
   return objects;
@@ -31,6 +44,13 @@ uint64_t front_objects(const Cache& cache) {
 // A named cache's, or what a stale look found, has no class.
 ClassStatistics& statistics_of(HeapStatistics& statistics, ClassId id) {
   return index_of(id) < kClassCount ? statistics.classes[index_of(id)] : statistics.named;
+}
+
+// Of a slab in memory that was never touched before: the pages behind what was carved.
+size_t untouched_bytes(const RunDescriptor& run, SlabState state) {
+  const size_t bytes = size_t{run.granules} * kGranuleSize;
+  const size_t touched = round_up(size_t{state.carved} * run.object_size, kPageSize);
+  return touched < bytes ? bytes - touched : 0;
 }
 
 // Others may take and release runs meanwhile: what a descriptor says then is only not to be followed blindly.
@@ -53,6 +73,7 @@ TENURE_STALE_READ void add_runs(HeapStatistics& statistics) {
       c.carved += state.carved;
       c.in_slabs += state.free;
       c.slab_bytes += size_t{run.granules} * kGranuleSize;
+      if (run.fresh) statistics.untouched_bytes += untouched_bytes(run, state);
       // Objects of named caches differ in size: their bytes are added up here.
       if (cache->class_id == kNamedClass) {
         statistics.allocated_bytes += size_t{run.object_size} * (state.carved - state.free);
@@ -133,8 +154,8 @@ void collect_statistics(HeapStatistics& statistics) {
   const uint64_t chunks = pages.chunk_bytes / kChunkSize;
   statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
                           arena.descriptors.end() * sizeof(RunDescriptor) +
-                          front_space.written_bytes() + meta_arena.in_use() +
-                          context_table.in_use() - departed_tenants_bytes() + sizeof root_caches +
+                          front_space.written_bytes() + meta_arena.resident() +
+                          context_table.in_use() + sizeof root_caches +
                           sizeof pool_caches;
   if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
@@ -239,6 +260,10 @@ void collect_family_statistics(const CacheFamily& family, FamilyStatistics& stat
   family.children.for_each([&](uint32_t, const Cache* cache) {
     add_lists(*cache);
     return ++statistics.tenants != 0;
+  });
+  for_each_dead_cache([&](const Cache& cache) {
+    if (cache.family == &family) add_lists(cache);
+    return true;
   });
 }
 

@@ -38,12 +38,13 @@ struct HeapStatistics {
   uint64_t free_objects;                // How many these are
   uint64_t front_objects, front_bytes;  // Of these, in fronts
   uint64_t slab_bytes;
+  uint64_t untouched_bytes;  // Of these, pages that take no memory yet
   uint64_t dirty_bytes;      // Free runs, stashed ones too, not yet returned to the system
   uint64_t held_most;        // The most that was held from the system at a time
   uint64_t committed_bytes;  // Chunks opened
   uint64_t reserved_bytes;   // Address space of the arena
   // The allocator's own structures: entries and words for the chunks opened, marks (hardened level) of chunks in use, descriptors
-  // numbered so far, pages of the fronts that were written to, and blocks of the meta arena in use.
+  // numbered so far, pages of the fronts that were written to, and what is resident of the meta arena.
   uint64_t meta_bytes;
   // Reclaims because of the process's limit or cgroup, and the bytes they returned to the system.
   uint64_t pressure_reclaims, pressure_returned;
@@ -56,6 +57,10 @@ struct HeapStatistics {
   uint64_t free_bytes() const {
     const uint64_t small = small_bytes();
     return (slab_bytes > small ? slab_bytes - small : 0) + dirty_bytes;
+  }
+  // What takes memory. Large objects count as if all of them had been touched.
+  uint64_t resident_bytes() const {
+    return slab_bytes + large_bytes - untouched_bytes + dirty_bytes + meta_bytes;
   }
   // All that is held from the system. The parts of slabs that were never touched count, although they take no memory.
   uint64_t held_bytes() const { return slab_bytes + large_bytes + dirty_bytes; }

@@ -85,7 +85,7 @@ bool is_protected(const Tenant& tenant, const Tenant& top, bool first_round) {
 size_t purge_subtree(Tenant& top, size_t bytes) {
   empty_stocks(top);  // No memory, so it does not count.
   advance_caching();
-  size_t freed = 0;
+  size_t freed = empty_dead_caches(top, bytes, SIZE_MAX);
   for (const bool first_round : {true, false}) {
     bool spared = false;
     const grace::ReadSection section;
@@ -215,7 +215,6 @@ void note_slow_step(Cache& cache) {
   }
 }
 
-// A class in which the tenant has no slab left is pooled again.
 void demote_empty(Tenant& tenant, TenantHeap& heap) {
   if (is_isolated(tenant)) return;
   for_each_cache_of(tenant, [&heap](Cache& cache) {

@@ -99,6 +99,9 @@ void for_each_cache_of(Tenant& tenant, Fn fn) {
 // empty. Lock-free; in a read section or with a pin.
 size_t empty_tenant_caches(Tenant& tenant);
 
+// A class in which the tenant has no slab left is pooled again.
+void demote_empty(Tenant& tenant, TenantHeap& heap);
+
 // Registers what the tenants' tree calls; at bootstrap.
 void connect_tenants();
 

@@ -22,11 +22,10 @@ const RunDescriptor* slab_of(const void* object) {
   return run.kind == RunKind::kSlab ? &run : nullptr;
 }
 
-// Every object belongs to a live slab of the cache and every room follows its neighbour's; the length is what the
-// first word says. Returns the length, or -1.
+// Every object belongs to a live slab of the cache and every room follows its neighbour's; the end is that of a list of the class, or of
+// one that is closed at its end. Returns the length, or -1.
 int64_t check_chain(const Cache& cache, ChainWord chain) {
   int64_t length = 0;
-  const uint16_t expected = chain_length(chain, cache.limit);
   while (has_objects(chain)) {
     void* const object = first_object(chain);
     const RunDescriptor* slab = slab_of(object);
@@ -39,7 +38,7 @@ int64_t check_chain(const Cache& cache, ChainWord chain) {
     if (!follows(rest, chain) || ++length > UINT16_MAX) return -1;
     chain = rest;
   }
-  return length == expected ? length : -1;
+  return chain == empty_word(cache.limit) || chain == kClosedWord ? length : -1;
 }
 
 const char* check_slab(const RunDescriptor& slab, uint32_t number) {

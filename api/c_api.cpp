@@ -31,7 +31,7 @@ TENURE_EXPORT int tenure_stats(struct tenure_stats* stats) {
   full.cached = heap.cached_bytes;
   full.slab_bytes = heap.slab_bytes;
   full.large_bytes = heap.large_bytes;
-  full.resident_estimate = used + heap.dirty_bytes + heap.meta_bytes;
+  full.resident_estimate = heap.resident_bytes();
   full.meta = heap.meta_bytes;
   full.committed = heap.committed_bytes;
   full.purged = heap.committed_bytes - used - heap.dirty_bytes;

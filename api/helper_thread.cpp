@@ -8,6 +8,8 @@
 #include "allocator/arena.h"
 #include "allocator/current.h"
 #include "allocator/helper.h"
+#include "api/threads.h"
+#include "base/sandbox.h"
 
 namespace tenure {
 namespace {
@@ -15,12 +17,10 @@ namespace {
 // The deepest turn takes some ten KiB; glibc puts the program's thread-locals there, too.
 constexpr size_t kStackBytes = 256 * kKiB;
 
-// Set by who starts the helper, for as long as there is one. Relaxed: nothing is published by it.
-constinit std::atomic<bool> started{false};
-
 void* run(void*) {
-  prctl(PR_SET_NAME, "tenure-helper");
+  if (!is_filtered()) prctl(PR_SET_NAME, "tenure-helper");
   run_helper();
+  return nullptr;
 }
 
 // `stack_bytes` 0: as libc gives.
@@ -34,27 +34,33 @@ int create(size_t stack_bytes) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_t thread;
-  const int error = pthread_create(&thread, &attributes, run, nullptr);
+  const int error = create_thread_of_ours(&thread, &attributes, run, nullptr);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
   return error;
 }
 
+bool is_wanted() {
+  const auto mode = static_cast<HelperMode>(arena.settings.helper);
+  return mode == HelperMode::kOn || (mode == HelperMode::kAuto && has_threads());
+}
+
 }  // namespace
 
 void start_helper() {
-  if (arena.settings.helper_ms == 0) return;
-  if (started.load(std::memory_order_relaxed) || started.exchange(true, std::memory_order_relaxed))
+  wake_helper();
+  HelperState state = helper_state.load(std::memory_order_seq_cst);
+  if (state != HelperState::kNone || !is_wanted()) return;
+  if (!helper_state.compare_exchange_strong(state, HelperState::kStarting,
+                                            std::memory_order_seq_cst))
     return;
   const int saved = errno;
-  // So that our pthread_create does not start the thread in this one's tenant; and what libc allocates for it is the root's.
+  // What libc allocates for the thread is the root's.
   const ScopedTenant as_root(root_tenant);
-  int error = create(kStackBytes);
+  int error = note_main_thread() ? create(kStackBytes) : EAGAIN;
   if (error == EINVAL) error = create(0);  // The program's thread-locals do not fit.
-  if (error != 0) started.store(false, std::memory_order_relaxed);
+  if (error != 0) helper_state.store(HelperState::kNone, std::memory_order_seq_cst);
   errno = saved;
 }
-
-void forget_helper_after_fork() { started.store(false, std::memory_order_relaxed); }
 
 }  // namespace tenure

@@ -19,6 +19,7 @@
 #include "allocator/statistics.h"
 #include "api/helper_thread.h"
 #include "api/lifecycle.h"
+#include "api/threads.h"
 
 namespace {
 
@@ -28,7 +29,8 @@ constinit bool lost_threads = false;
 // No prepare handler: every state another thread can be stopped in is valid, so there is nothing to wait for. (glibc takes its
 // stdio locks after an interposer's prepare handler; taking locks there is how other allocators hang in a fork.)
 void in_child() {
-  lost_threads = lost_threads || !__libc_single_threaded;
+  // Written only where it changes, as is all that follows: each page written to is a fault in each child.
+  if (!__libc_single_threaded) lost_threads = true;
   const bool sections_cut_off = tenure::grace::after_fork_child();
   tenure::deferred::after_fork_child();
   tenure::shrinkers_after_fork_child();
@@ -42,12 +44,13 @@ void in_child() {
   tenure::repair_fronts_after_fork();
   if (lost_threads) tenure::arena.page_heap.repair_hints();
   tenure::repair_helper_after_fork();
-  tenure::forget_helper_after_fork();
+  tenure::count_threads_anew_after_fork();
 }
 
 __attribute__((constructor(101))) void start() {
   tenure::bootstrap();
   pthread_atfork(nullptr, nullptr, in_child);
+  tenure::start_helper();
 }
 
 __attribute__((destructor(101))) void finish() {

@@ -1,12 +1,19 @@
-// pthread_create, so that threads created inside a durable tenant start inside it.
+// pthread_create, so that threads created inside a durable tenant start inside it, and so that the helper thread lives as long as the
+// program has threads.
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <threads.h>
 
+#include "allocator/arena.h"
+#include "allocator/bootstrap.h"
 #include "allocator/current.h"
+#include "allocator/helper.h"
+#include "api/helper_thread.h"
+#include "api/threads.h"
 #include "base/attributes.h"
 #include "base/meta_arena.h"
+#include "base/os_memory.h"
 #include "rcu/grace.h"
 
 // Where a program is linked statically: the name that libc.a's pthread_create is weak beside. A weak reference takes nothing
@@ -34,72 +41,123 @@ Create find_real() {
   return found;
 }
 
-// A thread's pin on the tenant it started in is given back when the thread ends, however it does.
+// What a thread has to give back when it ends, however it does: its pin on the tenant it started in, and its place in the count.
 constinit pthread_once_t key_once = PTHREAD_ONCE_INIT;
 constinit pthread_key_t key;
 constinit std::atomic<bool> key_made{false};
 
-void leave_for_good(void* tenant) {
-  leave(scope_of(root_tenant));  // What later destructors allocate is the root's.
-  static_cast<Tenant*>(tenant)->unpin();
+// The key's value: the tenant, or the root, and what the thread is.
+constexpr uintptr_t kCounted = 1;
+constexpr uintptr_t kMain = 2;
+void* mark_for(const Tenant& tenant, uintptr_t what) {
+  return reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(&tenant) | what);
+}
+Tenant& tenant_in(void* mark) {
+  return *reinterpret_cast<Tenant*>(reinterpret_cast<uintptr_t>(mark) & ~(kCounted | kMain));
+}
+bool has(void* mark, uintptr_t what) { return reinterpret_cast<uintptr_t>(mark) & what; }
+
+void leave_for_good(void* mark) {
+  Tenant& tenant = tenant_in(mark);
+  if (&tenant != &root_tenant) {
+    leave(scope_of(root_tenant));  // What later destructors allocate is the root's.
+    tenant.unpin();
+  }
+  if (has(mark, kCounted)) uncount_thread();
+  if (has(mark, kMain)) note_main_thread_gone();
 }
 void make_key() {
   key_made.store(pthread_key_create(&key, leave_for_good) == 0, std::memory_order_release);
+}
+bool have_key() {
+  pthread_once(&key_once, make_key);
+  return key_made.load(std::memory_order_acquire);
 }
 
 struct Start {
   void* (*routine)(void*);
   void* argument;
-  Tenant* tenant;  // Pinned for the thread.
+  Tenant* tenant;  // Pinned for the thread; or the root.
 };
 
 void* run(void* start) {
   const Start own = *static_cast<Start*>(start);
   meta_arena.destroy(static_cast<Start*>(start));
-  if (pthread_setspecific(key, own.tenant) == 0) {
-    enter(*own.tenant);
+  const bool is_root = own.tenant == &root_tenant;
+  if (pthread_setspecific(key, mark_for(*own.tenant, kCounted)) == 0) {
+    if (!is_root) enter(*own.tenant);
   } else {
-    own.tenant->unpin();
+    if (!is_root) own.tenant->unpin();
+    uncount_thread();
   }
   return own.routine(own.argument);
 }
 
-// The tenant a thread created now starts in, pinned; nullptr: the root.
-Tenant* inherited() {
+// The tenant a thread created now starts in, pinned; or the root.
+Tenant& inherited() {
+  if (load_scope().tenant == 0) return root_tenant;
   Tenant& current = current_tenant();
-  if (!(current.flags.load(std::memory_order_relaxed) & kDurableTenant)) return nullptr;
-  pthread_once(&key_once, make_key);
-  if (!key_made.load(std::memory_order_acquire)) return nullptr;
+  if (!(current.flags.load(std::memory_order_relaxed) & kDurableTenant)) return root_tenant;
   grace::ReadSection section;
   Tenant& tenant = current.nearest_online();
-  return &tenant != &root_tenant && tenant.pin() ? &tenant : nullptr;
+  return tenant.pin() ? tenant : root_tenant;
+}
+
+bool counts_threads() {
+  return arena.settings.helper != static_cast<int64_t>(HelperMode::kOff) ||
+         load_scope().tenant != 0;
 }
 
 int create(Create real, pthread_t* thread, const pthread_attr_t* attributes,
            void* (*routine)(void*), void* argument) {
-  Tenant* const tenant = inherited();
+  if (!counts_threads() || !note_main_thread()) return real(thread, attributes, routine, argument);
+  Tenant& tenant = inherited();
   // What libc keeps for threads (it caches stacks with their tables) is nobody's in particular.
   const ScopedTenant as_root(root_tenant);
-  if (tenant == nullptr) return real(thread, attributes, routine, argument);
-  auto* start = meta_arena.create<Start>(Start{routine, argument, tenant});
+  auto* start = meta_arena.create<Start>(Start{routine, argument, &tenant});
+  count_thread();
   const int error = start ? real(thread, attributes, run, start) : EAGAIN;
-  if (error != 0) {
-    if (start) meta_arena.destroy(start);
-    tenant->unpin();
+  if (error == 0) {
+    start_helper();
+    return 0;
   }
+  uncount_thread();
+  if (start) meta_arena.destroy(start);
+  if (&tenant != &root_tenant) tenant.unpin();
   return error;
 }
 
 }  // namespace
+
+int create_thread_of_ours(pthread_t* thread, const pthread_attr_t* attributes,
+                          void* (*routine)(void*), void* argument) {
+  const Create real = find_real();
+  return real ? real(thread, attributes, routine, argument) : EAGAIN;
+}
+
+// A thread without a mark was not made here. Of those there is, in most programs, one.
+bool note_main_thread() {
+  if (!have_key()) return false;
+  if (pthread_getspecific(key) == nullptr) pthread_setspecific(key, mark_for(root_tenant, kMain));
+  return true;
+}
+
+void count_threads_anew_after_fork() {
+  if (!key_made.load(std::memory_order_acquire)) return;
+  void* const mark = pthread_getspecific(key);
+  void* const main = mark_for(mark ? tenant_in(mark) : root_tenant, kMain);
+  if (mark != main) pthread_setspecific(key, main);
+}
+
 }  // namespace tenure
 
 TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                                  void* (*routine)(void*), void* argument) {
   const auto real = tenure::find_real();
   if (TENURE_UNLIKELY(real == nullptr)) return EAGAIN;
-  // Without a tenant nothing is added.
-  if (TENURE_LIKELY(tenure::this_thread.scope.tenant == 0)) {
-    return real(thread, attributes, routine, argument);
-  }
+  const int error = tenure::create(real, thread, attributes, routine, argument);
+  // Another process may have set the limit (prlimit): then what the heap has reserved and does not use is in the way.
+  if (TENURE_LIKELY(error != EAGAIN) || tenure::os::address_space_limit() == SIZE_MAX) return error;
+  tenure::bound_heap();
   return tenure::create(real, thread, attributes, routine, argument);
 }

@@ -28,4 +28,15 @@ constexpr unsigned log2_ceil(uint64_t x) { return x <= 1 ? 0 : log2_floor(x - 1)
 // The lowest `count` bits, 0 <= count <= 64.
 constexpr uint64_t low_mask(unsigned count) { return count >= 64 ? ~0ULL : (1ULL << count) - 1; }
 
+// Calls f(first, length) for each run of set bits.
+template <typename F>
+void for_each_run(uint64_t bits, F f) {
+  while (bits != 0) {
+    const unsigned at = static_cast<unsigned>(std::countr_zero(bits));
+    const unsigned length = static_cast<unsigned>(std::countr_one(bits >> at));
+    f(at, length);
+    bits &= ~(low_mask(length) << at);
+  }
+}
+
 }  // namespace tenure

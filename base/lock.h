@@ -39,7 +39,10 @@ public:
   void unlock() { unlock_as(rank_); }
   void unlock_above() { unlock_as(above()); }
   // In a fork child: the owner, if any, does not exist any more.
-  void reset_after_fork() { state_.store(0, std::memory_order_relaxed); }
+  void reset_after_fork() {
+    if (is_held()) state_.store(0, std::memory_order_relaxed);
+  }
+  bool is_held() const { return state_.load(std::memory_order_relaxed) != 0; }
 
 private:
   LockRank above() const { return static_cast<LockRank>(static_cast<unsigned>(rank_) + 1); }

@@ -1,18 +1,27 @@
 #include "base/os_memory.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "base/atomic_update.h"
 #include "base/bits.h"
+#include "base/fence.h"
+#include "base/sandbox.h"
 #include "base/system_file.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
 #endif
 
 namespace tenure::os {
@@ -56,6 +65,21 @@ void* reserve(size_t bytes, size_t alignment) {
   return reinterpret_cast<void*>(aligned);
 }
 
+Placed reserve_at(void* p, size_t bytes) {
+  KeepErrno keep;
+  void* const at = mmap(p, bytes, PROT_NONE, kAnonymous | MAP_FIXED_NOREPLACE, -1, 0);
+  if (at == p) return Placed::kDone;
+  if (at == MAP_FAILED) return errno == EEXIST ? Placed::kTaken : Placed::kRefused;
+  munmap(at, bytes);  // Linux before 4.17 takes the address for a wish.
+  return Placed::kTaken;
+}
+
+void* probe_place() {
+  void* const p = reserve(kPageSize, kPageSize);
+  if (p) release(p, kPageSize);
+  return p;
+}
+
 bool commit(void* p, size_t bytes) {
   KeepErrno keep;
   return mprotect(p, bytes, PROT_READ | PROT_WRITE) == 0;
@@ -73,7 +97,9 @@ void release(void* p, size_t bytes) {
 
 bool purge(void* p, size_t bytes) {
   KeepErrno keep;
-  return madvise(p, bytes, MADV_DONTNEED) == 0;
+  if (madvise(p, bytes, MADV_DONTNEED) == 0) return true;
+  // Locked memory (mlockall): Linux 5.18 or later.
+  return errno == EINVAL && madvise(p, bytes, MADV_DONTNEED_LOCKED) == 0;
 }
 
 void populate(void* p, size_t bytes) {
@@ -88,6 +114,7 @@ void advise_huge_pages(void* p, size_t bytes, bool wanted) {
 
 Move move_pages(void* from, void* to, size_t bytes) {
   KeepErrno keep;
+  if (is_filtered()) return Move::kRefused;
   // Under these limits the kernel may refuse only after it has unmapped the target, and another thread's mapping could
   // take the place: then objects are copied instead.
   if (is_limited(RLIMIT_AS) || is_limited(RLIMIT_DATA)) return Move::kRefused;
@@ -120,6 +147,7 @@ size_t resident_anonymous() {
 }
 
 size_t address_space_limit() {
+  if (is_filtered()) return SIZE_MAX;
   KeepErrno keep;
   rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
@@ -136,13 +164,63 @@ bool GrowingRange::ensure_slow(size_t upto) {
   size_t target = round_up(upto, step_);
   if (target < done + step) target = done + step;
   if (target > reserved_) target = reserved_;
+  atomic_raise(wanted_, target);
+  full_fence();  // give_up_unused()
+  const size_t mapped = mapped_.load(std::memory_order_acquire);
+  if (upto > mapped) return map_upto(upto);
+  return commit_upto(upto, target < mapped ? target : mapped);
+}
+
+// Of what is mapped.
+bool GrowingRange::commit_upto(size_t upto, size_t most) {
+  const size_t done = committed_.load(std::memory_order_acquire);
+  if (upto <= done) return true;
   // Where the generous step is refused (overcommit_memory=2, RLIMIT_DATA), the exact one may do.
-  if (!commit(base_ + done, target - done)) {
-    target = round_up(upto, kPageSize);
-    if (!commit(base_ + done, target - done)) return false;
+  if (!commit(base_ + done, most - done)) {
+    most = round_up(upto, kPageSize);
+    if (!commit(base_ + done, most - done)) return false;
   }
-  atomic_raise(committed_, target);
+  atomic_raise(committed_, most);
   return true;
+}
+
+bool GrowingRange::map_upto(size_t upto) {
+  // What is in the way is mostly another thread's mapping, of which that thread has not told yet.
+  constexpr int kLooks = 64;
+  for (int look = 0; look < kLooks; ++look) {
+    const size_t from = mapped_.load(std::memory_order_acquire);
+    if (upto <= from) return commit_upto(upto, round_up(upto, kPageSize));
+    if (!commit_upto(from, from)) return false;
+    size_t target = round_up(upto, step_) < reserved_ ? round_up(upto, step_) : reserved_;
+    Placed placed = reserve_at(base_ + from, target - from);
+    if (placed == Placed::kRefused) {
+      target = round_up(upto, kPageSize);
+      placed = reserve_at(base_ + from, target - from);
+    }
+    if (placed == Placed::kDone) {
+      atomic_raise(mapped_, target);
+      if (commit_upto(upto, target)) return true;
+      continue;
+    }
+    if (placed == Placed::kRefused && mapped_.load(std::memory_order_relaxed) == from) return false;
+    sched_yield();
+  }
+  return false;
+}
+
+void GrowingRange::give_up_unused() {
+  size_t end = mapped_.load(std::memory_order_acquire);
+  const size_t used = round_up(committed_.load(std::memory_order_acquire), kPageSize);
+  if (used >= end || !mapped_.compare_exchange_strong(end, used, std::memory_order_acq_rel)) return;
+  full_fence();  // ensure_slow()
+  size_t keep = round_up(wanted_.load(std::memory_order_acquire), kPageSize);
+  if (keep > end) keep = end;
+  if (keep > used) {
+    atomic_raise(mapped_, keep);
+  } else {
+    keep = used;
+  }
+  if (keep < end) release(base_ + keep, end - keep);
 }
 
 }  // namespace tenure::os

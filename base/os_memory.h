@@ -12,6 +12,11 @@ namespace tenure::os {
 
 // Reserves address space, aligned to `alignment` (a power of two, at least a page). nullptr if refused.
 void* reserve(size_t bytes, size_t alignment);
+// Reserves address space at this very place. kTaken: something is there. kRefused: the system's limits.
+enum class Placed : unsigned char { kDone, kTaken, kRefused };
+Placed reserve_at(void* p, size_t bytes);
+// Where the system would put a page now.
+void* probe_place();
 // Makes reserved memory readable and writable, zero filled. False if the system refuses.
 bool commit(void* p, size_t bytes);
 // Makes reserved memory readable: it reads as zeros and takes no memory.
@@ -20,7 +25,7 @@ bool commit_read_only(void* p, size_t bytes);
 void release(void* p, size_t bytes);
 
 // Gives the pages back to the system; they read as zeros afterwards. False where the system refuses
-// (a seccomp filter, mlock): the contents are then unspecified, old or zero.
+// (a seccomp filter; locked memory before Linux 5.18): the contents are then unspecified, old or zero.
 bool purge(void* p, size_t bytes);
 // Faults the pages in for writing, in one call. Best effort.
 void populate(void* p, size_t bytes);
@@ -38,20 +43,31 @@ bool remap_fresh(void* p, size_t bytes);
 // Resident memory of the process without pages of files; 0 where /proc/self/statm cannot be read.
 size_t resident_anonymous();
 
-// RLIMIT_AS, or SIZE_MAX where unlimited.
+// RLIMIT_AS, or SIZE_MAX where unlimited, or where it may not be asked for (base/sandbox.h).
 size_t address_space_limit();
 
-// A reserved range that is committed from its start upward as far as it has been used.
+// A range of address space that is committed from its start upward as far as it has been used.
+//
+// Usually all of it is reserved before. Where the program's address space is limited (RLIMIT_AS), which counts what is reserved, nothing is
+// reserved ahead: from the end of what is mapped on, growth maps exactly what it needs, at the address that follows, and so meets the limit
+// as everything else in the program does. Nobody else is likely to have taken that address (allocator/bootstrap chooses the
+// place); where somebody has, growth is refused.
+//
+// Growth is lock-free but for one thing: between mapping and saying so, a thread that was stopped makes the growth of others fail, as at the
+// limit. Nobody waits.
 class GrowingRange {
 public:
   constexpr GrowingRange() = default;
 
   // Takes over reserved address space; `step` is the smallest growth, a power of two. Several threads may do this at
   // once at bootstrap, with the same values.
-  void adopt(void* base, size_t bytes, size_t step) {
+  // `mapped`: all of it is reserved.
+  void adopt(void* base, size_t bytes, size_t step, bool mapped = true) {
     base_ = static_cast<char*>(base);
     reserved_ = bytes;
     step_ = step;
+    size_t none = 0;
+    if (mapped) mapped_.compare_exchange_strong(none, bytes, std::memory_order_relaxed);
   }
 
   char* base() const { return base_; }
@@ -64,13 +80,25 @@ public:
     return upto <= committed_.load(std::memory_order_acquire) || ensure_slow(upto);
   }
 
+  // Whether nothing is reserved ahead.
+  bool meets_limit() const { return mapped_.load(std::memory_order_relaxed) < reserved_; }
+  // Gives the address space back that is reserved beyond what is committed. Others may be growing the range.
+  void give_up_unused();
+
 private:
   bool ensure_slow(size_t upto);
+  bool commit_upto(size_t upto, size_t most);
+  bool map_upto(size_t upto);
 
   char* base_ = nullptr;              // Constant after adopt().
   size_t reserved_ = 0;               // Constant after adopt().
   size_t step_ = 0;                   // Constant after adopt().
   std::atomic<size_t> committed_{0};  // Rises only; published after the bytes below it are usable.
+  // Address space below it is this range's. Lowered by give_up_unused(), before what is above is given back; raised after more was mapped.
+  // Who grows the range raises `wanted_`, then looks at `mapped_`; who gives up lowers `mapped_`, then looks at `wanted_`: with a fence
+  // between, so that one of them sees the other. Else acquire and release.
+  std::atomic<size_t> mapped_{0};
+  std::atomic<size_t> wanted_{0};  // The most that growth has asked for. Rises only.
 };
 
 }  // namespace tenure::os

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/option_value.h"
 #include "base/system_calls.h"
 
 extern char** environ;
@@ -17,6 +18,10 @@ constexpr Choice kCheckChoices[] = {{"fast", static_cast<int64_t>(CheckLevel::kF
                                     {"hardened", static_cast<int64_t>(CheckLevel::kHardened)},
                                     {nullptr, 0}};
 constexpr Choice kSwitchChoices[] = {{"off", 0}, {"on", 1}, {"0", 0}, {"1", 1}, {nullptr, 0}};
+constexpr Choice kHelperChoices[] = {{"auto", static_cast<int64_t>(HelperMode::kAuto)},
+                                     {"on", static_cast<int64_t>(HelperMode::kOn)},
+                                     {"off", static_cast<int64_t>(HelperMode::kOff)},
+                                     {nullptr, 0}};
 constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff)},
                                     {"exit", static_cast<int64_t>(StatsMode::kExit)},
                                     {"json", static_cast<int64_t>(StatsMode::kJson)},
@@ -24,8 +29,7 @@ constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff
 
 constexpr char kPrefix[] = "TENURE_";
 constexpr size_t kPrefixLength = sizeof kPrefix - 1;
-
-bool same_word(const char* a, const char* b) { return __builtin_strcmp(a, b) == 0; }
+constexpr char kTestPrefix[] = "TENURE_TEST_";  // Of programs that test the library.
 
 // Length of the option's upper-case name if `variable` (NAME=value, after the prefix) is that option, else 0.
 size_t match_name(const char* name, const char* variable) {
@@ -37,18 +41,41 @@ size_t match_name(const char* name, const char* variable) {
   return variable[i] == '=' ? i : 0;
 }
 
+void report_bad_value(const char* variable, size_t name_length, const Option& option) {
+  const char* const value = variable + name_length + 1;
+  LineBuffer line;
+  line.text("tenure: option ").text(variable, name_length).text(": bad value '");
+  line.text(value, strnlen(value, 100)).text("', the default is used; good: ");
+  write_good_values(line, option);
+  line.text("\n").flush(STDERR_FILENO);
+}
+
+void report_unknown(const char* variable) {
+  const char* const name = variable + kPrefixLength;
+  const size_t length = strcspn(name, "=");
+  LineBuffer line;
+  line.text("tenure: there is no option ")
+      .text(variable, kPrefixLength + (length < 100 ? length : 100));
+  line.text("; the nearest is ").text(kPrefix);
+  for (const char* p = nearest_option(name, length).name; *p != '\0'; ++p) {
+    const char upper = *p >= 'a' && *p <= 'z' ? static_cast<char>(*p - 32) : *p;
+    line.text(&upper, 1);
+  }
+  line.text("\n").flush(STDERR_FILENO);
+}
+
 void load_variable(const char* variable, Settings& settings) {
   if (__builtin_strncmp(variable, kPrefix, kPrefixLength) != 0) return;
   for (const Option* option = option_table; option->name; ++option) {
     const size_t length = match_name(option->name, variable + kPrefixLength);
     if (length == 0) continue;
-    const char* value = variable + kPrefixLength + length + 1;
-    if (parse_option(*option, value, settings)) return;
-    LineBuffer line;
-    line.text("tenure: option ").text(variable, kPrefixLength + length).text(": bad value '");
-    line.text(value, strnlen(value, 100)).text("', the default is used\n").flush(STDERR_FILENO);
+    const char* const value = variable + kPrefixLength + length + 1;
+    if (!parse_option(*option, value, settings))
+      report_bad_value(variable, kPrefixLength + length, *option);
     return;
   }
+  if (__builtin_strncmp(variable, kTestPrefix, sizeof kTestPrefix - 1) != 0)
+    report_unknown(variable);
 }
 
 // ld.so may call malloc before libc's `environ` is set; the kernel's copy is always there. Longer variables
@@ -103,10 +130,10 @@ const Option option_table[] = {
      "The same near memory.high and memory.max of the process's own cgroup (v2), and when its "
      "memory.pressure is high. Reads files, ten times a second at most.",
      &Settings::cgroup, 0, 0, 0, kSwitchChoices},
-    {"helper_ms",
-     "Milliseconds (10 at least) between the turns of a helper thread, which programs that use "
-     "tenants then have: it cleans up after departed tenants and returns idle memory; 0: none.",
-     &Settings::helper_ms, 0, 0, 3600 * 1000, nullptr},
+    {"helper",
+     "A thread that returns idle memory and cleans up after departed tenants: auto (as long as the "
+     "program has threads of its own that pthread_create made), on (from the start) or off.",
+     &Settings::helper, static_cast<int64_t>(HelperMode::kAuto), 0, 0, kHelperChoices},
     {"lru_lists",
      "Lists, each with a lock, that a tenant has in each LRU of the service: 0: one for each NUMA "
      "node of the machine; else as many, to which the CPUs are dealt out in turn (1: strict order "
@@ -118,29 +145,6 @@ const Option option_table[] = {
      &Settings::deepbind, 0, 0, 0, kSwitchChoices},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
-
-bool parse_option(const Option& option, const char* value, Settings& settings) {
-  if (option.choices) {
-    for (const Choice* choice = option.choices; choice->word; ++choice) {
-      if (!same_word(choice->word, value)) continue;
-      settings.*option.field = choice->value;
-      return true;
-    }
-    return false;
-  }
-  const bool negative = *value == '-';
-  const char* p = value + negative;
-  if (*p == '\0') return false;
-  int64_t number = 0;
-  for (; *p != '\0'; ++p) {
-    if (*p < '0' || *p > '9' || number > INT64_MAX / 10 - 10) return false;
-    number = number * 10 + (*p - '0');
-  }
-  if (negative) number = -number;
-  if (number < option.smallest || number > option.largest) return false;
-  settings.*option.field = number;
-  return true;
-}
 
 void load_settings(Settings& settings) {
   for (const Option* option = option_table; option->name; ++option) {

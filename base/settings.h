@@ -6,6 +6,7 @@
 namespace tenure {
 
 enum class CheckLevel : int64_t { kFast = 0, kHardened = 1 };
+enum class HelperMode : int64_t { kOff = 0, kOn = 1, kAuto = 2 };
 enum class StatsMode : int64_t { kOff = 0, kExit = 1, kJson = 2 };
 
 // Values after parsing; constant after bootstrap.
@@ -19,7 +20,7 @@ struct Settings {
   int64_t prefault_kib;   // Largest batch in which growing caches fault pages in; 0 one by one.
   int64_t rss_limit_mib;  // Of the heap: above it memory is given back; 0 none.
   int64_t cgroup;  // The same by the limits and the pressure of the process's cgroup: 0 off, 1 on.
-  int64_t helper_ms;  // Interval of the helper thread's turns; 0 no helper.
+  int64_t helper;  // HelperMode
   int64_t lru_lists;  // Lists of a tenant in each LRU; 0 one for each NUMA node.
   int64_t deepbind;   // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
 };
@@ -42,10 +43,10 @@ struct Option {
 extern const Option option_table[];
 
 // Reads TENURE_* from the environment. A bad value is reported in one line on stderr that names the
-// option, and its default used. Under AT_SECURE the environment is not read. Works before libc has set up `environ`.
+// option and the values that are good, and its default used. A variable that is no option's is reported with the name of the nearest. Under AT_SECURE the environment is not read. Works before libc has set up `environ`.
 void load_settings(Settings& settings);
 
-// Parses one value; returns false and changes nothing if it is not valid. For load_settings and tests.
+// Parses one value (base/option_value); returns false and changes nothing if it is not valid. For load_settings and tests.
 bool parse_option(const Option& option, const char* value, Settings& settings);
 
 }  // namespace tenure

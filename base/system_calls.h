@@ -3,12 +3,15 @@
 #pragma once
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 namespace tenure::sys {
 
@@ -30,9 +33,23 @@ inline bool is_writable(int fd) {
 }
 inline bool is_open(int fd) { return syscall(SYS_fcntl, fd, F_GETFD) >= 0; }
 inline void close(int fd) { syscall(SYS_close, fd); }
-// Or until a signal handler has run.
-inline void sleep(const timespec& time) {
-  syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &time, nullptr);
+// Until the word, which is `seen` now, is woken, or the time is over; or for no reason.
+inline void wait_for(std::atomic<uint32_t>& word, uint32_t seen, const timespec& time) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT_PRIVATE, seen, &time, nullptr,
+          0);
 }
+inline void wake_one(std::atomic<uint32_t>& word) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr,
+          0);
+}
+
+// Or until a signal handler has run. By futex, which filters of system calls let pass (base/sandbox.h).
+inline void sleep(const timespec& time) {
+  std::atomic<uint32_t> nobody_wakes{0};
+  wait_for(nobody_wakes, 0, time);
+}
+
+// Whether the process has a thread of that number, as the kernel sees it.
+inline bool is_thread(int32_t id) { return syscall(SYS_tgkill, getpid(), id, 0) == 0; }
 
 }  // namespace tenure::sys

@@ -6,7 +6,7 @@
 
 namespace tenure {
 
-// Reads at most `size` bytes, in one piece. Returns how many; 0 where the file cannot be read. The descriptor is closed on exec and
+// Reads at most `size` bytes, in one piece. Returns how many; 0 where the file cannot be read, or may not be asked for (base/sandbox.h). The descriptor is closed on exec and
 // does not outlive the call.
 // Async-signal-safe, keeps errno.
 size_t read_system_file(const char* path, char* buffer, size_t size);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/sandbox.h"
 #include "base/system_file.h"
 
 namespace tenure {
@@ -50,6 +51,7 @@ struct Place {
 Place current_place() {
   const int saved = errno;
   Place place;
+  if (is_filtered()) return place;  // Not all architectures have it in the vDSO.
   if (getcpu(&place.cpu, &place.node) != 0) place = {};
   errno = saved;
   return place;

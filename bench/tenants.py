@@ -17,7 +17,7 @@ import harness
 import report
 
 ROWS = ["pair/16", "pair/64", "pair/1024", "batch/64", "pooled/64", "switch", "create", "offline/1000",
-        "offline/1000000", "storm/2", "storm/4", "storm/8", "cycles/1000000",
+        "offline/1000000", "freed/1000", "freed/1000000", "waiting", "storm/2", "storm/4", "storm/8", "cycles/1000000",
         "many/100000", "isolation"]
 
 # What is asked of Tenure: description, value from medians, the most it may be, format.
@@ -32,6 +32,12 @@ TARGETS = [
     ("one switch of tenant, ns", lambda m: m("switch"), 2.0, "{:.2f}"),
     ("offline with 1,000,000 live objects, to that with 1,000",
      lambda m: m("offline/1000000") / m("offline/1000"), 1.5, "{:.2f}"),
+    ("offline with 1,000 live objects and 1,000,000 free ones, to that with none",
+     lambda m: m("freed/1000") / m("offline/1000"), 1.5, "{:.2f}"),
+    ("offline with 1,000,000 live objects and 1,000,000 free ones, to that with none",
+     lambda m: m("freed/1000000") / m("offline/1000000"), 1.5, "{:.2f}"),
+    ("longest wait of another thread's create meanwhile, us",
+     lambda m: m("waiting"), 1000, "{:.0f}"),
     ("growth over a million tenants that came and went, MiB",
      lambda m: m("cycles/1000000 growth"), 1.0, "{:.2f}"),
     ("an idle one of 100,000 tenants, bytes all in all",

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/sandbox.h"
 
 namespace tenure {
 namespace {
@@ -24,6 +27,8 @@ bool membarrier(int command) {
 bool cpu_fence_register() { return membarrier(kRegisterExpeditedRseq); }
 
 bool cpu_fence() {
+  // Where there is no other thread, no section is under way: this thread's own was aborted by the signal, if this is a handler.
+  if (is_filtered()) return __libc_single_threaded;
   if (membarrier(kExpeditedRseq)) return true;
   // A fork child may have lost the registration.
   return membarrier(kRegisterExpeditedRseq) && membarrier(kExpeditedRseq);

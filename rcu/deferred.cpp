@@ -125,8 +125,10 @@ void after_fork_child() {
   for (DeferredItem* item = queue.load(std::memory_order_acquire); item != nullptr;
        item = item->next)
     ++count;
-  queued.store(count, std::memory_order_relaxed);
-  oldest = 0;
+  // Only what changes is written: each page written to is a fault in each child.
+  if (queued.load(std::memory_order_relaxed) != count)
+    queued.store(count, std::memory_order_relaxed);
+  if (oldest != 0) oldest = 0;
 }
 
 }  // namespace tenure::deferred

@@ -60,6 +60,16 @@ bool bank_is_empty(unsigned bank) {
   return left == entered;
 }
 
+// The same in a fork child, which has one thread: nothing is written.
+bool has_reader(const ReaderSet& set, unsigned bank) {
+  uint64_t entered = 0, left = 0;
+  for (const Slot& slot : set.slots) {
+    entered += slot.entered[bank].load(std::memory_order_relaxed);
+    left += slot.left[bank].load(std::memory_order_relaxed);
+  }
+  return entered != left;
+}
+
 // Tries to flip p to p + 1. False if a reader is in the way.
 bool advance(uint64_t p) {
   // Acquire: pairs with ~ReadSection, so that the inherited sections' reads come before what
@@ -143,8 +153,10 @@ bool after_fork_child() {
     inherited_by.store(__builtin_thread_pointer(), std::memory_order_relaxed);
     next ^= 1;
   } else {
-    inherited_by.store(nullptr, std::memory_order_relaxed);
-    cut_off = !bank_is_empty(0) || !bank_is_empty(1);
+    if (inherited_by.load(std::memory_order_relaxed) != nullptr)
+      inherited_by.store(nullptr, std::memory_order_relaxed);
+    cut_off = has_reader(sets[next], 0) || has_reader(sets[next], 1);
+    if (!cut_off) return false;
   }
   if (frozen) return false;
   for (Slot& slot : sets[next].slots) {

@@ -13,11 +13,12 @@ struct RcuArrayCore::Directory {
   uint32_t leaves;                  // Constant: length of entries.
   std::atomic<uint64_t> entries[];  // LeafEntry words, changed by CAS.
 
-  // As long as the block has room, so that nothing of it is lost.
+  // As long as the block has room, so that nothing of it is lost, and twice as long as the one before.
+  static constexpr size_t kDoubledTo = kMiB;
   static size_t size_for(uint32_t leaves) {
     const size_t wanted = sizeof(Directory) + leaves * sizeof(std::atomic<uint64_t>);
     const size_t block = wanted <= kCacheLine ? kCacheLine : size_t{1} << log2_ceil(wanted);
-    return block <= MetaArena::kLargest ? block : round_up(wanted, kPageSize);
+    return block <= kDoubledTo ? block : round_up(wanted, kPageSize);
   }
   static uint32_t leaves_in(size_t size) {
     return static_cast<uint32_t>((size - sizeof(Directory)) / sizeof(std::atomic<uint64_t>));

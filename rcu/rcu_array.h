@@ -103,6 +103,8 @@ public:
     }
   }
 
+  // All slots from here on are empty at some moment. In a read section.
+  uint32_t limit() const { return core_.limit(); }
   // Metadata the array holds at some moment.
   size_t bytes() const { return core_.bytes(); }
   // Whether counts and slots agree. No operation may be under way; one that a fork has cut off may have

@@ -89,14 +89,26 @@ trap 'exit 1' HUP INT TERM
 
 echo "deps.sh: installing$missing"
 log=$(mktemp)
+# A fresh machine may run an apt of its own at its first boot.
+waiting='-o DPkg::Lock::Timeout=600'
 install_missing() {
   # shellcheck disable=SC2086
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get $waiting install -y -q --no-install-recommends \
     $missing > "$log" 2>&1
+}
+# The lists have a lock for which apt does not wait itself.
+refresh_lists() {
+  tries=60
+  # shellcheck disable=SC2086
+  until LC_ALL=C $as_root apt-get $waiting update -q > "$log" 2>&1; do
+    tries=$((tries - 1))
+    grep -q 'Could not get lock' "$log" && [ $tries -gt 0 ] || return 0
+    sleep 5
+  done
 }
 # The package lists of a bare machine are empty or stale: refresh them when the first try fails.
 if ! install_missing; then
-  $as_root apt-get update -q > /dev/null 2>&1 || true
+  refresh_lists
   if ! install_missing; then
     tail -n 3 "$log" >&2
     rm -f "$log"

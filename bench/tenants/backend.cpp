@@ -27,6 +27,7 @@ decltype(&tenure_reap) tenant_reap;
 
 }  // namespace
 
+decltype(&tenure_malloc) TenureTenants::malloc_for_;
 decltype(&tenure_enter) TenureTenants::enter_;
 decltype(&tenure_leave) TenureTenants::leave_;
 
@@ -35,7 +36,8 @@ bool TenureTenants::load() {
          find(tenant_offline, "tenure_tenant_offline") &&
          find(tenant_close, "tenure_tenant_close") &&
          find(tenant_set_limit, "tenure_tenant_set_limit") && find(tenant_reap, "tenure_reap") &&
-         find(enter_, "tenure_enter") && find(leave_, "tenure_leave");
+         find(malloc_for_, "tenure_malloc") && find(enter_, "tenure_enter") &&
+         find(leave_, "tenure_leave");
 }
 
 TenureTenants::Handle TenureTenants::create(Handle parent, const char* name) {

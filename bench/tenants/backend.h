@@ -22,12 +22,14 @@ struct TenureTenants {
   static Scope enter(Handle tenant) { return enter_(tenant); }
   static void leave(Scope outer) { leave_(outer); }
 
+  static void* allocate_for(Handle tenant, std::size_t size) { return malloc_for_(tenant, size); }
   static void limit(Handle tenant, std::size_t bytes);
   static void close(Handle tenant);
   static void offline(Handle tenant);
   static void reap();
 
 private:
+  static decltype(&tenure_malloc) malloc_for_;
   static decltype(&tenure_enter) enter_;
   static decltype(&tenure_leave) leave_;
 };

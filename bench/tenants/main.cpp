@@ -27,6 +27,11 @@ bool run(const std::string& row, std::size_t number, double seconds) {
   } else if (row == "offline") {
     // The end of a jemalloc arena is the end of its objects.
     if constexpr (!std::is_same_v<Backend, JemallocArenas>) offline_row<Backend>(seconds, number);
+  } else if (row == "freed") {
+    if constexpr (!std::is_same_v<Backend, JemallocArenas>)
+      offline_row<Backend>(seconds, number, 1000000);
+  } else if (row == "waiting") {
+    if constexpr (kTenure) waiting_row<Backend>(seconds);
   } else if (row == "storm") {
     storm_row<Backend>(seconds, static_cast<unsigned>(number));
   } else if (row == "cycles") {

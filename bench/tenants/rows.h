@@ -1,9 +1,11 @@
 // The rows, each for any of the backends.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <pthread.h>
+#include <random>
 #include <sched.h>
 #include <string>
 #include <thread>
@@ -129,19 +131,24 @@ void create_row(double seconds) {
   report("", "ns", median(slices));
 }
 
-// What it takes to end a tenant in which `live` objects of 64 bytes stay in use. A million of them have pushed everything else out
-// of the processor's caches, so other memory does the same where there are fewer: what is compared is the work.
+// What it takes to end a tenant in which `live` objects of 64 bytes stay in use, and as many as `freed` were freed in random order. A million of
+// them have pushed everything else out of the processor's caches, so other memory does the same where there are fewer: what is
+// compared is the work.
 template <typename Backend>
-void offline_row(double seconds, std::size_t live) {
+void offline_row(double seconds, std::size_t live, std::size_t freed = 0) {
   constexpr std::size_t kEvicting = std::size_t{256}
                                     << 20;  // Eight third-level caches: twice is too few.
   std::vector<unsigned char> evicting(kEvicting, 1);
   std::vector<double> times;
-  std::vector<void*> objects(live);
+  std::vector<void*> objects(live + freed);
+  std::mt19937 random(1);
   for (const double end = seconds_now() + seconds; times.size() < 5 || seconds_now() < end;) {
     const auto tenant = Backend::create({}, "tenant");
     const auto outer = Backend::enter(tenant);
+    objects.resize(live + freed);
     for (void*& object : objects) object = Backend::allocate(tenant, 64);
+    if (freed != 0) std::shuffle(objects.begin(), objects.end(), random);
+    for (; objects.size() > live; objects.pop_back()) Backend::release(tenant, objects.back());
     Backend::leave(outer);
     for (std::size_t i = 0; i < kEvicting; i += 64) ++evicting[i];
     const double begin = seconds_now();
@@ -151,6 +158,43 @@ void offline_row(double seconds, std::size_t live) {
     if constexpr (std::is_same_v<Backend, TenureTenants>) Backend::reap();
   }
   report("", "ns", median(times));
+}
+
+// The longest that another thread waits for the creation of a tenant while one with a million live objects and a million free
+// ones goes, and what it left is reaped.
+template <typename Backend>
+void waiting_row(double seconds) {
+  constexpr std::size_t kObjects = 1000000;
+  std::vector<double> longest;
+  std::vector<void*> objects;
+  std::mt19937 random(1);
+  for (const double end = seconds_now() + seconds; longest.size() < 5 || seconds_now() < end;) {
+    const auto tenant = Backend::create({}, "leaving");
+    objects.resize(2 * kObjects);
+    for (void*& object : objects) object = Backend::allocate_for(tenant, 64);
+    std::shuffle(objects.begin(), objects.end(), random);
+    for (; objects.size() > kObjects; objects.pop_back()) free(objects.back());
+    std::atomic<bool> ready{false}, stop{false};
+    double most = 0;
+    std::thread creating([&] {
+      for (; !stop; ready = true) {
+        const double begin = seconds_now();
+        const auto other = Backend::create({}, "coming");
+        const double waited = seconds_now() - begin;
+        if (ready && waited > most) most = waited;
+        Backend::destroy(other);
+      }
+    });
+    while (!ready) sched_yield();
+    Backend::destroy(tenant);
+    Backend::reap();
+    stop = true;
+    creating.join();
+    longest.push_back(most * 1e6);
+    for (void* object : objects) free(object);
+    Backend::reap();
+  }
+  report("", "us", median(longest));
 }
 
 // Threads in siblings below one parent, each taking and giving back what is charged at once.

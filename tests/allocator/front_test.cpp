@@ -56,6 +56,59 @@ TEST_F(FrontTest, ClosedUntilOpened) {
   EXPECT_FALSE(has_objects(front.take_list(Front::kFreeWord)));
 }
 
+TEST_F(FrontTest, AListClosedAtItsEndIsNotSwapped) {
+  if (!arena.rseq) GTEST_SKIP() << "only the sections swap lists";
+  const Front front(*cache_);
+  const uint32_t half = cache_->limit / 2u;
+  ASSERT_GE(objects_.size(), half + 3);
+  const auto pop_pair = [this] {
+    return rseq_pop_pair(hot.cpu_base, hot.rseq, cache_->slot_in_place(), 0);
+  };
+  ChainWord rest;
+  const ChainWord closed = close_at_end(chain_of(3), 2, &rest);
+  EXPECT_EQ(chain_length(rest, cache_->limit), 1u);
+  EXPECT_TRUE(may_be_closed_at_end(closed));
+  ASSERT_TRUE(front.install(closed));
+  // A free list that is long enough to be swapped in.
+  ASSERT_TRUE(front.compare_exchange(Front::kFreeWord, kClosedWord, open()));
+  for (uint32_t i = 0; i < half; ++i) ASSERT_TRUE(front.push(objects_[3 + i]));
+  EXPECT_EQ(pop_pair(), objects_[2]);
+  EXPECT_EQ(pop_pair(), objects_[1]);
+  EXPECT_EQ(front.load(Front::kAllocWord), kClosedWord);
+  EXPECT_EQ(pop_pair(), nullptr) << "the lists were swapped";
+  ASSERT_TRUE(front.compare_exchange(Front::kAllocWord, kClosedWord, open()));
+  EXPECT_EQ(pop_pair(), objects_[2 + half]) << "it was not for the end of the list";
+  front.take_list(Front::kAllocWord);
+  front.take_list(Front::kFreeWord);
+}
+
+TEST_F(FrontTest, AListClosedAtItsEndIsOpenedAgain) {
+  for (const uint32_t length : {1u, 2u, 3u}) {
+    ChainWord rest;
+    const ChainWord closed = close_at_end(chain_of(3), length, &rest);
+    ChainWord chain = open_at_end(closed, cache_->limit);
+    EXPECT_EQ(chain_length(chain, cache_->limit), length);
+    for (uint32_t i = 0; i < length; ++i) {
+      EXPECT_EQ(first_object(chain), objects_[2 - i]);
+      const ChainWord next = load_link(first_object(chain));
+      EXPECT_TRUE(is_rest(next, chain));
+      chain = next;
+    }
+    EXPECT_EQ(chain, open());
+  }
+}
+
+TEST_F(FrontTest, AListOpenAtItsEndStaysAsItIs) {
+  EXPECT_EQ(open_at_end(chain_of(3), cache_->limit), chain_of(3));
+  // Longer than the class's limit: this looks as one that is closed at its end.
+  const uint16_t limit = 1;
+  ChainWord chain = empty_word(limit);
+  for (int i = 0; i < 3; ++i) chain = chain_push(objects_[static_cast<size_t>(i)], chain);
+  ASSERT_TRUE(may_be_closed_at_end(chain));
+  EXPECT_EQ(open_at_end(chain, limit), chain);
+  EXPECT_EQ(load_link(objects_[0]), empty_word(limit));
+}
+
 TEST_F(FrontTest, PushesUpToTheLimitAndPopsInReverse) {
   const Front front(*cache_);
   ASSERT_TRUE(front.compare_exchange(Front::kFreeWord, kClosedWord, open()));

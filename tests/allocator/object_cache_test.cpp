@@ -10,7 +10,7 @@ namespace {
 
 using ObjectCacheTest = PoolTest;
 
-// A thread that allocates while its tenant goes may leave the rest of a chain in the dead cache when offline has emptied that.
+// A thread that allocates while its tenant goes may leave the rest of a chain in the dead cache after the last look at it.
 TEST_F(ObjectCacheTest, WhatIsLeftInListsOfTheDepartedIsNotAlive) {
   Tenant& a = make(root_tenant, "a", kIsolatedTenant);
   CacheFamily* family = nullptr;
@@ -21,7 +21,7 @@ TEST_F(ObjectCacheTest, WhatIsLeftInListsOfTheDepartedIsNotAlive) {
   ASSERT_EQ(cache.owner, &a);
   EXPECT_EQ(offline_tenant(a, 0), 0);
   keep_chain(cache, chain_push(late, empty_word(cache.limit)));
-  ASSERT_EQ(chains_in_depots(cache), 1u);
+  ASSERT_GE(chains_in_depots(cache), 1u);
   size_t live = 0;
   EXPECT_EQ(destroy_object_cache(*family, &live), -EBUSY);
   EXPECT_EQ(live, 1u);

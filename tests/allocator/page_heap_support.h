@@ -31,6 +31,12 @@ public:
            Growth growth = Growth::kOpen) {
     return heap.allocate(granules, alignment, fill, growth);
   }
+  // A whole round of the decay's hand.
+  size_t sweep() {
+    size_t purged = 0;
+    for (uint32_t stretch = 0; stretch < heap.stretches(); ++stretch) purged += heap.sweep(stretch);
+    return purged;
+  }
   uint64_t* words(uint32_t granule) const { return static_cast<uint64_t*>(heap.address(granule)); }
 
   // Writes to, or looks at, a word of each page of a run.

@@ -189,8 +189,9 @@ TEST_F(PageHeapTest, PurgeStopsAtItsBudgetAndBeginsAtTheEnd) {
   ASSERT_GT(high.granule, low.granule);
   own_.heap.release(low.granule, low.granules);
   own_.heap.release(high.granule, high.granules);
-  EXPECT_EQ(own_.heap.purge_free(1), kChunkSize);
-  EXPECT_EQ(own_.heap.purge_free(kChunkSize), kChunkSize);
+  EXPECT_EQ(own_.heap.purge_free(1), kStretchSize);
+  EXPECT_EQ(own_.heap.purge_free(kStretchSize + 1), 2 * kStretchSize);
+  EXPECT_EQ(own_.heap.purge_free(kStretchSize), kStretchSize);
   EXPECT_FALSE(own_.take(2 * kChunkGranules).fresh) << "not from the end";
   EXPECT_EQ(own_.heap.purge_free(SIZE_MAX), 0u);
 }
@@ -224,35 +225,62 @@ TEST_F(PageHeapTest, ResidentIsWhatIsUsedOrDirty) {
 TEST_F(PageHeapTest, IdleMeansFreeSinceTheLastLook) {
   const tenure::Run first = own_.take(6), second = own_.take(6);
   own_.heap.release(first.granule, 6);
-  EXPECT_EQ(own_.heap.purge_idle(SIZE_MAX), 0u);  // Only notes it.
+  EXPECT_EQ(own_.sweep(), 0u);  // Only notes it.
   own_.heap.release(second.granule, 6);
-  EXPECT_EQ(own_.heap.purge_idle(SIZE_MAX), 6 * kGranuleSize);
+  EXPECT_EQ(own_.sweep(), 6 * kGranuleSize);
   EXPECT_EQ(dirty(), 6u);
-  EXPECT_EQ(own_.heap.purge_idle(SIZE_MAX), 6 * kGranuleSize);
-  EXPECT_EQ(own_.heap.purge_idle(SIZE_MAX), 0u);
+  EXPECT_EQ(own_.sweep(), 6 * kGranuleSize);
+  EXPECT_EQ(own_.sweep(), 0u);
 }
 
 TEST_F(PageHeapTest, UseEndsIdleness) {
   const tenure::Run run = own_.take(6);
   own_.heap.release(run.granule, 6);
-  EXPECT_EQ(own_.heap.purge_idle(SIZE_MAX), 0u);
+  EXPECT_EQ(own_.sweep(), 0u);
   ASSERT_EQ(own_.take(6).granule, run.granule);
   own_.fill(run, 7);
-  EXPECT_EQ(own_.heap.purge_idle(SIZE_MAX), 0u);
+  EXPECT_EQ(own_.sweep(), 0u);
   EXPECT_TRUE(own_.holds(run, 7));
   own_.heap.release(run.granule, 6);
-  EXPECT_EQ(own_.heap.purge_idle(SIZE_MAX), 0u) << "it was used since the last look but one";
-  EXPECT_EQ(own_.heap.purge_idle(SIZE_MAX), 6 * kGranuleSize);
+  EXPECT_EQ(own_.sweep(), 0u) << "it was used since the last look but one";
+  EXPECT_EQ(own_.sweep(), 6 * kGranuleSize);
 }
 
-TEST_F(PageHeapTest, IdlePurgeStopsAtItsBudget) {
-  const tenure::Run run = own_.take(4 * kChunkGranules);
+TEST_F(PageHeapTest, AStretchIsSweptByItself) {
+  const tenure::Run run = own_.take(kChunkGranules);
   own_.heap.release(run.granule, run.granules);
-  EXPECT_EQ(own_.heap.purge_idle(kChunkSize), 0u);
-  EXPECT_EQ(own_.heap.purge_idle(kChunkSize), kChunkSize);
-  EXPECT_EQ(dirty(), 3 * kChunkGranules);
-  EXPECT_EQ(own_.heap.purge_idle(SIZE_MAX), 3 * kChunkSize);
+  const uint32_t first = run.granule / kStretchGranules;
+  EXPECT_EQ(own_.heap.sweep(first), 0u);
+  EXPECT_EQ(own_.heap.sweep(first), kStretchSize);
+  EXPECT_EQ(own_.heap.sweep(first + 1), 0u) << "nobody has noted that it is free";
+  EXPECT_EQ(dirty(), kStretchGranules);
+  EXPECT_EQ(own_.heap.sweep(first), 0u);
+  EXPECT_EQ(own_.heap.sweep(first + 1), kStretchSize) << "the other one's sweep has forgotten it";
   EXPECT_EQ(dirty(), 0u);
+}
+
+TEST_F(PageHeapTest, FreeBytesAreThoseOfFreeDirtyGranules) {
+  const auto expect = [this](size_t granules) {
+    EXPECT_EQ(own_.heap.free_bytes(), granules * kGranuleSize);
+    EXPECT_EQ(own_.heap.stats().dirty_bytes, granules * kGranuleSize);
+  };
+  expect(0);
+  const auto a = own_.take(6), b = own_.take(70);
+  expect(0);
+  own_.heap.release(a.granule, 6);
+  expect(6);
+  own_.heap.release(b.granule + 60, 10);
+  expect(16);
+  ASSERT_TRUE(own_.heap.extend(b.granule, 60, 65));
+  expect(11);
+  own_.heap.release(b.granule, 65, true);
+  expect(11);
+  own_.take(4);
+  expect(7);
+  own_.heap.purge_free(SIZE_MAX);
+  expect(0);
+  own_.take(6);
+  expect(0);
 }
 
 TEST_F(PageHeapTest, PurgedReleaseIsFreshAgain) {

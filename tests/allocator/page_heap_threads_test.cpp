@@ -103,7 +103,7 @@ TEST_F(PageHeapThreads, AllSizesWhileOthersPurge) {
   std::atomic<bool> stop{false};
   std::thread purger([&] {
     while (!stop.load()) {
-      own_.heap.purge_idle(4 * kChunkSize);
+      own_.sweep();
       own_.heap.purge_free(SIZE_MAX);
     }
   });

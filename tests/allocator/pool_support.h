@@ -109,7 +109,6 @@ protected:
       if (each[cache.payer] == 0) each.erase(cache.payer);
     };
     for_each_cache([&](Cache& cache) { subtract(&bytes, cache); });
-    for_each_dead_cache(subtract, &bytes);
     for_each_context([&bytes](const AccountingContext& context) {
       EXPECT_EQ(context.held(), bytes[&context] + stocked_by(context)) << context.origin_name();
       bytes.erase(&context);

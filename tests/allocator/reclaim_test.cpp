@@ -1,5 +1,7 @@
+#include "allocator/decay.h"
 #include "allocator/reclaim.h"
 
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,15 +69,111 @@ private:
   Settings saved_{};
 };
 
-TEST_F(ReclaimTest, FreePagesReturnAfterTheDecayTime) {
+TEST_F(ReclaimTest, FreePagesReturnInTheDecayTime) {
   if (arena.hardened) GTEST_SKIP() << "large objects are cleared: their pages go at once";
   void* const object = allocate(8 * kMiB);
   deallocate(object);
   EXPECT_GE(dirty(), 8 * kMiB);
-  pass(kDecay - 100);
+  pass(kDecay / 10);
   EXPECT_GE(dirty(), 8 * kMiB) << "too early";
   pass(2 * kDecay);
   EXPECT_EQ(dirty(), 0u);
+}
+
+// Not all at one time: what is wanted again soon is still there, at least in part.
+TEST_F(ReclaimTest, TheDecayIsACurve) {
+  if (arena.hardened) GTEST_SKIP() << "large objects are cleared: their pages go at once";
+  deallocate(allocate(16 * kMiB));
+  size_t steps = 0;
+  for (size_t before = dirty(); before != 0 && steps < 100; ++steps) {
+    pass(50);
+    const size_t now = dirty();
+    EXPECT_LE(before - now, 8 * kMiB);
+    before = now;
+  }
+  EXPECT_LT(steps, 100u);
+}
+
+TEST_F(ReclaimTest, WhatIsUsedInBetweenStays) {
+  if (arena.hardened) GTEST_SKIP() << "large objects are cleared: their pages go at once";
+  deallocate(allocate(8 * kMiB));
+  for (int i = 0; i < 50; ++i) {
+    pass(100);
+    EXPECT_GE(arena.page_heap.resident_bytes(), 8 * kMiB) << i;
+    deallocate(allocate(8 * kMiB));
+  }
+}
+
+// Time stands still: frees alone give back what is beyond a bound.
+TEST_F(ReclaimTest, FreesPayAsTheyGo) {
+  constexpr size_t kBound = 26 * kMiB;
+  for (const size_t size : {size_t{32}, size_t{2000}, size_t{20000}, 100 * kKiB}) {
+    std::vector<void*> held;
+    for (size_t i = 0; i < 64 * kMiB / size; ++i) held.push_back(memset(allocate(size), 1, size));
+    for (void* object : held) {
+      deallocate(object);
+      ASSERT_LE(arena.page_heap.free_bytes() + cold_bytes(), kBound) << size;
+    }
+    EXPECT_LE(arena.page_heap.resident_bytes(), kBound + 8 * kMiB) << size;
+    trim();
+  }
+}
+
+TEST_F(ReclaimTest, FreesPayNothingWhereMemoryIsNeverReturned) {
+  if (arena.hardened) GTEST_SKIP() << "large objects are cleared: their pages go at once";
+  arena.settings.decay_ms = -1;
+  std::vector<void*> held;
+  for (int i = 0; i < 640; ++i) held.push_back(allocate(100 * kKiB));
+  for (void* object : held) deallocate(object);
+  EXPECT_GE(dirty(), 64000 * kKiB);
+}
+
+TEST_F(ReclaimTest, ZeroEmptiesTheDepots) {
+  arena.settings.decay_ms = 0;
+  Cache& cache = root_caches[index_of(class_of(2048))];
+  std::vector<void*> held;
+  for (int i = 0; i < 4000; ++i) held.push_back(allocate(2048));
+  for (void* object : held) deallocate(object);
+  EXPECT_EQ(chains_in_depots(cache), 0u);
+  EXPECT_LE(arena.page_heap.resident_bytes(), 4 * kMiB);
+}
+
+// A program that allocates and frees one object now and then works out of its front for ever. Where there is much to return it must
+// come by the slow path all the same.
+TEST_F(ReclaimTest, OneObjectNowAndThenIsEnough) {
+  std::vector<void*> held;
+  for (int i = 0; i < 20000; ++i) held.push_back(allocate(2048));
+  for (void* object : held) deallocate(object);
+  ASSERT_GE(arena.page_heap.resident_bytes(), 20 * kMiB);
+  for (int i = 0; i < 30; ++i) {
+    held_clock += 100;
+    deallocate(allocate(16));
+  }
+  EXPECT_LE(arena.page_heap.resident_bytes(), 8 * kMiB);
+}
+
+// The same of one that does so without a pause.
+TEST_F(ReclaimTest, WorkOutOfTheFrontsIsEnough) {
+  std::vector<void*> held;
+  for (int i = 0; i < 20000; ++i) held.push_back(allocate(2048));
+  for (void* object : held) deallocate(object);
+  for (int i = 0; i < 500; ++i) {
+    held_clock += 4;
+    for (int j = 0; j < 300; ++j) {
+      void* const objects[] = {allocate(16), allocate(2048)};
+      for (void* object : objects) deallocate(object);
+    }
+  }
+  EXPECT_LE(arena.page_heap.resident_bytes(), 8 * kMiB);
+}
+
+TEST_F(ReclaimTest, ShrinkingALargeObjectReturnsItsEnd) {
+  void* object = memset(allocate(64 * kMiB), 1, 64 * kMiB);
+  object = reallocate(object, kMiB);
+  EXPECT_LE(arena.page_heap.resident_bytes(), 28 * kMiB);
+  pass(2 * kDecay);
+  EXPECT_LE(arena.page_heap.resident_bytes(), 4 * kMiB);
+  deallocate(object);
 }
 
 TEST_F(ReclaimTest, UsedPagesStay) {

@@ -43,7 +43,7 @@ protected:
 
 TEST_F(RunStashTest, TheSameRunComesBack) {
   for (const size_t size :
-       {kLargestSmall + 1, 3 * kGranuleSize, kMiB, kChunkSize, 3 * kChunkSize, kLongestStashed}) {
+       {kLargestSmall + 1, 3 * kGranuleSize, kMiB, kChunkSize, kChunkSize + 1, kLongestStashed}) {
     void* const object = allocate(size);
     ASSERT_NE(object, nullptr);
     const uint32_t number = number_of(object);
@@ -137,10 +137,10 @@ TEST_F(RunStashTest, StashedRunsAreDirtyNotAllocated) {
 
 TEST_F(RunStashTest, TrimGivesItBack) {
   const size_t before = used();
-  for (const size_t size : {100 * kKiB, kMiB, 8 * kMiB}) deallocate(allocate(size));
+  for (const size_t size : {100 * kKiB, kMiB, kLongestStashed}) deallocate(allocate(size));
   EXPECT_GT(used(), before);
   // The shorter runs may lie where the longest one grew into.
-  EXPECT_GE(trim(), 8 * kMiB);
+  EXPECT_GE(trim(), kLongestStashed);
   EXPECT_EQ(used(), before);
   EXPECT_EQ(now().dirty_bytes, 0u);
 }
@@ -161,12 +161,12 @@ TEST_F(RunStashTest, OtherCpusStashesAreReached) {
 
 // What is stashed does not let the heap grow.
 TEST_F(RunStashTest, EmptiedBeforeTheHeapGrows) {
-  void* const object = allocate(16 * kMiB);
+  void* const object = allocate(kLongestStashed);
   deallocate(object);
   EXPECT_TRUE(stashed(object));
   const size_t chunks = arena.page_heap.stats().chunk_bytes;
   std::vector<void*> held;
-  for (int i = 0; i < 4; ++i) held.push_back(allocate(4 * kMiB));
+  for (int i = 0; i < 2; ++i) held.push_back(allocate(kLongestStashed / 2));
   EXPECT_EQ(arena.page_heap.stats().chunk_bytes, chunks);
   for (void* p : held) deallocate(p);
 }

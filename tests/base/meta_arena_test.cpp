@@ -1,6 +1,7 @@
 #include "base/meta_arena.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include <set>
 #include <thread>
@@ -24,6 +25,14 @@ protected:
       if (c[i] != 0) return false;
     }
     return true;
+  }
+
+  static size_t resident_pages(const void* p, size_t bytes) {
+    std::vector<unsigned char> pages(divide_up(bytes, kPageSize));
+    EXPECT_EQ(mincore(const_cast<void*>(p), bytes, pages.data()), 0);
+    size_t resident = 0;
+    for (const unsigned char page : pages) resident += page & 1;
+    return resident;
   }
 
   void* const memory_;
@@ -70,26 +79,60 @@ TEST_F(MetaArenaTest, SizesDoNotMix) {
   EXPECT_EQ(arena_.allocate(64), small);
 }
 
-TEST_F(MetaArenaTest, LargeBlocksAreCutForReuse) {
-  const size_t bytes = 2 * kMiB + 2 * kPageSize;
-  char* p = static_cast<char*>(arena_.allocate(bytes));
-  ASSERT_NE(p, nullptr);
-  EXPECT_EQ(arena_.in_use(), bytes);
-  memset(p, 0xff, bytes);
-  arena_.release(p, bytes);
-  EXPECT_EQ(arena_.in_use(), 0u);
-  const size_t committed = arena_.committed();
-  std::set<void*> parts;
-  for (int i = 0; i < 2; ++i) {
-    for (const size_t size : {kMiB, kPageSize}) {
-      char* part = static_cast<char*>(arena_.allocate(size));
-      EXPECT_GE(part, p);
-      EXPECT_LE(part + size, p + bytes);
-      EXPECT_TRUE(is_zero(part, size));
-      EXPECT_TRUE(parts.insert(part).second);
+TEST_F(MetaArenaTest, LargeBlocksReturnTheirPagesAndAreReused) {
+  for (const size_t bytes :
+       {MetaArena::kLargestInSpan + 1, size_t{70000}, kMiB, kMiB + 1, 9 * kMiB}) {
+    char* p = static_cast<char*>(arena_.allocate(bytes));
+    ASSERT_NE(p, nullptr);
+    EXPECT_EQ(arena_.in_use(), round_up(bytes, kPageSize));
+    memset(p, 0xff, bytes);
+    arena_.release(p, bytes);
+    EXPECT_EQ(arena_.in_use(), 0u);
+    EXPECT_EQ(resident_pages(p, bytes), 0u) << bytes;
+    const size_t committed = arena_.committed();
+    for (int round = 0; round < 100; ++round) {
+      char* again = static_cast<char*>(arena_.allocate(bytes));
+      ASSERT_EQ(again, p) << bytes;
+      EXPECT_TRUE(is_zero(again, bytes));
+      again[bytes - 1] = 1;
+      arena_.release(again, bytes);
     }
+    EXPECT_EQ(arena_.committed(), committed);
   }
-  EXPECT_EQ(arena_.committed(), committed);
+}
+
+TEST_F(MetaArenaTest, MemoryFollowsWhatIsInUse) {
+  const size_t before = resident_pages(memory_, kReserved) * kPageSize;
+  for (const size_t bytes : {64, 200, 500, 8192}) {
+    std::vector<void*> blocks;
+    for (size_t total = 0; total < 16 * kMiB; total += bytes) {
+      blocks.push_back(arena_.allocate(bytes));
+      memset(blocks.back(), 0xff, bytes);
+    }
+    EXPECT_GT(resident_pages(memory_, kReserved) * kPageSize, before + 16 * kMiB);
+    // In an order that empties all spans at the end only.
+    for (size_t step = 0; step < 7; ++step) {
+      for (size_t i = step; i < blocks.size(); i += 7) arena_.release(blocks[i], bytes);
+    }
+    const size_t left = resident_pages(memory_, kReserved) * kPageSize - before;
+    EXPECT_LT(left, 2 * kMiB) << bytes;
+    EXPECT_LE(arena_.resident() > left ? arena_.resident() - left : left - arena_.resident(),
+              128 * kKiB);
+  }
+  // Other sizes use the same address space.
+  EXPECT_LT(arena_.committed(), 24 * kMiB);
+}
+
+TEST_F(MetaArenaTest, WhatComesAndGoesKeepsItsPages) {
+  void* const first = arena_.allocate(256);
+  char* const page =
+      reinterpret_cast<char*>(round_down(reinterpret_cast<uintptr_t>(first), kPageSize));
+  for (int i = 0; i < 1000; ++i) {
+    std::vector<void*> blocks;
+    for (int j = 0; j < 20; ++j) blocks.push_back(arena_.allocate(256));
+    for (void* block : blocks) arena_.release(block, 256);
+    ASSERT_EQ(resident_pages(page, kPageSize), 1u);
+  }
 }
 
 TEST_F(MetaArenaTest, CountsWhatIsInUse) {
@@ -107,9 +150,13 @@ TEST_F(MetaArenaTest, ExhaustionGivesNullAndLeavesTheRest) {
   EXPECT_EQ(arena_.allocate(kReserved + 1), nullptr);
   std::vector<void*> blocks;
   while (void* p = arena_.allocate(kMiB)) blocks.push_back(p);
-  EXPECT_EQ(blocks.size(), kReserved / kMiB);
+  // The entries of the spans take less than one block.
+  EXPECT_EQ(blocks.size(), kReserved / kMiB - 1);
+  EXPECT_EQ(arena_.in_use(), kReserved - kMiB);
+  size_t spans = 0;
+  while (arena_.allocate(MetaArena::kLargestInSpan)) ++spans;
+  EXPECT_GE(spans, 2 * 50u);
   EXPECT_EQ(arena_.allocate(64), nullptr);
-  EXPECT_EQ(arena_.in_use(), kReserved);
   arena_.release(blocks.back(), kMiB);
   EXPECT_EQ(arena_.allocate(kMiB), blocks.back());
 }

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -92,7 +93,9 @@ TEST_F(SettingsTest, BadValueIsReportedInOneLineAndTheDefaultUsed) {
   setenv("TENURE_CHECK", "hardened", 1);
   Settings settings;
   const std::string said = load(settings);
-  EXPECT_EQ(said, "tenure: option TENURE_DECAY_MS: bad value 'soon', the default is used\n");
+  EXPECT_EQ(said, "tenure: option TENURE_DECAY_MS: bad value 'soon', the default is used; good: -1 "
+                  "to 3600000, or "
+                  "with a unit: ms, s, m, h\n");
   EXPECT_EQ(settings.decay_ms, 1000);
   EXPECT_EQ(settings.check, static_cast<int64_t>(CheckLevel::kHardened));
 }
@@ -105,16 +108,56 @@ TEST_F(SettingsTest, LongBadValuesAreCut) {
   EXPECT_EQ(said.back(), '\n');
 }
 
-TEST_F(SettingsTest, OtherVariablesAreNotOurs) {
-  setenv("TENURE_DECAY", "x", 1);
-  setenv("TENURE_DECAY_MS_MORE", "x", 1);
-  setenv("TENURE_decay_ms", "5", 1);
+TEST_F(SettingsTest, UnknownVariablesAreReportedWithTheNearestName) {
+  for (const auto& [unknown, nearest] : {std::pair{"TENURE_DECAY", "TENURE_DECAY_MS"},
+                                         {"TENURE_DECAY_MS_MORE", "TENURE_DECAY_MS"},
+                                         {"TENURE_decay_ms", "TENURE_DECAY_MS"},
+                                         {"TENURE_HARDENED_CHECK", "TENURE_CHECK"},
+                                         {"TENURE_RSS_LIMIT", "TENURE_RSS_LIMIT_MIB"},
+                                         {"TENURE_STAT", "TENURE_STATS"}}) {
+    setenv(unknown, "5", 1);
+    Settings settings;
+    EXPECT_EQ(load(settings), std::string("tenure: there is no option ") + unknown +
+                                  "; the nearest is " + nearest + "\n");
+    EXPECT_EQ(settings.decay_ms, 1000);
+    unsetenv(unknown);
+  }
+  setenv("TENURE_TEST_SCALE", "5", 1);
+  setenv("TENURED", "5", 1);
+  setenv(("TENURE_" + std::string(5000, 'Y')).c_str(), "5", 1);
   Settings settings;
-  EXPECT_EQ(load(settings), "");
-  EXPECT_EQ(settings.decay_ms, 1000);
-  unsetenv("TENURE_DECAY");
-  unsetenv("TENURE_DECAY_MS_MORE");
-  unsetenv("TENURE_decay_ms");
+  const std::string said = load(settings);
+  EXPECT_LT(said.size(), 200u);
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1);
+  unsetenv("TENURE_TEST_SCALE");
+  unsetenv("TENURED");
+  unsetenv(("TENURE_" + std::string(5000, 'Y')).c_str());
+}
+
+TEST_F(SettingsTest, NumbersMayHaveUnits) {
+  const struct {
+    const char* name;
+    const char* value;
+    int64_t number;
+  } good[] = {{"decay_ms", "2s", 2000},           {"decay_ms", "250ms", 250},
+              {"decay_ms", "1h", 3600000},        {"rss_limit_mib", "64M", 64},
+              {"rss_limit_mib", "2G", 2048},      {"rss_limit_mib", "2048K", 2},
+              {"rss_limit_mib", "1TiB", 1 << 20}, {"slab_kib", "64K", 64},
+              {"arena_gib", "16G", 16},           {"arena_gib", "2T", 2048}};
+  for (const auto& [name, value, number] : good) {
+    Settings settings{};
+    EXPECT_TRUE(parse_option(option_named(name), value, settings)) << name << " " << value;
+    EXPECT_EQ(settings.*option_named(name).field, number) << value;
+  }
+  const std::pair<const char*, const char*> bad[] = {
+      {"decay_ms", "2M"},       {"decay_ms", "2 s"},       {"decay_ms", "s"},
+      {"decay_ms", "-1s"},      {"decay_ms", "2h"},        {"rss_limit_mib", "1000K"},
+      {"rss_limit_mib", "64s"}, {"rss_limit_mib", "64MB"}, {"rss_limit_mib", "9000000000000000G"},
+      {"slab_kib", "1M"},       {"lru_lists", "4K"}};
+  for (const auto& [name, value] : bad) {
+    Settings settings{};
+    EXPECT_FALSE(parse_option(option_named(name), value, settings)) << name << " " << value;
+  }
 }
 
 TEST_F(SettingsTest, ParserRefusesWhatIsNoNumberInRange) {

@@ -15,8 +15,14 @@ PROCESS = ["vfork"]
 # Without RTLD_DEEPBIND.
 LOADER = ["dlopen"]
 
+# Wrapped: where a program says within which bounds it is to live.
+BOUNDS = ["prctl", "setrlimit", "setrlimit64", "prlimit", "prlimit64"]
+
 # Wrapped, so that threads can start inside a tenant.
 THREADS = ["pthread_create"]
+
+# Without the helper thread, where the program has no other.
+NAMESPACES = ["unshare", "setns"]
 
 # Operator new and delete, mangled: m is size_t, St11align_val_t and RKSt9nothrow_t as they read.
 NOTHROW, ALIGN = "RKSt9nothrow_t", "St11align_val_t"
@@ -47,7 +53,8 @@ def check_exports(path):
     defined, undefined = elf.dynamic_symbols(path)
     problems = []
     versions = dict(name.split("@@") if "@@" in name else (name, "") for name in defined)
-    wanted = {name: "" for name in MALLOC + THREADS + PROCESS + LOADER + OPERATORS}
+    wanted = {name: "" for name in
+              MALLOC + THREADS + NAMESPACES + PROCESS + LOADER + BOUNDS + OPERATORS}
     wanted |= {name: "TENURE_1.0" for name in api()}
     for name in sorted(wanted.keys() - versions.keys()):
         problems.append(f"not exported: {name}")

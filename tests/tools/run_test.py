@@ -40,13 +40,13 @@ class Run(unittest.TestCase):
 
     def test_options_become_variables(self):
         inside = environment_in("--hardened", "--decay-ms", "-1", "--huge-pages", "--rss-limit", "4096", "--cgroup",
-                                "--helper", "500")
+                                "--helper", "on")
         self.assertEqual(inside["TENURE_CHECK"], "hardened")
         self.assertEqual(inside["TENURE_DECAY_MS"], "-1")
         self.assertEqual(inside["TENURE_HUGE_PAGES"], "on")
         self.assertEqual(inside["TENURE_RSS_LIMIT_MIB"], "4096")
         self.assertEqual(inside["TENURE_CGROUP"], "on")
-        self.assertEqual(inside["TENURE_HELPER_MS"], "500")
+        self.assertEqual(inside["TENURE_HELPER"], "on")
 
     def test_other_variables_are_left_alone(self):
         self.assertEqual(environment_in(TENURE_SLAB_KIB="64")["TENURE_SLAB_KIB"], "64")
@@ -127,11 +127,15 @@ class Errors(unittest.TestCase):
         self.expect(125, "which program", "run")
         self.expect(125, "which program", "run", "--stats", "--")
         self.expect(125, "no option --bogus", "run", "--bogus", "--", "true")
+        self.assertNotIn("did you mean", tenure("run", "--bogus", "--", "true").stderr)
+        for given, meant in (("--harden", "--hardened"), ("--decay_ms", "--decay-ms"), ("--huge-page", "--huge-pages"),
+                             ("--decay=5", "--decay-ms"), ("--stat", "--stats"), ("--fallbak", "--fallback")):
+            self.expect(125, f"did you mean {meant}?", "run", given, "--", "true")
         self.expect(125, "no format xml", "run", "--stats=xml", "--", "true")
         self.expect(125, "decay_ms: bad value 'soon'", "run", "--decay-ms", "soon", "--", "true")
         self.expect(125, "decay_ms: bad value '3600001'", "run", "--decay-ms", "3600001", "--", "true")
         self.expect(125, "rss_limit_mib: bad value '-1'", "run", "--rss-limit", "-1", "--", "true")
-        self.expect(125, "helper_ms: bad value '3600001'", "run", "--helper", "3600001", "--", "true")
+        self.expect(125, "helper: bad value '500'", "run", "--helper", "500", "--", "true")
         self.expect(125, "which command")
         self.expect(125, "nonsense", "nonsense")
         self.expect(125, "excludes", "options", "--json", "--markdown")
@@ -142,6 +146,35 @@ class Errors(unittest.TestCase):
         with tempfile.TemporaryDirectory(suffix=" blank") as folder:
             copy = shutil.copy(LIBRARY, folder)
             self.expect(125, "blank or a colon", "run", "--lib", copy, "--", "true")
+            with open(os.path.join(folder, "no.so"), "w", encoding="ascii") as file:
+                file.write("TENURE_1.0")
+            self.expect(125, "no library of Tenure", "run", "--lib", file.name, "--", "true")
+        with open("/proc/self/maps", encoding="ascii") as maps:
+            libc = next(line.split()[-1] for line in maps if "libc.so.6" in line)
+        self.expect(125, "no library of Tenure", "run", "--lib", libc, "--", "true")
+
+    def test_programs_into_which_nothing_is_loaded(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, static = os.path.join(folder, "main.c"), os.path.join(folder, "static")
+            with open(source, "w", encoding="ascii") as file:
+                file.write("int main(void) { return 7; }")
+            subprocess.run(["cc", "-static", "-o", static, source], check=True)
+            script = os.path.join(folder, "script")
+            with open(script, "w", encoding="ascii") as file:
+                file.write(f"#!{static}\n")
+            os.chmod(script, 0o755)
+            for program in (static, script):
+                done = tenure("run", "--", program)
+                self.assertEqual(done.returncode, 7)
+                self.assertEqual(done.stderr, f"tenure: {static} is linked statically: the library is not loaded\n")
+            if os.getuid() == 0:
+                raised = shutil.copy(shutil.which("true"), folder)
+                os.chown(raised, 1, 1)
+                os.chmod(raised, 0o4755)
+                done = tenure("run", "--", raised)
+                self.assertEqual(done.returncode, 0)
+                self.assertIn("runs with raised privileges: the library is not loaded", done.stderr)
+        self.assertEqual(tenure("run", "--", "true").stderr, "")
 
     def test_output_that_cannot_be_written(self):
         with open("/dev/full", "w", encoding="ascii") as full:

@@ -27,7 +27,7 @@ struct RunRequest {
   bool cgroup = false;
   std::string decay_ms;  // Empty: not given, as below.
   std::string rss_limit_mib;
-  std::string helper_ms;
+  std::string helper;
   std::string stats;                 // "exit" or "json".
   std::vector<std::string> program;  // With its arguments.
 };

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tools/tenure/commands.h"
@@ -46,9 +47,10 @@ void add_run(CLI::App& app, RunRequest& request) {
       ->type_name("MIB");
   run->add_flag("--cgroup", request.cgroup,
                 "The same by the limits and the memory pressure of the program's cgroup");
-  run->add_option("--helper", request.helper_ms,
-                  "Programs with tenants: clean up in a thread each so many milliseconds")
-      ->type_name("MS");
+  run->add_option(
+         "--helper", request.helper,
+         "A thread that returns idle memory: auto (where the program has threads), on, off")
+      ->type_name("MODE");
   run->add_flag("--stats{text}", request.stats,
                 "Print statistics on standard error at exit, as text or as JSON")
       ->check(is_stats_format);
@@ -67,10 +69,45 @@ void add_run(CLI::App& app, RunRequest& request) {
       "127 if it is not found.");
 }
 
+// How many letters have to be changed, added or left out (Levenshtein).
+size_t distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t changed = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+// The flag that was meant, where one is near: "; did you mean --decay-ms?"
+std::string hint(const CLI::App& run, std::string_view given) {
+  const std::string_view name = given.substr(0, given.find('='));
+  std::string nearest;
+  size_t least = SIZE_MAX;
+  for (const CLI::Option* option : run.get_options()) {
+    for (const std::string& word : option->get_lnames()) {
+      const std::string flag = "--" + word;
+      // A beginning is as near as one wrong letter.
+      const size_t changes = name.size() > 3 && flag.starts_with(name) ? 1 : distance(name, flag);
+      if (changes >= least) continue;
+      least = changes;
+      nearest = flag;
+    }
+  }
+  return least <= 1 + name.size() / 4 ? "; did you mean " + nearest + "?" : "";
+}
+
 // The program with its arguments, out of what lies before the first "--" and was no option of ours, and what lies behind it.
-std::vector<std::string> program_line(std::vector<std::string> before, char** mark, char** end) {
+std::vector<std::string> program_line(const CLI::App& run, char** mark, char** end) {
+  std::vector<std::string> before = run.remaining();
   if (!before.empty()) {
-    if (before.front().starts_with('-')) throw Failure("run: there is no option " + before.front());
+    if (before.front().starts_with('-'))
+      throw Failure("run: there is no option " + before.front() + hint(run, before.front()));
     before.insert(before.end(), mark, end);  // The mark is the program's own.
   } else if (mark != end) {
     before.assign(mark + 1, end);
@@ -121,8 +158,9 @@ int dispatch(int argc, char** argv) {
   }
   if (classes->parsed()) return print_classes(json ? Format::kJson : Format::kText, slab_kib);
 
-  if (!app.get_subcommand("run")->parsed()) throw Failure("which command? See tenure --help");
-  request.program = program_line(app.get_subcommand("run")->remaining(), mark, end);
+  const CLI::App* const run = app.get_subcommand("run");
+  if (!run->parsed()) throw Failure("which command? See tenure --help");
+  request.program = program_line(*run, mark, end);
   return run_program(request);
 }
 

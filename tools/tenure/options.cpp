@@ -4,6 +4,7 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "base/option_value.h"
 #include "base/settings.h"
 #include "tools/tenure/commands.h"
 
@@ -24,14 +25,11 @@ std::string word_for(const Option& option, int64_t value) {
   return fmt::format("{}", value);
 }
 
-// "fast, hardened" or "-1 to 3600000".
+// "fast, hardened" or "-1 to 3600000, or with a unit: ms, s, m, h".
 std::string values_of(const Option& option) {
-  if (option.choices == nullptr) return fmt::format("{} to {}", option.smallest, option.largest);
-  std::string words;
-  for (const Choice* choice = option.choices; choice->word; ++choice) {
-    words += (words.empty() ? "" : ", ") + std::string(choice->word);
-  }
-  return words;
+  LineBuffer words;
+  write_good_values(words, option);
+  return {words.data(), words.size()};
 }
 
 template <typename F>
@@ -85,8 +83,12 @@ void print_markdown() {
              "\n"
              "Options are environment variables, read once, at the first allocation of the "
              "process. A value that is not\n"
-             "valid is reported in one line on standard error, and the default is used. Programs "
-             "that run with raised\n"
+             "valid is reported in one line on standard error, and the default is used. So is a "
+             "variable whose name begins\n"
+             "with `TENURE_` and is no option's, with the nearest name. A number counts what the "
+             "option's name ends with, or\n"
+             "has a unit of its own behind it: `TENURE_DECAY_MS=2s`, `TENURE_RSS_LIMIT_MIB=2G`. "
+             "Programs that run with raised\n"
              "privileges (set-user-ID and the like) get the defaults. `tenure run` has flags for "
              "the usual ones; see\n"
              "[tuning](tuning.md) for when to change which.\n"

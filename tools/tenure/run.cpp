@@ -8,8 +8,10 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/option_value.h"
 #include "base/settings.h"
 #include "tools/tenure/commands.h"
+#include "tools/tenure/executable.h"
 
 namespace fs = std::filesystem;
 
@@ -40,6 +42,7 @@ std::string find_library() {
 
 std::string given_library(const std::string& path) {
   if (access(path.c_str(), R_OK) != 0) throw Failure(path + ": " + strerror(errno));
+  if (!is_tenure_library(path)) throw Failure(path + ": this is no library of Tenure");
   // The program may start in another directory than this one, or start others elsewhere.
   return fs::absolute(path).lexically_normal();
 }
@@ -71,7 +74,10 @@ void set_option(const char* name, const char* variable, const std::string& value
     if (strcmp(option->name, name) != 0) continue;
     Settings ignored{};
     if (!parse_option(*option, value.c_str(), ignored)) {
-      throw Failure(fmt::format("{}: bad value '{}'", name, value));
+      LineBuffer good;
+      write_good_values(good, *option);
+      throw Failure(fmt::format("{}: bad value '{}'; good: {}", name, value,
+                                std::string(good.data(), good.size())));
     }
   }
   set(variable, value);
@@ -88,11 +94,15 @@ int run_program(const RunRequest& request) {
   if (!request.rss_limit_mib.empty())
     set_option("rss_limit_mib", "TENURE_RSS_LIMIT_MIB", request.rss_limit_mib);
   if (request.cgroup) set_option("cgroup", "TENURE_CGROUP", "on");
-  if (!request.helper_ms.empty()) set_option("helper_ms", "TENURE_HELPER_MS", request.helper_ms);
+  if (!request.helper.empty()) set_option("helper", "TENURE_HELPER", request.helper);
   if (!request.stats.empty())
     set_option("stats", "TENURE_STATS", request.stats == "json" ? "json" : "exit");
   // Behind: of two settings of a tunable the later one counts.
   if (request.fallback) add_to_list("GLIBC_TUNABLES", "glibc.pthread.rseq=0", Place::kBehind);
+
+  // LD_PRELOAD stays set, for what this program starts.
+  if (const std::string why = why_not_preloaded(find_executable(request.program[0])); !why.empty())
+    fmt::print(stderr, "tenure: {}: the library is not loaded\n", why);
 
   std::vector<char*> arguments;
   for (const std::string& argument : request.program)

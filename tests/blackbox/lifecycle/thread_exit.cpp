@@ -11,6 +11,7 @@
 #include "tests/blackbox/support/clock.h"
 #include "tests/blackbox/support/memory.h"
 #include "tests/blackbox/support/parcel.h"
+#include "tests/tenants/helper/tasks.h"
 
 namespace blackbox {
 namespace {
@@ -92,9 +93,10 @@ void end_threads(Random& random) {
   std::thread(arm_destructors).detach();
 }
 
-// A detached thread has ended when the kernel no longer counts it.
+// A detached thread has ended when the kernel no longer counts it. The helper is not the program's.
 void wait_for_threads(size_t remaining) {
-  while (thread_count() > remaining) sleep_seconds(0.001);
+  for (Tasks tasks = count_tasks(); tasks.all - tasks.helpers > remaining; tasks = count_tasks())
+    sleep_seconds(0.001);
 }
 
 [[noreturn]] void leave_main_thread() {

@@ -34,7 +34,4 @@ inline size_t resident_bytes_of(pid_t process) {
   return proc_field(path, "VmRSS:");
 }
 
-// Threads of this process, those that are just ending included.
-inline size_t thread_count() { return proc_field("/proc/self/status", "Threads:") / 1024; }
-
 }  // namespace blackbox

@@ -1,6 +1,7 @@
-// TENURE_HELPER_MS: each scenario in a process of its own that has the option, or has not.
+// The helper thread in programs that use tenants: each scenario in a process of its own that asks for one, or does not.
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -86,9 +87,8 @@ void require_cleaned_up() {
 }
 
 void run_departed() {
-  require_single();
-  require_cleaned_up();
   require_helper();
+  require_cleaned_up();
   require_no_tenants();
 }
 
@@ -109,7 +109,7 @@ void run_checked() {
 void run_fork() {
   Tenant durable("durable", nullptr, TENURE_DURABLE);
   require_helper();
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 5; ++i) {
     in_child([&durable] {
       require_single();
       const Inside inside(durable);
@@ -148,28 +148,58 @@ rlimit limit_address_space(rlim_t bytes) {
   return before;
 }
 
-// Without room for the thread's stack nothing else fails, and a later operation tries again. The thread is nobody's but the
+// A thread that needs no memory for its stack.
+class OwnThread {
+public:
+  OwnThread() {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstack(&attributes, stack_, sizeof stack_);
+    const int error = pthread_create(&thread_, &attributes, wait_for_end, &end_);
+    REQUIRE(error == 0, "%s", strerror(error));
+  }
+  ~OwnThread() {
+    end_ = true;
+    pthread_join(thread_, nullptr);
+  }
+  OwnThread(const OwnThread&) = delete;
+  OwnThread& operator=(const OwnThread&) = delete;
+
+private:
+  static void* wait_for_end(void* end) {
+    while (!*static_cast<std::atomic<bool>*>(end)) sleep_seconds(0.001);
+    return nullptr;
+  }
+  static inline char stack_[256 * 1024] __attribute__((aligned(4096)));
+  std::atomic<bool> end_{false};
+  pthread_t thread_;
+};
+
+// Without room for the helper's stack nothing else fails, and a later operation tries again. The helper is nobody's but the
 // root's, whoever it was who needed it.
 void run_no_room() {
-  free(malloc(1));
+  {
+    std::vector<void*> blocks(4000);  // The heap has what the rest of this needs.
+    for (void*& block : blocks) block = malloc(5000);
+    for (void* block : blocks) free(block);
+  }
+  // The first limit has the heap give back what it had reserved. There is room for metadata, and less than a stack.
+  constexpr rlim_t kRoom = 192 * 1024;
   const rlimit before = limit_address_space(proc_field("/proc/self/status", "VmSize:"));
-  leave_and_free();
-  REQUIRE(tenure_reap() == 0, "something is left");
-  const size_t most = heap_stats().meta + 128;  // Less than a tenant.
+  limit_address_space(proc_field("/proc/self/status", "VmSize:") + kRoom);
+  const OwnThread thread;
   errno = EDOM;
   Tenant tenant("tenant", nullptr, TENURE_DURABLE);
   REQUIRE(errno == EDOM, "%s", strerror(errno));
-  require_single();
+  REQUIRE(count_tasks().helpers == 0, "there is a helper");
   limit_address_space(before.rlim_cur);
   {
     const Inside inside(tenant);
     const Tenant child("child", tenant);
     REQUIRE(tenant.usage() == 0, "%zu bytes", tenant.usage());
   }
-  require_helper();
-  tenant.offline();
-  tenant.close();
-  wait_until([most] { return heap_stats().meta <= most; }, "the tenant stays");
+  wait_until([] { return count_tasks().helpers == 1; }, "no thread has the helper's name");
+  require_cleaned_up();
 }
 
 // Free memory of a process that has fallen idle goes back to the system.
@@ -202,28 +232,28 @@ void run_no_tenants() {
 
 struct Scenario {
   const char* name;
-  const char* interval;
+  const char* mode;
   const char* decay;
   void (*run)();
 };
 constexpr Scenario scenarios[] = {
     // Without decay, so that nothing else gives metadata back.
-    {"departed", "10", "-1", run_departed},     {"fork", "10", "-1", run_fork},
-    {"checked", "10", "1", run_checked},        {"at_once", "1000", "1000", run_at_once},
-    {"no_room", "10", "-1", run_no_room},       {"idle", "5", "20", run_idle},
-    {"without", "0", "1000", run_without},      {"bad", "soon", "1000", run_without},
-    {"no_tenants", "10", "20", run_no_tenants},
+    {"departed", "on", "-1", run_departed},       {"fork", "on", "-1", run_fork},
+    {"checked", "on", "1", run_checked},          {"at_once", "on", "1000", run_at_once},
+    {"no_room", "auto", "-1", run_no_room},       {"idle", "on", "20", run_idle},
+    {"without", "off", "1000", run_without},      {"bad", "soon", "1000", run_without},
+    {"no_tenants", "auto", "20", run_no_tenants},
 };
 
 void run_all() {
   for (const Scenario& scenario : scenarios) {
     ChildOptions options;
-    options.environment = {std::string("TENURE_HELPER_MS=") + scenario.interval,
+    options.environment = {std::string("TENURE_HELPER=") + scenario.mode,
                            std::string("TENURE_DECAY_MS=") + scenario.decay};
     const ChildResult result = run_self({scenario.name}, options);
     REQUIRE(result.exited(0), "%s: %s", scenario.name, result.describe().c_str());
   }
-  unsetenv("TENURE_HELPER_MS");
+  unsetenv("TENURE_HELPER");
   const ChildResult result = run_self({"without"});
   REQUIRE(result.exited(0), "by default: %s", result.describe().c_str());
 }

@@ -192,8 +192,9 @@ void require_defaults() {
   const ChildResult result =
       require_run("nothing", with({"TENURE_RSS_LIMIT_MIB=12 MiB", "TENURE_CGROUP=maybe"}));
   REQUIRE(result.err == "tenure: option TENURE_RSS_LIMIT_MIB: bad value '12 MiB', the default is "
-                        "used\ntenure: option TENURE_CGROUP: bad value 'maybe', the default is "
-                        "used\n",
+                        "used; good: 0 to 16777216, or with a unit: K, M, G, T\n"
+                        "tenure: option TENURE_CGROUP: bad value 'maybe', the default is "
+                        "used; good: off, on, 0, 1\n",
           "%s", result.err.c_str());
 }
 
