@@ -112,6 +112,7 @@ void ContextList::release(AccountingContext& context) {
 
 size_t ContextList::reap() {
   size_t count = 0;
+  context_table.trim();
   // Acquire: pairs with the push in remove().
   DeferredItem* item = dead_stack.exchange(nullptr, std::memory_order_acquire);
   while (item != nullptr) {

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "base/attributes.h"
+#include "base/os_memory.h"
 
 namespace tenure {
 
@@ -30,8 +31,21 @@ AccountingContext* ContextTable::allocate() {
 }
 
 void ContextTable::release(AccountingContext* context) {
-  in_use_.fetch_sub(1, std::memory_order_relaxed);
   unused_.push(number_of(*context));
+  // Release: trim() finds among the unused what is not counted any more.
+  in_use_.fetch_sub(1, std::memory_order_release);
+}
+
+void ContextTable::trim() {
+  // The root's has number 1, and stays.
+  constexpr uint32_t kKept = 4096;
+  const uint32_t end = next_.load(std::memory_order_relaxed);
+  if (end <= kKept || in_use_.load(std::memory_order_acquire) > 1) return;
+  while (unused_.pop() != 0) {
+  }
+  next_.store(2, std::memory_order_release);
+  char* const start = range_.base() + kPageSize;
+  os::purge(start, range_.base() + round_up(end * sizeof(AccountingContext), kPageSize) - start);
 }
 
 }  // namespace tenure

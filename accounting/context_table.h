@@ -22,10 +22,12 @@ public:
   // Of the address space: os::GrowingRange.
   void give_up_unused() { range_.give_up_unused(); }
 
-  // Zeroed, or nullptr where the table or the system's memory is exhausted. Lock-free, as is release().
+  // Zeroed, or nullptr where the table or the system's memory is exhausted. Under tenants_mutex.
   AccountingContext* allocate();
-  // A context stays readable after it was released: stale numbers lead to it.
+  // Nobody has a way to the context any more. Its place stays readable: stale numbers lead to it. Lock-free.
   void release(AccountingContext* context);
+  // When all but the first few contexts have gone, gives the table's memory back. Under tenants_mutex.
+  void trim();
 
   // Numbers begin with 1: 0 names none.
   AccountingContext& at(uint32_t number) const { return base()[number]; }
@@ -34,9 +36,12 @@ public:
   }
   // All numbers ever given out are below it. Acquire: pairs with allocate().
   uint32_t end() const { return next_.load(std::memory_order_acquire); }
-  // Bytes of contexts that are in use. Relaxed: statistics.
+  // Bytes of contexts that are in use, and of those that were since the table was last trimmed. Relaxed: statistics.
   size_t in_use() const {
     return in_use_.load(std::memory_order_relaxed) * sizeof(AccountingContext);
+  }
+  size_t resident() const {
+    return next_.load(std::memory_order_relaxed) * sizeof(AccountingContext);
   }
 
 private:
@@ -48,7 +53,8 @@ private:
   AccountingContext* base() const { return reinterpret_cast<AccountingContext*>(range_.base()); }
 
   os::GrowingRange range_;
-  std::atomic<uint32_t> next_{1};
+  std::atomic<uint32_t> next_{1};  // Written under tenants_mutex.
+  // Counted before a context is handed out, and no more when it is among the unused again.
   std::atomic<uint32_t> in_use_{0};
   TaggedStack<Links> unused_;
 };

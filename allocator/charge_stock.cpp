@@ -88,6 +88,11 @@ private:
 };
 constinit Openings openings;
 
+uint32_t stock_end() {
+  const uint32_t end = context_table.end();
+  return end < kStockWords ? end : kStockWords;
+}
+
 // Whether new bytes may still wait for the context's tenant. In a read section.
 bool is_own_context(const AccountingContext& context, const Tenant& tenant) {
   return tenant.online() && tenant.context.load(std::memory_order_acquire) == &context;
@@ -119,7 +124,9 @@ Tenant& pin_payer(const AccountingContext& context) {
 bool open_with(const Stock& stock, AccountingContext& context, size_t bytes) {
   grace::ReadSection section;
   const Tenant& tenant = *context.tenant();
-  if (&tenant == &root_tenant || !is_own_context(context, tenant)) return false;
+  if (&tenant == &root_tenant || tag_of(context) >= kStockWords ||
+      !is_own_context(context, tenant))
+    return false;
   size_t capacity = stock_capacity(tenant, bytes);
   if (capacity == 0) capacity = least_capacity(bytes);
   const StockWord opened = StockWord::of(StockWord::units(bytes), StockWord::units(capacity));
@@ -154,7 +161,8 @@ void put_up_stock(const Tenant& tenant, AccountingContext& context, size_t bytes
     const uint32_t have = before.open() ? before.have() : 0;
     const uint32_t most = StockWord::units(capacity);
     // Others on this CPU may have filled it meanwhile.
-    if (before.held() || have + units > most) return uncharge(context, bytes);
+    if (before.held() || have + units > most || tag_of(context) >= kStockWords)
+      return uncharge(context, bytes);
     if (stock.replace(before, StockWord::of(have + units, most))) break;
     before = stock.load();
   }
@@ -245,7 +253,7 @@ size_t empty_stocks(Tenant& top) {
     if (own) drain.add(tag_of(*own));
     return drain.finish();  // As quick as a look at the openings.
   }
-  const uint32_t end = context_table.end();
+  const uint32_t end = stock_end();
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
     for (OwnerTag tag = 1; tag < end; ++tag) {
       const StockWord seen{stock_in(area, tag).load(std::memory_order_relaxed)};
@@ -270,7 +278,7 @@ void age_stocks() {
   // Relaxed: whose turn it is matters to nobody.
   static constinit std::atomic<uint32_t> next{1};
   constexpr uint32_t kStep = 1024;
-  const uint32_t end = context_table.end();
+  const uint32_t end = stock_end();
   const uint32_t from = next.fetch_add(kStep, std::memory_order_relaxed);
   if (from + kStep >= end) next.store(1, std::memory_order_relaxed);
   StockDrain drain(StockDrain::kFilled);
@@ -282,7 +290,7 @@ void repair_stocks_after_fork() {
   openings.reset_after_fork();
   release_stops_after_fork();
   // Read only where nothing is wrong, so that the child's pages stay the parent's.
-  const uint32_t end = context_table.end();
+  const uint32_t end = stock_end();
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
     for (uint32_t tag = 1; tag < end; ++tag) {
       std::atomic<uint32_t>& word = stock_in(area, tag);
@@ -318,7 +326,7 @@ uint64_t stocked_by(const AccountingContext& context) {
 
 uint64_t stocked_bytes() {
   uint64_t bytes = 0;
-  const uint32_t end = context_table.end();
+  const uint32_t end = stock_end();
   for (uint32_t tag = 1; tag < end; ++tag) bytes += stocked_by(context_of(tag));
   return bytes;
 }

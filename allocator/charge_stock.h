@@ -36,7 +36,6 @@ inline OwnerTag tag_of(const AccountingContext& context) {
 inline AccountingContext& context_of(OwnerTag tag) { return context_table.at(tag); }
 
 constexpr uint32_t kStockOffset = kFrontAreaSize;
-// The table of contexts is not longer.
 constexpr uint32_t kStockWords = (kCpuAreaSize - kFrontAreaSize) / sizeof(StockWord);
 // At most: for all tenants, and for those that have four times as much.
 constexpr size_t kUsualStock = 64 * 1024;
@@ -45,7 +44,10 @@ constexpr size_t kSmallestStock = 4 * 1024;
 // Objects up to this size are paid for from stocks.
 constexpr size_t kLargestStocked = 128 * 1024;
 
-inline uint64_t stock_offset(OwnerTag tag) { return kStockOffset + tag * sizeof(StockWord); }
+// Contexts with a number beyond the words share the first word, which is never opened: they are charged for each object.
+inline uint64_t stock_offset(OwnerTag tag) {
+  return kStockOffset + (TENURE_LIKELY(tag < kStockWords) ? tag : 0) * sizeof(StockWord);
+}
 inline std::atomic<uint32_t>& stock_in(uint32_t area, OwnerTag tag) {
   return *reinterpret_cast<std::atomic<uint32_t>*>(hot.cpu_base + (size_t{area} << kCpuShift) +
                                                    stock_offset(tag));

@@ -47,13 +47,9 @@ struct Layout {
     const size_t share = (size_t{1} << arena_shift) / 64;
     return share < kMiB ? kMiB : share > kMost ? kMost : share;
   }
-  // As many as there are stock words in a CPU's area (charge_stock.h).
+  // A context for each few KiB of the arena.
   size_t contexts_at() const { return meta_at() + meta_bytes(); }
-  size_t contexts_bytes() const {
-    const size_t share = round_up(meta_bytes() / 4, kPageSize);
-    const size_t most = (kCpuAreaSize - kFrontAreaSize) / sizeof(StockWord) * kCacheLine;
-    return share < most ? share : most;
-  }
+  size_t contexts_bytes() const { return round_up(meta_bytes() / 4, kPageSize); }
   // Guards of at least a chunk.
   size_t arena_at() const { return round_up(contexts_at() + contexts_bytes() + kChunkSize, kChunkSize); }
   size_t arena_bytes() const { return size_t{1} << arena_shift; }

@@ -107,6 +107,7 @@ void StockDrain::settle() {
 }
 
 void StockDrain::add(OwnerTag tag) {
+  if (tag >= kStockWords) return;
   const Stock own(tag);
   for (StockWord seen = own.load(); wants(seen); seen = own.load()) {
     if (!own.replace(seen, {})) continue;
