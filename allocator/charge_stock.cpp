@@ -253,15 +253,14 @@ size_t empty_stocks(Tenant& top) {
     if (own) drain.add(tag_of(*own));
     return drain.finish();  // As quick as a look at the openings.
   }
-  const uint32_t end = stock_end();
-  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
-    for (OwnerTag tag = 1; tag < end; ++tag) {
-      const StockWord seen{stock_in(area, tag).load(std::memory_order_relaxed)};
-      if (seen.closed()) continue;
-      // Whose number it was may have gone: then the word is closed by now.
-      const AccountingContext& context = context_of(tag);
-      if (!context.hold_word().dead() && is_below(context.tenant(), top)) drain.add(tag);
-    }
+  const uint32_t end = stock_end(), areas = arena.cpus + arena.shared_areas;
+  for (OwnerTag tag = 1; tag < end; ++tag) {
+    uint32_t area = 0;
+    while (area < areas && stock_in(area, tag).load(std::memory_order_relaxed) == 0) ++area;
+    if (area == areas) continue;
+    // Whose number it was may have gone: then the word is closed by now.
+    const AccountingContext& context = context_of(tag);
+    if (!context.hold_word().dead() && is_below(context.tenant(), top)) drain.add(tag);
   }
   const size_t freed = drain.finish();
   if (drain.reached_all()) openings.note_look(top, seen_before);
@@ -282,6 +281,8 @@ void age_stocks() {
   const uint32_t from = next.fetch_add(kStep, std::memory_order_relaxed);
   if (from + kStep >= end) next.store(1, std::memory_order_relaxed);
   StockDrain drain(StockDrain::kFilled);
+  // A number is not reused while one of its words may be stopped here.
+  grace::ReadSection section;
   for (uint32_t tag = from; tag < from + kStep && tag < end; ++tag) drain.add(tag);
   drain.finish();
 }

@@ -80,15 +80,15 @@ private:
   DescriptorStack unused_;
 };
 
-// Whether `offset` bytes into the slab an object starts, and which: exact for offsets below 2^18 and multiples of 16 (Lemire, "Faster
-// remainder by direct computation", 2019: the fraction behind the product's upper half is below the reciprocal where nothing remains).
+// Whether `offset` bytes into the slab an object starts, and which: the index is exact for offsets below 2^18 (Lemire, "Faster remainder by
+// direct computation", 2019).
 struct ObjectIndex {
   uint32_t index;
   bool exact;
 };
 inline ObjectIndex object_index(const RunDescriptor& slab, uint64_t offset) {
-  const uint64_t product = offset * slab.reciprocal;
-  return {static_cast<uint32_t>(product >> 32), static_cast<uint32_t>(product) < slab.reciprocal};
+  const uint32_t index = static_cast<uint32_t>(offset * slab.reciprocal >> 32);
+  return {index, uint64_t{index} * slab.object_size == offset};
 }
 
 char* slab_base(const RunDescriptor& slab);
