@@ -2,6 +2,7 @@
 
 #include "allocator/cache.h"
 #include "allocator/slab.h"
+#include "rcu/rseq_ops.h"
 
 namespace tenure {
 namespace {
