@@ -274,6 +274,8 @@ void age_stocks() {
   const uint32_t from = next.fetch_add(kStep, std::memory_order_relaxed);
   if (from + kStep >= end) next.store(1, std::memory_order_relaxed);
   StockDrain drain(StockDrain::kFilled);
+  // A number is not reused while one of its words may be stopped here.
+  grace::ReadSection section;
   for (uint32_t tag = from; tag < from + kStep && tag < end; ++tag) drain.add(tag);
   drain.finish();
 }

@@ -68,11 +68,12 @@ bool StockDrain::prepare() {
   return !gave_up_;
 }
 
-void StockDrain::stop(uint32_t area, OwnerTag tag) {
+void StockDrain::stop(uint32_t area, OwnerTag tag, bool again) {
   std::atomic<uint32_t>& word = stock_in(area, tag);
   const uint32_t mine = StockWord::stopped(static_cast<uint32_t>(number_)).word;
   uint32_t seen = word.load(std::memory_order_acquire);
-  while (wants({seen})) {
+  // A word that a section has committed over is closed even where it has no bytes: an offline may have found it stopped, and left it.
+  while (again ? StockWord{seen}.open() : wants({seen})) {
     // Acquire-release: as in fallback_take(). Partner: the section that commits over it, for which settle() has the fence.
     if (!word.compare_exchange_weak(seen, mine, std::memory_order_acq_rel,
                                     std::memory_order_acquire))
@@ -80,6 +81,7 @@ void StockDrain::stop(uint32_t area, OwnerTag tag) {
     stopped_[count_++] = {tag, area, {seen}};
     return;
   }
+  left_any_ |= StockWord{seen}.held();
 }
 
 void StockDrain::settle() {
@@ -100,7 +102,7 @@ void StockDrain::settle() {
                                        std::memory_order_acquire)) {
         uncharge_taken(taken.tag, taken.before);
       } else {
-        stop(taken.area, taken.tag);
+        stop(taken.area, taken.tag, true);
       }
     }
   }
@@ -114,11 +116,13 @@ void StockDrain::add(OwnerTag tag) {
     break;
   }
   for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
-    if (!wants({stock_in(area, tag).load(std::memory_order_relaxed)})) continue;
+    const StockWord seen{stock_in(area, tag).load(std::memory_order_relaxed)};
+    left_any_ |= seen.held();
+    if (!wants(seen)) continue;
     if (!needs_fence(area)) {
       take_at_once(area, tag);
     } else if (prepare()) {
-      stop(area, tag);
+      stop(area, tag, false);
       if (count_ == kMost) settle();
     }
   }

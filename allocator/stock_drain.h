@@ -31,7 +31,7 @@ public:
   // Returns the bytes that were uncharged.
   size_t finish();
   // Whether no word was out of reach: another drainer's, or behind a fence that is refused. After finish().
-  bool reached_all() const { return !gave_up_ && count_ == 0; }
+  bool reached_all() const { return !gave_up_ && !left_any_ && count_ == 0; }
 
 private:
   static constexpr uint32_t kMost = 128;
@@ -44,13 +44,15 @@ private:
   bool wants(StockWord word) const { return which_ == kOpen ? word.open() : word.bytes() != 0; }
   void take_at_once(uint32_t area, OwnerTag tag);
   bool prepare();
-  void stop(uint32_t area, OwnerTag tag);
+  // again: after a section has committed over this drainer's stop.
+  void stop(uint32_t area, OwnerTag tag, bool again);
   void settle();
   void uncharge_taken(OwnerTag tag, StockWord word);
 
   const Which which_;
   int number_ = -1;       // Of this drainer's stopped words; -1: none yet.
-  bool gave_up_ = false;  // Others' words are out of reach.
+  bool gave_up_ = false;   // Others' words are out of reach.
+  bool left_any_ = false;  // Another drainer has stopped a word.
   uint32_t count_ = 0;
   size_t freed_ = 0;
   Stopped stopped_[kMost];
