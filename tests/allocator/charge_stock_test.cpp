@@ -16,7 +16,8 @@ TEST_F(StockTest, HoldsAtMostTheUsualStock) {
     for (size_t i = 0; i < held.size(); ++i) {
       if (i % 16 == 0) move_to_cpu(static_cast<uint32_t>(i / 16));
       deallocate(held[i]);
-      ASSERT_LE(largest_stock(tag), std::max(kUsualStock, kSmallestStock + 2 * class_size(class_of(size))));
+      ASSERT_LE(largest_stock(tag),
+                std::max(kUsualStock, kSmallestStock + 2 * class_size(class_of(size))));
     }
   }
   EXPECT_GT(stocked_by(context_of_tenant(a)), 0u);
