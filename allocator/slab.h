@@ -77,7 +77,7 @@ private:
   DescriptorStack unused_;
 };
 
-// Whether `offset` bytes into the slab an object starts, and which: exact for sizes up to 32 KiB, offsets below 2^17 and multiples of 16 (Lemire, "Faster
+// Whether `offset` bytes into the slab an object starts, and which: exact for sizes up to 32 KiB, offsets below 149,360 and multiples of 16 (Lemire, "Faster
 // remainder by direct computation", 2019: the fraction behind the product's upper half is below the reciprocal where nothing remains).
 struct ObjectIndex {
   uint32_t index;
