@@ -216,6 +216,9 @@ void flush_tenants() {
     ContextList::reap();
   }
   deferred::flush();
+  // Where that was the last of many, their table goes.
+  MutexGuard guard(tenants_mutex);
+  context_table.trim();
 }
 
 uint32_t tenants_online() {

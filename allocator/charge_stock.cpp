@@ -124,8 +124,7 @@ Tenant& pin_payer(const AccountingContext& context) {
 bool open_with(const Stock& stock, AccountingContext& context, size_t bytes) {
   grace::ReadSection section;
   const Tenant& tenant = *context.tenant();
-  if (&tenant == &root_tenant || tag_of(context) >= kStockWords ||
-      !is_own_context(context, tenant))
+  if (&tenant == &root_tenant || tag_of(context) >= kStockWords || !is_own_context(context, tenant))
     return false;
   size_t capacity = stock_capacity(tenant, bytes);
   if (capacity == 0) capacity = least_capacity(bytes);

@@ -4,6 +4,7 @@
 
 #include "accounting/tenant_ids.h"
 #include "accounting/tenant_tree.h"
+#include "allocator/charge_stock.h"
 #include "allocator/dead_caches.h"
 #include "allocator/depots.h"
 #include "allocator/drain.h"
@@ -155,6 +156,7 @@ void begin_round(uint32_t now) {
   empty_stashes();  // First, so that what lay there begins to be idle now.
   emptying.store(emptying_at(now, 0), std::memory_order_relaxed);
   empty_dead_caches(root_tenant, SIZE_MAX, kDeadObjects);
+  age_stocks();
 }
 
 // Sweeps what the hand should have reached by now.

@@ -6,8 +6,8 @@
 #include <cstddef>
 
 #include "allocator/cache.h"
-#include "allocator/promotion.h"
 #include "allocator/dead_caches.h"
+#include "allocator/promotion.h"
 #include "rcu/rcu_array.h"
 
 namespace tenure {

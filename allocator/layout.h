@@ -51,7 +51,9 @@ struct Layout {
   size_t contexts_at() const { return meta_at() + meta_bytes(); }
   size_t contexts_bytes() const { return round_up(meta_bytes() / 4, kPageSize); }
   // Guards of at least a chunk.
-  size_t arena_at() const { return round_up(contexts_at() + contexts_bytes() + kChunkSize, kChunkSize); }
+  size_t arena_at() const {
+    return round_up(contexts_at() + contexts_bytes() + kChunkSize, kChunkSize);
+  }
   size_t arena_bytes() const { return size_t{1} << arena_shift; }
   size_t total_bytes() const { return arena_at() + arena_bytes() + kChunkSize; }
 };

@@ -155,8 +155,7 @@ void collect_statistics(HeapStatistics& statistics) {
   statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
                           arena.descriptors.end() * sizeof(RunDescriptor) +
                           front_space.written_bytes() + meta_arena.resident() +
-                          context_table.resident() + sizeof root_caches +
-                          sizeof pool_caches;
+                          context_table.resident() + sizeof root_caches + sizeof pool_caches;
   if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
 

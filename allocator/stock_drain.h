@@ -51,7 +51,7 @@ private:
   void uncharge_taken(OwnerTag tag, StockWord word);
 
   const Which which_;
-  int number_ = -1;       // Of this drainer's stopped words; -1: none yet.
+  int number_ = -1;        // Of this drainer's stopped words; -1: none yet.
   bool gave_up_ = false;   // Others' words are out of reach.
   bool left_any_ = false;  // Another drainer has stopped a word.
   uint32_t count_ = 0;

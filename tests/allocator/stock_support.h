@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "accounting/charge.h"
 #include "allocator/stock_drain.h"
 #include "base/topology.h"
 #include "tests/allocator/pool_support.h"
