@@ -215,7 +215,8 @@ TEST_F(DepartedTest, ComingAndGoingTakesNoMemory) {
     return stats.meta;
   };
   const size_t before = churn(2000);
-  EXPECT_LE(churn(6000), before + 64 * kKiB);
+  // What waits for grace periods takes some, as much as the readers are held up.
+  EXPECT_LE(churn(20000), before + 256 * kKiB);
 }
 
 // What it used last, which is its parent's now, is neither shown nor waited for.
