@@ -18,8 +18,6 @@ bool run(const std::string& row, std::size_t number, std::size_t second, double 
   constexpr bool kTenure = std::is_same_v<Backend, TenureTenants>;
   if (row == "pair") {
     pair_row<Backend>(seconds, number, 1 << 20);
-  } else if (row == "pooled") {
-    if constexpr (kTenure) pair_row<Backend>(seconds, number, 0);
   } else if (row == "batch") {
     batch_row<Backend>(seconds, number);
   } else if (row == "switch") {
@@ -39,8 +37,14 @@ bool run(const std::string& row, std::size_t number, std::size_t second, double 
     random_row<Backend>(seconds, number, second);
   } else if (row == "requests") {
     requests_row<Backend>(seconds, number, static_cast<unsigned>(second), "inside");
-  } else if (row == "isolation") {
-    if constexpr (kTenure) isolation_row<Backend>(seconds);
+  } else if (row == "pooled" || row == "isolation") {
+    // The others have no slabs that tenants share, and no limits.
+    if constexpr (kTenure) {
+      if (row == "pooled")
+        pair_row<Backend>(seconds, number, 0);
+      else
+        isolation_row<Backend>(seconds);
+    }
   } else {
     return false;
   }
