@@ -18,7 +18,9 @@ import report
 
 ROWS = ["pair/16", "pair/64", "pair/1024", "batch/64", "pooled/64", "switch", "create", "offline/1000",
         "offline/1000000", "freed/1000", "freed/1000000", "waiting", "storm/2", "storm/4", "storm/8", "cycles/1000000",
-        "many/100000", "isolation"]
+        "many/100000", "requests/1000/1", "requests/1000/2", "requests/10000/1",
+        "requests/10000/2", "random/1/1000", "random/1000/10", "random/1000/1000",
+        "random/20000/10", "random/100000/10", "isolation"]
 
 # What is asked of Tenure: description, value from medians, the most it may be, format.
 TARGETS = [
@@ -27,8 +29,8 @@ TARGETS = [
       for size in (16, 64, 1024)),
     ("a batch of 1000 inside a tenant, to that in the root",
      lambda m: m("batch/64 inside") / m("batch/64 root"), 1.03, "{:.3f}"),
-    ("malloc+free of a pooled object, to that of a private one",
-     lambda m: m("pooled/64 small") / m("pooled/64 hot"), 4.0, "{:.2f}"),
+    ("malloc+free of a pooled object, to that in the root",
+     lambda m: m("pooled/64 inside") / m("pooled/64 root"), 2.5, "{:.2f}"),
     ("one switch of tenant, ns", lambda m: m("switch"), 2.0, "{:.2f}"),
     ("offline with 1,000,000 live objects, to that with 1,000",
      lambda m: m("offline/1000000") / m("offline/1000"), 1.5, "{:.2f}"),
@@ -38,6 +40,18 @@ TARGETS = [
      lambda m: m("freed/1000000") / m("offline/1000000"), 1.5, "{:.2f}"),
     ("longest wait of another thread's create meanwhile, us",
      lambda m: m("waiting"), 1000, "{:.0f}"),
+    *((f"64 KiB charged each time by {threads} threads below a limit, to that without",
+       lambda m, row=f"storm/{threads}": m(f"{row} limited") / m(f"{row} unlimited"), 3.0, "{:.2f}")
+      for threads in (2, 4, 8)),
+    *((f"requests of {count:,} tenants, {threads} thread{'s' * (threads > 1)}, to none: {what}",
+       lambda m, row=f"requests/{count}/{threads}", part=part:
+       m(f"{row} inside{part}") / m(f"{row} none{part}"), most, "{:.2f}")
+      for count in (1000, 10000) for threads in (1, 2)
+      for what, part, most in (("time", "", 1.6), ("resident memory", " resident", 1.15))),
+    *((f"free+malloc of a random one of {count:,} tenants with {each:,} objects, ns",
+       lambda m, row=f"random/{count}/{each}": m(row), most, "{:.1f}")
+      for count, each, most in ((1000, 10, 45), (1000, 1000, 110), (20000, 10, 130),
+                                (100000, 10, 200))),
     ("growth over a million tenants that came and went, MiB",
      lambda m: m("cycles/1000000 growth"), 1.0, "{:.2f}"),
     ("an idle one of 100,000 tenants, bytes all in all",
@@ -73,13 +87,23 @@ def arguments():
 
 def run_row(program, row, allocator, options):
     """(row and name, unit, value) for each line that the program prints."""
-    argument = row
+    arguments = [row]
+    # Beside it, as memory is compared, in a process of its own: as many stores and no tenants.
+    if row.startswith("requests/"):
+        arguments = random.sample([row, row.replace("requests/", "stores/")], 2)
     # A cycle of jemalloc takes tens of microseconds and leaves kilobytes behind.
     if row.startswith("cycles/") and (options.quick or not allocator.is_tenure):
-        argument = "cycles/20000"
+        arguments = ["cycles/20000"]
     # It has 4094 arenas at most; as many heaps of mimalloc take half a gigabyte.
     if row.startswith("many/") and not allocator.is_tenure:
-        argument = "many/4000"
+        arguments = ["many/4000"]
+    for argument in arguments:
+        for line in run_program(program, argument, allocator, options).splitlines():
+            name, unit, value = line.split("\t")
+            yield f"{row} {name}".strip(), unit, float(value)
+
+
+def run_program(program, argument, allocator, options):
     try:
         done = subprocess.run([str(program), argument, str(options.seconds)], capture_output=True,
                               env=allocator.environment(), text=True, timeout=300)
@@ -87,9 +111,7 @@ def run_row(program, row, allocator, options):
         raise harness.Failed("no end within 300 s") from error
     if done.returncode != 0:
         raise harness.Failed(f"exit status {done.returncode}: {done.stderr.strip()[-300:]}")
-    for line in done.stdout.splitlines():
-        name, unit, value = line.split("\t")
-        yield f"{row} {name}".strip(), unit, float(value)
+    return done.stdout
 
 
 def measure_all(program, rows, chosen, options, samples):
@@ -149,8 +171,9 @@ def main():
     samples = report.Samples(a.name for a in chosen)
     measure_all(program, rows, chosen, options, samples)
     samples.sort([f"{row}{part}" for row in rows
-                  for part in ("", " root", " inside", " growth", " growth each", " cycle",
-                               " quiet", " pressed", " small", " hot",
+                  for part in ("", " root", " inside", " none", " inside resident",
+                               " none resident", " growth", " growth each", " cycle",
+                               " quiet", " pressed", " limited", " unlimited",
                                " create", " idle", " beyond payload", " offline")])
     failures = [f"FAILED {row} under {name}: {reason}" for row, name, reason in samples.failures]
     text = "\n".join([*table(samples), "", *targets(samples), *failures])

@@ -30,14 +30,15 @@ decltype(&tenure_reap) tenant_reap;
 decltype(&tenure_malloc) TenureTenants::malloc_for_;
 decltype(&tenure_enter) TenureTenants::enter_;
 decltype(&tenure_leave) TenureTenants::leave_;
+decltype(&tenure_malloc) TenureTenants::malloc_for_;
 
 bool TenureTenants::load() {
   return find(tenant_create, "tenure_tenant_create") &&
          find(tenant_offline, "tenure_tenant_offline") &&
          find(tenant_close, "tenure_tenant_close") &&
          find(tenant_set_limit, "tenure_tenant_set_limit") && find(tenant_reap, "tenure_reap") &&
-         find(malloc_for_, "tenure_malloc") && find(enter_, "tenure_enter") &&
-         find(leave_, "tenure_leave");
+         find(enter_, "tenure_enter") && find(leave_, "tenure_leave") &&
+         find(malloc_for_, "tenure_malloc");
 }
 
 TenureTenants::Handle TenureTenants::create(Handle parent, const char* name) {

@@ -15,54 +15,28 @@
 
 namespace bench {
 
-// malloc and free of one size: in the root, and inside a tenant.
+// malloc and free of one size: in the root, and inside a tenant that holds `held` bytes in objects of that size. A tenant of Tenure
+// that holds little has its objects in slabs that tenants share; one that fills many slabs has slabs of its own.
 template <typename Backend>
-void pair_row(double seconds, std::size_t size) {
+void pair_row(double seconds, std::size_t size, std::size_t held) {
   const auto tenant = Backend::create({}, "tenant");
+  std::vector<void*> objects(held / size);
+  const auto outer = Backend::enter(tenant);
+  for (void*& object : objects) object = Backend::allocate(tenant, size);
+  Backend::leave(outer);
   const auto outside = [size](std::size_t steps) {
     while (steps-- > 0) free(escape(malloc(size)));
   };
   const auto inside = [size, tenant](std::size_t steps) {
-    const auto outer = Backend::enter(tenant);
+    const auto scope = Backend::enter(tenant);
     while (steps-- > 0) Backend::release(tenant, escape(Backend::allocate(tenant, size)));
-    Backend::leave(outer);
+    Backend::leave(scope);
   };
   const auto [root, own] = compare(seconds, 200000, outside, inside);
   report("root", "ns", root);
   report("inside", "ns", own);
+  for (void* object : objects) Backend::release(tenant, object);
   Backend::destroy(tenant);
-}
-
-// malloc and free in tenants that are too small to have slabs of their own, and in one that is not: the same loops, of as many
-// pairs as a tenant stays small for.
-template <typename Backend>
-void pooled_row(double seconds, std::size_t size) {
-  constexpr std::size_t kTenants = 50, kFirst = 40, kPairs = 200;
-  const auto pairs = [size](auto tenant, std::size_t count) {
-    const auto outer = Backend::enter(tenant);
-    while (count-- > 0) Backend::release(tenant, escape(Backend::allocate(tenant, size)));
-    Backend::leave(outer);
-  };
-  const auto hot = Backend::create({}, "hot");
-  pairs(hot, 100000);
-  std::vector<double> pooled, own;
-  for (const double end = seconds_now() + seconds; seconds_now() < end;) {
-    std::vector<decltype(Backend::create({}, ""))> small;
-    for (std::size_t i = 0; i < kTenants; ++i) {
-      small.push_back(Backend::create({}, ("small" + std::to_string(i)).c_str()));
-      pairs(small.back(), kFirst);
-    }
-    const double begin = seconds_now();
-    for (const auto tenant : small) pairs(tenant, kPairs);
-    const double between = seconds_now();
-    for (std::size_t i = 0; i < kTenants; ++i) pairs(hot, kPairs);
-    own.push_back((seconds_now() - between) / (kTenants * kPairs) * 1e9);
-    pooled.push_back((between - begin) / (kTenants * kPairs) * 1e9);
-    for (const auto tenant : small) Backend::destroy(tenant);
-  }
-  report("small", "ns", median(pooled));
-  report("hot", "ns", median(own));
-  Backend::destroy(hot);
 }
 
 // A batch of 1000 allocated and touched, then freed in order: an object.
@@ -197,10 +171,12 @@ void waiting_row(double seconds) {
   report("", "us", median(longest));
 }
 
-// Threads in siblings below one parent, each taking and giving back what is charged at once.
+// Threads in siblings below one parent, each taking and giving back 64 KiB, which is charged at once: nanoseconds a malloc and free.
+// A limit of the parent that is never met; SIZE_MAX: no limit.
 template <typename Backend>
-void storm_row(double seconds, unsigned count) {
+double storm(double seconds, unsigned count, std::size_t limit) {
   const auto parent = Backend::create({}, "parent");
+  if constexpr (std::is_same_v<Backend, TenureTenants>) Backend::limit(parent, limit);
   std::atomic<bool> go{false}, stop{false};
   std::atomic<std::size_t> pairs{0};
   std::vector<std::thread> threads;
@@ -222,8 +198,22 @@ void storm_row(double seconds, unsigned count) {
   stop = true;
   const double end = seconds_now();
   for (std::thread& thread : threads) thread.join();
-  report("", "ns", (end - begin) / static_cast<double>(pairs) * 1e9);
   Backend::destroy(parent);
+  return (end - begin) / static_cast<double>(pairs) * 1e9;
+}
+
+// The storm below a parent with a limit and below one without, in turns. The others have no limits.
+template <typename Backend>
+void storm_row(double seconds, unsigned count) {
+  constexpr int kTurns = 5;
+  std::vector<double> limited, unlimited;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    if constexpr (std::is_same_v<Backend, TenureTenants>)
+      limited.push_back(storm<Backend>(seconds / kTurns / 2, count, std::size_t{64} << 20));
+    unlimited.push_back(storm<Backend>(seconds / kTurns / 2, count, SIZE_MAX));
+  }
+  if (!limited.empty()) report("limited", "ns", median(limited));
+  report("unlimited", "ns", median(unlimited));
 }
 
 // Memory that tenants which came and went have left behind.
