@@ -30,7 +30,6 @@ decltype(&tenure_reap) tenant_reap;
 decltype(&tenure_malloc) TenureTenants::malloc_for_;
 decltype(&tenure_enter) TenureTenants::enter_;
 decltype(&tenure_leave) TenureTenants::leave_;
-decltype(&tenure_malloc) TenureTenants::malloc_for_;
 
 bool TenureTenants::load() {
   return find(tenant_create, "tenure_tenant_create") &&

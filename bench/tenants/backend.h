@@ -28,7 +28,6 @@ struct TenureTenants {
   static Scope enter(Handle tenant) { return enter_(tenant); }
   static void leave(Scope outer) { leave_(outer); }
 
-  static void* allocate_for(Handle tenant, std::size_t size) { return malloc_for_(tenant, size); }
   static void limit(Handle tenant, std::size_t bytes);
   static void close(Handle tenant);
   static void offline(Handle tenant);
@@ -38,7 +37,6 @@ private:
   static decltype(&tenure_malloc) malloc_for_;
   static decltype(&tenure_enter) enter_;
   static decltype(&tenure_leave) leave_;
-  static decltype(&tenure_malloc) malloc_for_;
 };
 
 // Explicit caches, as its manual advises for arenas of one's own.
