@@ -45,7 +45,7 @@ constexpr uint32_t kPlaceMask = (1u << kPlaceBits) - 1;
 extern constinit Mutex tenants_mutex;
 
 // Tenant::allocator_data of an isolated tenant from its creation: one test tells the tenants that share slabs.
-inline void* const kApart = reinterpret_cast<void*>(uintptr_t{1});
+inline void* apart_mark() { return reinterpret_cast<void*>(uintptr_t{1}); }
 
 struct alignas(64) Tenant {
   constexpr Tenant() = default;
@@ -142,7 +142,7 @@ struct alignas(64) Tenant {
   // read sections.
   std::atomic<AccountingContext*> context{nullptr};
   std::atomic<void*> allocator_data{
-      nullptr};  // The allocator's; kApart: nothing yet, and isolated.
+      nullptr};  // The allocator's; apart_mark(): nothing yet, and isolated.
   // The allocator's: what a thread inside has as its scope (allocator/current.h), read as one word.
   alignas(8) std::atomic<uint32_t> front{0};  // Offset of the tenant's front
   // Constant. Where the tenant lies, in kPlaceBits bits, and a generation; the root's is 0.

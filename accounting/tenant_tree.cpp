@@ -71,7 +71,8 @@ int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flag
   tenant->number |= scope_generation() << kPlaceBits;
   tenant->counter.set_parent(&parent.counter);
   tenant->flags.store(flags, std::memory_order_relaxed);
-  if (flags & kIsolatedTenant) tenant->allocator_data.store(kApart, std::memory_order_relaxed);
+  if (flags & kIsolatedTenant)
+    tenant->allocator_data.store(apart_mark(), std::memory_order_relaxed);
   tenant->depth = static_cast<uint8_t>(parent.depth + 1);
   tenant->pins.store(2, std::memory_order_relaxed);  // The tree's and the caller's.
   if (!take_tenant_id(&tenant->tenant_id)) {

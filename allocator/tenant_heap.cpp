@@ -121,7 +121,7 @@ TenantHeap* make_heap(Tenant& tenant) {
   tenant.pin();  // The caller has a pin, so there is something to pin.
   void* found = tenant.allocator_data.load(std::memory_order_relaxed);
   do {
-    if (found && found != kApart) {
+    if (found && found != apart_mark()) {
       meta_arena.destroy(heap);
       tenant.unpin();
       return static_cast<TenantHeap*>(found);
@@ -178,10 +178,10 @@ void prefer_own_cache(Tenant& tenant, TenantHeap& heap, CacheFamily& family) {
 Cache* find_own_cache(Tenant& tenant, CacheFamily& family, bool* error) {
   *error = false;
   for (;;) {
-    TenantHeap* heap = heap_of(tenant);
+    const TenantHeap* const heap = heap_of(tenant);
     const bool apart = is_isolated(tenant);
     if (!apart && (heap == nullptr || !may_have_cache(*heap, family))) return nullptr;
-    if (heap == nullptr && (heap = make_heap(tenant)) == nullptr) {
+    if (heap == nullptr && make_heap(tenant) == nullptr) {
       *error = true;
       return nullptr;
     }

@@ -47,13 +47,13 @@ static_assert(sizeof(TenantHeap) == 64);
 // nullptr: none yet.
 inline TenantHeap* heap_of(const Tenant& tenant) {
   void* const data = tenant.allocator_data.load(std::memory_order_acquire);
-  return data == kApart ? nullptr : static_cast<TenantHeap*>(data);
+  return data == apart_mark() ? nullptr : static_cast<TenantHeap*>(data);
 }
 // Whether objects of the class with this slot come from a cache of the tenant's own, as far as there is one.
 inline bool has_own_cache(const Tenant& tenant, uint64_t slot) {
   void* const data = tenant.allocator_data.load(std::memory_order_acquire);
   if (TENURE_LIKELY(data == nullptr)) return false;
-  return data == kApart ||
+  return data == apart_mark() ||
          static_cast<TenantHeap*>(data)->has_own_cache(static_cast<uint32_t>(slot / kSlotSize));
 }
 
