@@ -59,9 +59,9 @@
 
 namespace tenure {
 
-// 2 MiB of per-CPU memory for each possible CPU, reserved; resident as used. The first half is fronts, the second stock words.
-#define TENURE_CPU_SHIFT "21"
-constexpr unsigned kCpuShift = 21;
+// 1 MiB of per-CPU memory for each possible CPU, reserved; resident as used. The first half is fronts, the second stock words.
+#define TENURE_CPU_SHIFT "20"
+constexpr unsigned kCpuShift = 20;
 constexpr size_t kCpuAreaSize = size_t{1} << kCpuShift;
 constexpr size_t kFrontAreaSize = kCpuAreaSize / 2;
 // Areas below CPU 0 for the ids of unregistered threads (-1 uninitialised, -2 registration failed).
