@@ -34,7 +34,9 @@ const Tenant* payer_for(const RunDescriptor* run, const void* pointer) {
     const uint32_t index = object_index(*run, offset).index;
     return index < run->capacity ? payer_to_name(*run, index) : nullptr;
   }
-  return run->context ? run->context->tenant() : &root_tenant;
+  const AccountingContext* const payer =
+      run->kind == RunKind::kSlab && run->context == nullptr ? run->cache->payer : run->context;
+  return payer ? payer->tenant() : &root_tenant;
 }
 
 // The tenant that pays for the object, or paid for it before it was freed, if that is known.

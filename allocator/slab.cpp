@@ -105,7 +105,7 @@ struct Remains {
 
   void release(Cache& cache, uint32_t carved) const {
     cache.carved.fetch_sub(carved, std::memory_order_relaxed);
-    note_last_payer(granule, granules, context);
+    note_last_payer(granule, granules, context ? context : cache.payer);
     arena.page_map.set(granule, granules, 0, 0);
     // At the hardened level of the links of its free objects.
     release_run(granule, granules, cache.isolated || arena.hardened);
