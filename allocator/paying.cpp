@@ -4,6 +4,7 @@
 #include "allocator/charge_stock.h"
 #include "allocator/depots.h"
 #include "allocator/family.h"
+#include "allocator/reaper.h"
 
 namespace tenure {
 namespace {
@@ -53,10 +54,16 @@ uint64_t paid_bytes(const RunDescriptor& slab) {
 
 uint64_t unpaid_bytes() {
   uint64_t bytes = 0;
-  // Dead caches that hold something are visited, too.
-  for_each_cache([&bytes](const Cache& cache) {
-    if (cache.payer) bytes += depot_objects(cache) * cache.object_size;
+  const auto add = [](void* sum, const Cache& cache) {
+    if (cache.payer) *static_cast<uint64_t*>(sum) += depot_objects(cache) * cache.object_size;
+  };
+  for_each_family([&](const CacheFamily& family) {
+    family.children.for_each([&](uint32_t, const Cache* cache) {
+      add(&bytes, *cache);
+      return true;
+    });
   });
+  for_each_departed_cache(add, &bytes);
   return bytes;
 }
 

@@ -196,6 +196,18 @@ Reaped reap_all_heaps() {
   return reap_heaps_in_steps(SIZE_MAX);
 }
 
+void for_each_departed_cache(void (*fn)(void* argument, const Cache& cache), void* argument) {
+  const auto visit = [fn, argument](const TenantHeap* heap) {
+    for (; heap != nullptr; heap = heap->next) {
+      for (const Cache* cache : {heap->dead, heap->late.load(std::memory_order_acquire)}) {
+        for (; cache != nullptr; cache = cache->next) fn(argument, *cache);
+      }
+    }
+  };
+  visit(retired_heaps.load(std::memory_order_acquire));
+  visit(dead_first);
+}
+
 void drop_forgotten_caches() {
   grace::ReadSection section;
   for_each_family([](CacheFamily& family) {

@@ -36,6 +36,9 @@ Reaped reap_all_heaps();
 // uncharged.
 size_t reap_some(Tenant& top, size_t bytes);
 
+// Calls fn(argument, cache) for the caches of departed tenants. At rest.
+void for_each_departed_cache(void (*fn)(void* argument, const Cache& cache), void* argument);
+
 // In a fork child: finds the end of the queue anew. What a vanished thread had in hand is lost to the child.
 void repair_reaper_after_fork();
 // In a fork child in which read sections were cut off, after the tenants' tree was mended: retires the caches that a thread has published

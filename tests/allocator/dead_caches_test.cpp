@@ -104,9 +104,12 @@ TEST_F(DeadCachesTest, ListsClosedAtTheirEndAreOpenInDepots) {
   std::vector<void*> objects;
   for (int i = 0; i < 100; ++i) objects.push_back(take(child, 64));
   Cache* used = nullptr;
-  for_each_cache_of(child, [&](Cache& cache) {
-    if (cache.object_size == 64) used = &cache;
-  });
+  {
+    const grace::ReadSection section;
+    for_each_cache_of(child, [&](Cache& cache) {
+      if (cache.object_size == 64) used = &cache;
+    });
+  }
   ASSERT_NE(used, nullptr);
   const Front front(*used);
   ASSERT_TRUE(front);

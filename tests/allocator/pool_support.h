@@ -102,13 +102,19 @@ protected:
         if (is_owned(tag)) bytes[&context_of(tag)] += run.object_size;
       }
     }
-    const auto subtract = [](void* all, Cache& cache) {
+    const auto subtract = [](void* all, const Cache& cache) {
       if (cache.payer == nullptr) return;
       auto& each = *static_cast<std::map<const AccountingContext*, uint64_t>*>(all);
       each[cache.payer] -= depot_objects(cache) * cache.object_size;
       if (each[cache.payer] == 0) each.erase(cache.payer);
     };
-    for_each_cache([&](Cache& cache) { subtract(&bytes, cache); });
+    for_each_family([&](CacheFamily& family) {
+      family.children.for_each([&](uint32_t, Cache* cache) {
+        subtract(&bytes, *cache);
+        return true;
+      });
+    });
+    for_each_departed_cache(subtract, &bytes);
     for_each_context([&bytes](const AccountingContext& context) {
       EXPECT_EQ(context.held(), bytes[&context] + stocked_by(context)) << context.origin_name();
       bytes.erase(&context);
