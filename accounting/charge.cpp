@@ -147,7 +147,7 @@ uint64_t RefusedCharge::allowance(const PageCounter& counter, const void* reques
                       tenant.reserve.load(std::memory_order_relaxed));
 }
 
-// What is needed to get below max, which usage may be above by the reserve, or because max was lowered.
+// The bytes to reclaim to get below max. Usage may be above max by the reserve, or because max was lowered.
 size_t RefusedCharge::reclaim_at(Tenant& failed, ReclaimStage stage) {
   const StallScope stalled(payer_.tenant ? *payer_.tenant : failed);
   const uint64_t usage = failed.counter.usage();

@@ -1,4 +1,4 @@
-// Where accounting contexts lie: one table, so that a number of 32 bits names a context, and numbers stay small while few contexts are
+// The table of accounting contexts. All contexts lie in it, so that a number of 32 bits names a context, and numbers stay small while few contexts are
 // alive. Owner tags and the stocks of a CPU are indexed by it.
 #pragma once
 

@@ -2,8 +2,8 @@
 //
 // A program may go on using a handle or a scope that it has given up: a mistake, which must not charge a stranger. A tenant's
 // memory is therefore not another's as long as it is one of the last kKeptTenants to go: what is asked of it is charged to
-// its nearest online ancestor, as of any tenant that is offline. Ancestors go after it, so they are kept as long. Whose scope
-// is older than that is told by the generation in its number (Tenant::number).
+// its nearest online ancestor, as of any tenant that is offline. Ancestors go after it, so they are kept as long. The
+// generation in a tenant's number tells an older scope (Tenant::number).
 #pragma once
 
 #include <cstddef>

@@ -127,7 +127,7 @@ StallScope::~StallScope() {
 }
 
 void pressure_after_fork_child() {
-  // Where nobody has ever waited the clock need not be read, which is two faults in each child.
+  // The clock need not be read if nobody has ever waited; reading the clock is two faults in each child.
   if (root_tenant.context.load(std::memory_order_relaxed) == nullptr &&
       !find_reclaim_state(root_tenant)->pressure.has_begun())
     return;

@@ -19,7 +19,7 @@ struct ReclaimHooks {
   // Gives back what departed tenants have left in caches. Under tenants_mutex, for which it does not
   // wait: where that is held, whoever holds it reaps at its end. Not for malloc.
   size_t (*reap)(Tenant& top, size_t bytes) = nullptr;
-  // What was charged in advance in the subtree is uncharged: nothing need be given up for it.
+  // Uncharges the bytes charged in advance in the subtree: nothing need be given up for them.
   void (*empty_stocks)(Tenant& top) = nullptr;
 };
 

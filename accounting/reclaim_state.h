@@ -32,7 +32,7 @@ struct alignas(64) ReclaimState {
   Pressure pressure{};
   // Events of the tenants below, by kind, those that have gone included. Statistics: relaxed.
   std::atomic<uint64_t> events_below[kEventKinds] = {};
-  // What shrinkers were not asked for, as it was less than an object: {shrinker : 16, 65536ths of an object : 16}. A race loses some:
+  // The parts of objects that shrinkers were not asked for yet: {shrinker : 16, 65536ths of an object : 16}. A race loses some:
   // relaxed.
   std::atomic<uint32_t> carried[kCarries] = {};
   DeferredItem item{};  // Once nothing leads here.
@@ -72,7 +72,7 @@ uint64_t events_below(Tenant& tenant, EventKind kind);
 //
 // The word is 0 (not known), checking (2 n + 1: look number n is under way), or the cookie of a grace period, doubled: from when it has
 // passed, nobody has a mark. A look makes it checking, looks at all, takes a cookie, and stores that if the word is still its
-// own. Who marks stores 0 at all ancestors before and after, in one read section. So
+// own. A thread that marks stores 0 at all ancestors before and after, in one read section. So
 //  - a section that began after the cookie was taken stores 0 over it, or over checking, before it marks;
 //  - one that began earlier has stored 0 after it had marked, by the time the cookie has passed.
 // A thread that is stopped in between keeps the cookie from passing, and all that is lost is time.

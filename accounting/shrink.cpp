@@ -64,7 +64,7 @@ void consider(Tenant& tenant, Room& rooms, Victims& victims, Spare spare) {
   Victim victim{&tenant, Room::own_usage(tenant), 0, room.above_low == 0};
   victim.room = spare == Spare::kLow ? room.above_low : room.above_min;
   if (victim.room > victim.own) victim.room = victim.own;
-  // What the root has is charged to nobody: nothing is known of its size. Who uses nothing is only looked at: that takes marks away
+  // The root's objects are charged to nobody, so their size is unknown. A tenant that uses nothing is only looked at: that takes marks away
   // that are left from before.
   if (victim.room == 0 && victim.own != 0) return;
   if (!tenant.pin()) return;
