@@ -226,7 +226,9 @@ TENURE_EXPORT int tenure_dead_for_each(int (*visit)(const tenure_dead*, void*), 
     dead.name = context.origin_name;
     dead.id = context.origin_id;
     dead.payer = handle_of(*context.payer);
-    dead.bytes = context.bytes;
+    const uint64_t unused = unused_bytes_of(*context.context);
+    dead.bytes = unused < context.bytes ? context.bytes - unused : 0;
+    dead.charged_bytes = context.bytes;
     const LentHandle lent(*context.payer);
     result = call_visit(as_visit(visit), &dead, argument);
   });
