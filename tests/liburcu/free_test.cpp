@@ -31,6 +31,17 @@ void check_filled(const char* block, size_t size, char with) {
   for (size_t i = 0; i < size; ++i) CHECK(block[i] == with);
 }
 
+// Sleeps, and holds no grace period up meanwhile.
+void rest(unsigned ms) {
+#if defined(FLAVOR_qsbr)
+  rcu_thread_offline();
+#endif
+  usleep(ms * 1'000);
+#if defined(FLAVOR_qsbr)
+  rcu_thread_online();
+#endif
+}
+
 // A thread that is reading from construction to end().
 class Reader {
 public:
@@ -64,7 +75,7 @@ void nothing_is_freed_before_readers_end() {
     CHECK(charged >= size);
     CHECK(tenure_free_rcu_nowait(block) == 0);
     // Long enough for the ticker, if it did not wait for the reader.
-    usleep(50'000);
+    rest(50);
     check_filled(block, size, 'x');
     CHECK(usage() == charged);
     reader.end();
@@ -73,30 +84,54 @@ void nothing_is_freed_before_readers_end() {
   }
 }
 
-// Each object of a batch has a grace period that starts after it was added, not with the batch.
+// Each object has a grace period that starts after it was added. The ticker's first is under way here, held up by a reader, when the
+// object is added and a second reader begins, whom that grace period does not wait for.
 void who_comes_late_has_a_grace_period_too() {
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < 3; ++round) {
+    Reader first;
     CHECK(tenure_free_rcu_nowait(filled(64, 'a')) == 0);  // Opens the batch, and queues the ticker.
-    usleep(static_cast<useconds_t>(round) * 2'000);
-    Reader reader;
+    rest(30);
+    Reader second;
     char* const late = filled(64, 'b');
     CHECK(tenure_free_rcu_nowait(late) == 0);
-    usleep(30'000);
+    first.end();
+    rest(50);
     check_filled(late, 64, 'b');
-    reader.end();
+    second.end();
+    tenure_rcu_barrier();
+    CHECK(usage() == 0);
   }
+}
+
+void who_helps_waits_for_readers() {
+  constexpr int kBlocks = 600;  // More than a batch.
+  static char* blocks[kBlocks];
+  tenure_rcu_set_backlog(0);
+  for (char*& block : blocks) block = filled(64, 'h');
+  Reader reader;
+  std::thread adder([] {
+    const Registered registered;
+    for (char* const block : blocks) CHECK(tenure_free_rcu(block) == 0);
+    tenure_rcu_throttle();
+  });
+  rest(50);
+  for (const char* const block : blocks) check_filled(block, 64, 'h');
+  reader.end();
+#if defined(FLAVOR_qsbr)
+  rcu_thread_offline();
+#endif
+  adder.join();
+#if defined(FLAVOR_qsbr)
+  rcu_thread_online();
+#endif
+  tenure_rcu_set_backlog(4 << 20);
   tenure_rcu_barrier();
   CHECK(usage() == 0);
 }
 
 void nobody_has_to_call_again() {
   CHECK(tenure_free_rcu(filled(64, 'x')) == 0);
-  while (usage() != 0) {
-#if defined(FLAVOR_qsbr)
-    rcu_quiescent_state();
-#endif
-    usleep(1'000);
-  }
+  while (usage() != 0) rest(1);
 }
 
 void barrier_waits_for_all_batches() {
@@ -247,6 +282,14 @@ void children_of_a_fork_go_on() {
   if (child == 0) {
     for (int i = 0; i < 5'000; ++i) CHECK(tenure_free_rcu(filled(64, 'y')) == 0);
     nobody_has_to_call_again();
+    // As if the fork had cut a thread off that was about to queue the ticker.
+    tenure_rcu_barrier();
+    tenure_rcu_state.ticking = getppid();
+    nobody_has_to_call_again();
+    // And one that was helping.
+    for (int i = 0; i < 600; ++i) CHECK(tenure_free_rcu_nowait(filled(64, 'y')) == 0);
+    tenure_rcu_state.helpers[0].owner = getppid();
+    tenure_rcu_state.helpers[0].list = tenure_rcu_take_sealed();
     tenure_rcu_barrier();
     CHECK(usage() == 0);
     _exit(0);
@@ -266,6 +309,7 @@ int main() {
   the_first_use_is_nobodys();
   nothing_is_freed_before_readers_end();
   who_comes_late_has_a_grace_period_too();
+  who_helps_waits_for_readers();
   nobody_has_to_call_again();
   barrier_waits_for_all_batches();
   the_backlog_is_bounded();

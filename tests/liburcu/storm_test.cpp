@@ -42,15 +42,14 @@ AnyTime registration;
 std::shared_mutex registration;
 #endif
 
-void pause_for_forks(int& countdown) {
-#if defined(FLAVOR_bp)
-  (void)countdown;
-#else
-  if (--countdown > 0) return;
-  countdown = 2'000;
+std::atomic<bool> forking{false};  // Asks threads to let go of it: the mutex by itself favours them.
+
+void pause_for_forks() {
+#if !defined(FLAVOR_bp)
+  if (!forking.load(std::memory_order_relaxed)) return;
   rcu_unregister_thread();
   registration.unlock_shared();
-  std::this_thread::yield();
+  while (forking.load(std::memory_order_relaxed)) std::this_thread::yield();
   registration.lock_shared();
   rcu_register_thread();
 #endif
@@ -89,30 +88,29 @@ void replace(unsigned& random) {
 
 void keep_writing(unsigned seed) {
   const Worker worker;
-  int countdown = 2'000;
   while (!over.load(std::memory_order_relaxed)) {
     replace(seed);
     if ((seed >> 9 & 63) == 0) tenure_rcu_throttle();
     quiescent();
     writes.fetch_add(1, std::memory_order_relaxed);
-    pause_for_forks(countdown);
+    pause_for_forks();
   }
 }
 
 void keep_reading(unsigned seed) {
   const Worker worker;
-  int countdown = 2'000;
   while (!over.load(std::memory_order_relaxed)) {
     seed = seed * 1664525u + 1013904223u;
     rcu_read_lock();
     const Object* const object = table[seed >> 16 & 63].load(std::memory_order_acquire);
     for (int i = 0; object && i < 20; ++i) {
       CHECK(__atomic_load_n(&object->alive, __ATOMIC_RELAXED) == kAlive);
+      if (i == 10 && (seed >> 24 & 15) == 0) std::this_thread::yield();
     }
     rcu_read_unlock();
     quiescent();
     reads.fetch_add(1, std::memory_order_relaxed);
-    pause_for_forks(countdown);
+    pause_for_forks();
   }
 }
 
@@ -128,6 +126,7 @@ void be_a_child() {
 }
 
 void fork_once() {
+  forking = true;
   registration.lock();
   rcu_register_thread();
   const pid_t child = fork();
@@ -135,6 +134,7 @@ void fork_once() {
   if (child == 0) be_a_child();
   rcu_unregister_thread();
   registration.unlock();
+  forking = false;
   int status = 0;
   CHECK(waitpid(child, &status, 0) == child);
   CHECK(status == 0);
