@@ -103,6 +103,22 @@ void who_comes_late_has_a_grace_period_too() {
   }
 }
 
+// Who has loaded the address of a batch before it was sealed must find it closed.
+void a_sealed_batch_takes_nothing_more() {
+  rcu_read_lock();
+  CHECK(tenure_free_rcu_nowait(filled(64, 'x')) == 0);
+  for (const struct tenure_rcu_slot& slot : tenure_rcu_state.slots) {
+    struct tenure_rcu_batch* const batch = slot.open;
+    if (!batch) continue;
+    tenure_rcu_seal(batch);
+    CHECK(static_cast<uint32_t>(batch->claimed) >= TENURE_RCU_ENTRIES);
+    CHECK(slot.open == nullptr && batch->used == 1);
+  }
+  rcu_read_unlock();
+  tenure_rcu_barrier();
+  CHECK(usage() == 0);
+}
+
 void who_helps_waits_for_readers() {
   constexpr int kBlocks = 600;  // More than a batch.
   static char* blocks[kBlocks];
@@ -309,6 +325,7 @@ int main() {
   the_first_use_is_nobodys();
   nothing_is_freed_before_readers_end();
   who_comes_late_has_a_grace_period_too();
+  a_sealed_batch_takes_nothing_more();
   who_helps_waits_for_readers();
   nobody_has_to_call_again();
   barrier_waits_for_all_batches();
