@@ -196,7 +196,7 @@ void give_up_unused_region() {
 
 bool grow_region() {
   const Extent seen = extent.load(std::memory_order_acquire);
-  uint64_t more = seen.usable / 8;
+  uint64_t more = 1 + seen.usable / 8;
   if (more > kMostSteps) more = kMostSteps;
   if (seen.usable + more > seen.mapped) more = seen.mapped - seen.usable;
   if (more == 0) return false;
