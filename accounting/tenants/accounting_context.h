@@ -87,7 +87,7 @@ private:
     DeferredItem item;     // Once dead; `next` links the dead stack before.
     char origin[24] = {};  // While alive.
   };
-  uint32_t origin_id_ = 0;  // Constant.
+  uint32_t origin_id_ = 0;    // Constant.
   bool holds_slabs_ = false;  // Constant.
 };
 
