@@ -23,14 +23,15 @@ constexpr int kUseFork = -1;
 extern "C" int tenure_before_vfork() {
   // A negative number: this is the child of another vfork, or a handler that interrupted one.
   if (!tenure::arena.rseq || tenure::rseq_cpu(tenure::hot.rseq) < 0) return kNothingToRestore;
-  const uint32_t length = tenure::rseq_unregister(tenure::hot.rseq);
+  const uint32_t length =
+      tenure::rseq_suspend({tenure::arena.rseq, tenure::arena.own_rseq, tenure::hot.rseq});
   return length != 0 ? static_cast<int>(length) : kUseFork;
 }
 
 // In the parent. `result` is the system call's; the return value is vfork's.
 extern "C" int tenure_after_vfork(long result, int to_restore) {
   if (to_restore != kNothingToRestore)
-    tenure::rseq_register(tenure::hot.rseq, static_cast<uint32_t>(to_restore));
+    tenure::rseq_resume(tenure::hot.rseq, static_cast<uint32_t>(to_restore));
   if (result >= 0) return static_cast<int>(result);
   errno = static_cast<int>(-result);
   return -1;
