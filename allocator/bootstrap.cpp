@@ -182,8 +182,7 @@ bool bootstrap() {
   if (word == 0) {
     // At the hardened level words inside objects are encoded, which the sections do not do.
     const bool wanted = fits && !wants_marks();
-    const uint64_t flags =
-        wanted ? flags_of(probe_rseq(static_cast<RseqUse>(settings.rseq))) : 0;
+    const uint64_t flags = wanted ? flags_of(probe_rseq(static_cast<RseqUse>(settings.rseq))) : 0;
     const uint32_t areas = kClosedAreas + own + shared(flags);
     uint64_t mine = reserve_heap(areas);
     if (mine == 0) return false;

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "allocator/arena.h"
+#include "base/sandbox.h"
 #include "rcu/rseq_abi.h"
 
 namespace {
@@ -23,6 +24,8 @@ constexpr int kUseFork = -1;
 extern "C" int tenure_before_vfork() {
   // A negative number: this is the child of another vfork, or a handler that interrupted one.
   if (!tenure::arena.rseq || tenure::rseq_cpu(tenure::hot.rseq) < 0) return kNothingToRestore;
+  // A filter of the program's lists the call where glibc makes it in each thread.
+  if (tenure::arena.own_rseq && tenure::is_filtered()) return kUseFork;
   const uint32_t length =
       tenure::rseq_suspend({tenure::arena.rseq, tenure::arena.own_rseq, tenure::hot.rseq});
   return length != 0 ? static_cast<int>(length) : kUseFork;

@@ -17,6 +17,8 @@
 extern "C" {
 extern const ptrdiff_t __rseq_offset TENURE_WEAK;
 extern const unsigned int __rseq_size TENURE_WEAK;
+// There where the program has librseq, by which it registers threads itself.
+int rseq_register_current_thread(void) TENURE_WEAK;
 }
 
 namespace tenure {
@@ -47,7 +49,8 @@ struct alignas(32) OwnArea {
   int32_t cpu_id = kRseqNeverRegistered;
   uint64_t rseq_cs = 0;
   uint32_t flags = 0;
-  uint32_t node_id = 0;  // From here on the kernel writes since Linux 6.3; nothing of ours lies here.
+  uint32_t node_id =
+      0;  // From here on the kernel writes since Linux 6.3; nothing of ours lies here.
   uint32_t mm_cid = 0;
   uint32_t reserved = 0;
 };
@@ -117,9 +120,11 @@ RseqAbi probe_rseq(RseqUse use) {
   const bool by_glibc = &__rseq_offset != nullptr && &__rseq_size != nullptr && __rseq_size != 0 &&
                         rseq_cpu(__rseq_offset) >= 0;
   if (by_glibc) return kernel_is_fit() ? RseqAbi{true, false, __rseq_offset} : no_rseq();
-  // With GLIBC_TUNABLES=glibc.pthread.rseq=0, or where glibc is older. The kernel's fence is asked for first: a kernel or filter without
-  // is not asked for a registration that would be of no use.
-  if (use == RseqUse::kGlibc || is_filtered() || !kernel_is_fit()) return no_rseq();
+  // With GLIBC_TUNABLES=glibc.pthread.rseq=0, or where glibc is older. A thread has one registration: a program that wants it for itself must
+  // not find it taken.
+  if (use == RseqUse::kGlibc || &rseq_register_current_thread != nullptr) return no_rseq();
+  // The kernel's fence is asked for first: where there is none a registration would be of no use.
+  if (is_filtered() || !kernel_is_fit()) return no_rseq();
   const ptrdiff_t offset = own_offset();
   return register_own(offset) ? RseqAbi{true, true, offset} : no_rseq();
 }

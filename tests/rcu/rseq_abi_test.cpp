@@ -199,8 +199,8 @@ TEST_F(OwnRseq, NobodyJoinsWithAnothersArea) {
   in_new_thread([&] {
     static bool joins;
     joins = true;
-    char* const stack = static_cast<char*>(mmap(nullptr, 1 << 16, PROT_READ | PROT_WRITE,
-                                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char* const stack = static_cast<char*>(
+        mmap(nullptr, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     ASSERT_NE(stack, MAP_FAILED);
     const pid_t child = clone(
         [](void* abi) {
