@@ -25,6 +25,10 @@ constexpr Choice kHelperChoices[] = {{"auto", static_cast<int64_t>(HelperMode::k
 constexpr Choice kLiveChoices[] = {{"off", static_cast<int64_t>(LiveMode::kOff)},
                                    {"on", static_cast<int64_t>(LiveMode::kOn)},
                                    {nullptr, 0}};
+constexpr Choice kRseqChoices[] = {{"auto", static_cast<int64_t>(RseqUse::kAuto)},
+                                   {"glibc", static_cast<int64_t>(RseqUse::kGlibc)},
+                                   {"off", static_cast<int64_t>(RseqUse::kOff)},
+                                   {nullptr, 0}};
 constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff)},
                                     {"exit", static_cast<int64_t>(StatsMode::kExit)},
                                     {"json", static_cast<int64_t>(StatsMode::kJson)},
@@ -144,6 +148,11 @@ const Option option_table[] = {
      "node of the machine; else as many, to which the CPUs are dealt out in turn (1: strict order "
      "of use).",
      &Settings::lru_lists, 0, 0, 64, nullptr},
+    {"rseq",
+     "Restartable sequences: auto (threads that glibc has not registered are registered by the "
+     "library), glibc (only where glibc has registered them: for programs that register their "
+     "threads themselves) or off.",
+     &Settings::rseq, static_cast<int64_t>(RseqUse::kAuto), 0, 0, kRseqChoices},
     {"deepbind",
      "Let dlopen's RTLD_DEEPBIND take effect. Libraries opened so free by libc's free what libc "
      "allocated by Tenure's malloc, and crash.",

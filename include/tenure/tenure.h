@@ -27,7 +27,7 @@ extern "C" {
 TENURE_API const char* tenure_version(void);
 
 /* "rseq" where the fast path uses restartable sequences, "fallback" where it uses atomic operations (no rseq or membarrier,
- * GLIBC_TUNABLES=glibc.pthread.rseq=0, or TENURE_CHECK=hardened). A constant string. Thread- and signal-safe. */
+ * TENURE_RSEQ=off, or TENURE_CHECK=hardened). A constant string. Thread- and signal-safe. */
 TENURE_API const char* tenure_mode(void);
 
 /* 1 where the process's malloc is the library's: preloaded, linked, or linked statically. 0 where another malloc serves the process,
