@@ -50,8 +50,8 @@ ChunkPages PageHeap::advise_new_chunks(uint32_t first, uint32_t end) {
 void PageHeap::make_uniform(uint32_t granule, uint32_t granules) {
   if (huge_pages_ != HugePageMode::kAuto) return;
   const uint32_t first = granule / kChunkGranules, last = (granule + granules - 1) / kChunkGranules;
-  const ChunkPages wanted = pages_of(last) == ChunkPages::kHuge ? ChunkPages::kHuge
-                                                                : ChunkPages::kSmall;
+  const ChunkPages wanted =
+      pages_of(last) == ChunkPages::kHuge ? ChunkPages::kHuge : ChunkPages::kSmall;
   bool mixed = false;
   for (uint32_t index = first; index <= last; ++index) {
     const ChunkPages pages = pages_of(index);

@@ -53,8 +53,8 @@ public:
   // Takes over its part of the reservation. `arena_units` is raised to the committed arena in units of kMinAlignment, for
   // the range check of free.
   void adopt(void* arena, size_t arena_bytes, void* chunks, size_t chunks_bytes, void* hints,
-             size_t hints_bytes, PageMap* page_map, uint64_t* arena_units,
-             HugePageMode huge_pages, bool mapped = true);
+             size_t hints_bytes, PageMap* page_map, uint64_t* arena_units, HugePageMode huge_pages,
+             bool mapped = true);
   // What was mapped anew gets the advice for, or against, huge pages that its chunks had.
   void restore_advice(uint32_t granule, uint32_t granules);
   // Of the address space: os::GrowingRange.
@@ -161,11 +161,11 @@ private:
   void count_free(int granules) { free_.fetch_add(granules, std::memory_order_relaxed); }
 
   os::GrowingRange memory_, chunk_range_, hint_range_;
-  Chunk* chunk_table_ = nullptr;     // Constant after adopt().
-  Hints* hint_table_ = nullptr;      // Constant after adopt().
-  uint32_t chunk_limit_ = 0;         // Constant after adopt().
-  PageMap* page_map_ = nullptr;      // Constant after adopt().
-  uint64_t* arena_units_ = nullptr;  // Constant after adopt().
+  Chunk* chunk_table_ = nullptr;                  // Constant after adopt().
+  Hints* hint_table_ = nullptr;                   // Constant after adopt().
+  uint32_t chunk_limit_ = 0;                      // Constant after adopt().
+  PageMap* page_map_ = nullptr;                   // Constant after adopt().
+  uint64_t* arena_units_ = nullptr;               // Constant after adopt().
   HugePageMode huge_pages_ = HugePageMode::kOff;  // Constant after adopt().
   // The next three of kAuto. Relaxed: heuristics.
   std::atomic<HugePageTrust> trust_{{0, 0, 1}};

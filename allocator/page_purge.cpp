@@ -20,7 +20,8 @@ uint64_t PageHeap::resident(const Chunk& c) const {
 // mostly not been used for a while: then all of that part returns.
 uint64_t PageHeap::returnable(const Chunk& c, uint64_t used, uint64_t stretch, Purge purge) const {
   const uint64_t free = resident(c) & ~used;
-  const uint64_t idle = purge == Purge::kIdle ? free & c.idle.load(std::memory_order_relaxed) : free;
+  const uint64_t idle =
+      purge == Purge::kIdle ? free & c.idle.load(std::memory_order_relaxed) : free;
   if (c.pages.load(std::memory_order_relaxed) != ChunkPages::kHuge) return idle & stretch;
   // The first stretch stands for all of it: at the second, what the same round has noted in the first would pass for idle.
   if (purge == Purge::kIdle && (stretch & 1) == 0) return 0;
@@ -33,8 +34,7 @@ uint64_t PageHeap::returnable(const Chunk& c, uint64_t used, uint64_t stretch, P
 
 size_t PageHeap::purge_stretch(uint32_t stretch, Purge purge) {
   const uint32_t index = stretch * kStretchGranules / kChunkGranules;
-  const uint64_t mask = low_mask(kStretchGranules)
-                        << (stretch * kStretchGranules % kChunkGranules);
+  const uint64_t mask = low_mask(kStretchGranules) << (stretch * kStretchGranules % kChunkGranules);
   Chunk& c = chunk(index);
   uint64_t wanted = 0, claimed = 0;
   const auto updated = atomic_update(c.used, [&](uint64_t used) -> std::optional<uint64_t> {
@@ -67,9 +67,7 @@ size_t PageHeap::purge_stretch(uint32_t stretch, Purge purge) {
 size_t PageHeap::sweep(uint32_t stretch) {
   Chunk& c = chunk(stretch * kStretchGranules / kChunkGranules);
   const uint64_t mask = low_mask(kStretchGranules) << (stretch * kStretchGranules % kChunkGranules);
-  const auto free_dirty = [&] {
-    return resident(c) & ~c.used.load(std::memory_order_relaxed);
-  };
+  const auto free_dirty = [&] { return resident(c) & ~c.used.load(std::memory_order_relaxed); };
   const uint64_t free = free_dirty();
   if (free == 0) return 0;
   const bool idle = (c.idle.load(std::memory_order_relaxed) & free) != 0;

@@ -120,7 +120,8 @@ bool huge_pages_available() {
   if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) > 0) return false;
   // "always madvise [never]". Where the file cannot be read, /sys may just not be mounted.
   char text[64];
-  const size_t length = read_system_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+  const size_t length =
+      read_system_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
   constexpr char kNever[] = "[never]";
   return length == 0 || memmem(text, length, kNever, sizeof kNever - 1) == nullptr;
 }

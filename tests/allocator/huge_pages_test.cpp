@@ -15,11 +15,12 @@ namespace {
 class Opening {
 public:
   bool open(uint32_t chunks = 1) {
-    const HugePageDecision decision = decide_huge_pages(trust_, end_, end_ + chunks, [&](uint32_t i) {
-      EXPECT_LT(i, end_) << "looked at before it was opened";
-      looked_.push_back(i);
-      return filled;
-    });
+    const HugePageDecision decision =
+        decide_huge_pages(trust_, end_, end_ + chunks, [&](uint32_t i) {
+          EXPECT_LT(i, end_) << "looked at before it was opened";
+          looked_.push_back(i);
+          return filled;
+        });
     trust_ = decision.trust;
     end_ += chunks;
     return decision.huge;
@@ -153,7 +154,8 @@ constexpr auto kNone = [](const tenure::Run&) { return false; };
 
 TEST_F(HugePagesTest, WhereAHeapGrowsAndFillsItsChunks) {
   grow(kSmallHeapChunks);
-  EXPECT_EQ(advice(), std::string(kSmallHeapChunks, 'n')) << "also where the system gives them to all";
+  EXPECT_EQ(advice(), std::string(kSmallHeapChunks, 'n'))
+      << "also where the system gives them to all";
   grow(20);
   EXPECT_GE(huge_in(advice()), 16u) << advice();
 }
