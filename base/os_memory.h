@@ -39,6 +39,11 @@ bool purge(void* p, size_t bytes);
 void populate(void* p, size_t bytes);
 // Asks for, or against, huge pages. Best effort.
 void advise_huge_pages(void* p, size_t bytes, bool wanted);
+// Whether the system may follow advise_huge_pages(). False where it never does, for all processes or for this one (PR_SET_THP_DISABLE).
+bool huge_pages_available();
+// How many of the pages are resident, of at most a huge page's worth. 0 where the system does not say, or may not be asked
+// (base/sandbox.h).
+size_t resident_pages(void* p, size_t bytes);
 // Moves the pages of [from, from + bytes) to `to` without copying; afterwards `from` is mapped and reads as
 // zeros. Both ranges are committed. kRefused: nothing has changed, but what was at `to`. kTargetLost: the kernel has unmapped
 // the target, and it could not be mapped again.

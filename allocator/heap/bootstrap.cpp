@@ -123,7 +123,8 @@ bool adopt(uint64_t word, uint32_t cpus, uint32_t shared) {
   context_table.adopt(base + layout.contexts_at(), layout.contexts_bytes(), mapped);
   arena.page_heap.adopt(base + layout.arena_at(), layout.arena_bytes(), base + layout.chunks_at(),
                         layout.chunks_bytes(), base + layout.hints_at(), layout.hints_bytes(),
-                        &arena.page_map, &hot.arena_units, arena.settings.huge_pages != 0, mapped);
+                        &arena.page_map, &hot.arena_units,
+                        static_cast<HugePageMode>(arena.settings.huge_pages), mapped);
 
   const uint32_t smallest_slab =
       granules_for(size_t{1} << log2_ceil(static_cast<uint64_t>(arena.settings.slab_kib) * kKiB));
