@@ -162,7 +162,7 @@ void collect_statistics(HeapStatistics& statistics) {
 
 namespace {
 
-// What lies where of a cache's objects, in bytes.
+// The places of a cache's objects, in bytes.
 struct CacheBytes {
   uint64_t live, in_fronts, free;  // `free` with those in fronts.
 };
@@ -206,13 +206,13 @@ uint64_t listed_below(Tenant& top) {
   return bytes;
 }
 
-// What a tenant's context holds is its objects, what is charged in advance, and what its own caches have beside objects: the pool needs no
+// A tenant's context holds its objects, the bytes charged in advance, and the free space of its own caches: the pool needs no
 // look, and neither does the heap.
 void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {
   statistics = {};
   if (!bootstrapped()) return;
   grace::ReadSection section;
-  // What stands ready for the next objects is not used.
+  // Bytes that stand ready for the next objects are not used.
   const uint64_t usage = tenant.counter.usage();
   const uint64_t ready = stocked_below(tenant) + listed_below(tenant);
   statistics.usage_bytes = usage > ready ? usage - ready : 0;

@@ -97,7 +97,7 @@ const char* check_cache(const Cache& cache) {
   return listed == cache.partial.size() ? nullptr : "the partial list's count is wrong";
 }
 
-// Whether nothing leads to the run: it was in the hands of a thread that is gone. Who makes a run sets its entries last, who frees one
+// Whether nothing leads to the run: it was in the hands of a thread that is gone. The maker of a run sets its entries last, the one that frees it
 // clears them first; a slab's memory is nobody else's meanwhile, that of an object that was being moved may be.
 bool is_lost(const RunDescriptor& run, uint32_t number) {
   const auto entry = [&run](uint32_t i) {

@@ -32,7 +32,7 @@ constinit Layout layout{};
 constinit std::atomic<uint64_t> published{0};
 constinit std::atomic<bool> ready{false};
 
-// What is published beside the start of the heap and log2 of the arena's size. Sequences are published, too: a registration may be refused
+// Published beside the start of the heap and log2 of the arena's size. Sequences are published, too: a registration may be refused
 // to one of two threads that come here at once.
 constexpr uint64_t kShiftMask = 63;
 constexpr uint64_t kBounded = 64;
@@ -62,7 +62,7 @@ uint64_t place_bounded_heap(size_t limit, uint32_t cpu_areas) {
   const Layout layout{shift, cpu_areas, wants_marks()};
   const auto place = reinterpret_cast<uint64_t>(os::probe_place());
   const uint64_t below = layout.total_bytes() + layout.arena_bytes();
-  // What is taken is most likely the heap of another thread that is at this line.
+  // The place is most likely the heap of another thread that is at this line.
   constexpr uint64_t kPlaces = 8;
   for (uint64_t i = 1; i <= kPlaces && place > (i + 1) * below; ++i) {
     const uint64_t base = round_down(place - i * below, kChunkSize);

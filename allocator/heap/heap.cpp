@@ -31,7 +31,7 @@ void* out_of_memory() {
 
 // Makes the chain the CPU's list for malloc. False: there is one, and the chain is still the caller's.
 bool install_list(Cache& cache, const Front& front, ChainWord chain) {
-  // What lies in lists of a cache with a payer is counted by the lists' words, which say the length of open ones only.
+  // Objects in lists of a cache with a payer are counted by the lists' words, which say the length of open ones only.
   if (TENURE_LIKELY(!fronts_watched() || !front.by_rseq()) || cache.payer)
     return front.install(chain);
   const ChainWord word = front.load(Front::kAllocWord);
@@ -91,7 +91,7 @@ ChainWord refill(Cache& cache) {
   if (has_objects(chain)) return chain;
   chain = create_slab(cache);
   if (TENURE_LIKELY(has_objects(chain))) return chain;
-  // At a limit shrinkers have run. What they freed may lie in slabs that other objects keep, which make room for no new slab.
+  // At a limit shrinkers have run. The freed objects may lie in slabs that other objects keep, which make room for no new slab.
   chain = take_chain_anywhere(cache);
   return has_objects(chain) ? chain : take_from_partial(cache);
 }
@@ -170,7 +170,7 @@ void free_small(const Found& found, void* object) {
   free_into(cache, object);
 }
 
-// What comes back must be marked.
+// A freed object must be marked.
 void mark_free(void* object, const RunDescriptor& run) {
   if (!arena.page_map.mark(arena_offset(object), false)) report_misuse(Misuse::kDoubleFree, object);
   // Constructed objects stay as they are; large ones are cleared with their run.
@@ -245,7 +245,7 @@ static void* allocate_anywhere(size_t size) {
   return hand_out(allocate_current(class_of(size)));
 }
 
-// What the caller asked for, and where it is, which matters to a refusal.
+// The caller's request and its address, which matters to a refusal.
 struct Asked {
   size_t size;
   const void* caller;

@@ -101,7 +101,7 @@ TENURE_INLINE void* allocate_aligned(size_t size, size_t alignment) {
 }
 
 // NULL, foreign and misaligned pointers fail the one range check: the rotation moves low bits that should be zero to the top.
-// What is no slab with a front of its own has entry 0, the closed slot, which takes no push.
+// Everything but a slab with a front of its own has entry 0, the closed slot, which takes no push.
 TENURE_INLINE void deallocate(void* object) {
   const uint64_t unit = std::rotr(reinterpret_cast<uint64_t>(object) - hot.arena_base, 4);
   if (TENURE_UNLIKELY(unit >= arena_units())) return deallocate_foreign(object);

@@ -39,7 +39,7 @@ void unpay(AccountingContext& context, size_t bytes) {
   if (bytes > kLargestStocked || !give_to_stock(tag, bytes)) uncharge_to_stock(tag, bytes);
 }
 
-// False: refused. The root pays nothing: no context. Who pays through `from` so far pays no more.
+// False: refused. The root pays nothing: no context. The payer through `from` pays no more.
 bool charge_for(Tenant& tenant, size_t bytes, AccountingContext** context,
                 AccountingContext* from = nullptr) {
   if (&tenant == &root_tenant) {
@@ -90,7 +90,7 @@ void release_moved(uint32_t granule, uint32_t granules, bool last, bool clear) {
   arena.page_heap.release(granule, granules, !arena.hardened || arena.settings.decay_ms == 0);
 }
 
-// What a run grows by is charged when there is memory for it, and before anything else changes: where the limit or the memory refuses,
+// The growth of a run is charged when there is memory for it, and before anything else changes: where the limit or the memory refuses,
 // no counter has been touched, its peak included.
 bool charge_growth(const RunDescriptor& run, uint32_t granules) {
   const size_t growth = size_t{granules - run.granules} * kGranuleSize;

@@ -92,7 +92,7 @@ void count_carved(Cache& cache, uint64_t count) {
   cache.out.fetch_add(count, std::memory_order_relaxed);
 }
 
-// What a slab leaves when it dies. Copied before the exchange: afterwards its descriptor may be recycled by others at once.
+// The remains of a dying slab. Copied before the exchange: afterwards its descriptor may be recycled by others at once.
 struct Remains {
   const uint32_t granule, granules;
   AccountingContext* const context;

@@ -24,7 +24,7 @@ enum class RunKind : uint8_t { kNone, kSlab, kLarge, kStashed };
 // Whether a slab is of the pool, and so has tags. kQuick: restartable sequences serve it (pool_path.h).
 enum class Pooling : uint8_t { kNone, kPooled, kQuick };
 
-// What a run of granules is. Descriptors are numbered from 1, lie outside the arena and are recycled but never unmapped.
+// The description of a run of granules. Descriptors are numbered from 1, lie outside the arena and are recycled but never unmapped.
 // All fields but `state` and `next` are written by the run's one owner before its entries are set, and constant then (a large
 // object's lengths: changed by whoever holds the object, in realloc).
 struct alignas(64) RunDescriptor {

@@ -242,7 +242,7 @@ struct tenure_dead {
   size_t struct_size;
   const char* name; /* Of the departed tenant, perhaps cut to 23 bytes; valid during the call */
   uint32_t id;      /* It had then */
-  struct tenure_tenant* payer; /* Who is charged now; good during the call */
+  struct tenure_tenant* payer; /* Charged now; good during the call */
   size_t bytes;                /* Of its objects: by size class, large ones by pages */
   size_t
       charged_bytes; /* Charged to the payer: more than `bytes` where the objects keep whole slabs (isolated) */
