@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "accounting/context_table.h"
+#include "accounting/process_memory.h"
 #include "allocator/arena.h"
 #include "allocator/pool.h"
 #include "allocator/process_pressure.h"
@@ -115,6 +116,8 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
                         layout.chunks_bytes(), base + layout.hints_at(), layout.hints_bytes(),
                         &arena.page_map, &hot.arena_units, arena.settings.huge_pages != 0, mapped);
 
+  arena.page_heap.charge_to(&process_memory);
+
   const uint32_t smallest_slab =
       granules_for(size_t{1} << log2_ceil(static_cast<uint64_t>(arena.settings.slab_kib) * kKiB));
   for (uint32_t i = 0; i < kClassCount; ++i) {
@@ -161,6 +164,7 @@ bool bootstrap() {
   load_settings(settings);
   arena.settings = settings;
   watch_pressure(settings);
+  limit_process(settings);
   const RseqAbi abi = probe_rseq();
   const uint32_t cpus = possible_cpus();
   // The areas of many CPUs may not fit a small address space: then all threads share a few.

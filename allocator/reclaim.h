@@ -5,14 +5,17 @@
 
 #include "allocator/cache.h"
 #include "allocator/page_heap.h"
+#include "allocator/process_limit.h"
 #include "allocator/process_pressure.h"
 
 namespace tenure {
 
 // A run from the page heap. Before the heap grows, surplus chains go back from the depots to their slabs; where memory is exhausted, all
 // cached objects do, and it is tried once more.
-// Where it is fresh memory, a look is taken at the pressure of the process.
-Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion);
+// Where it is fresh memory, a look is taken at the pressure of the process, and it is charged to the process: `kind` of request; `moved`
+// bytes of the heap go when the run has come (process_limit.h).
+Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion,
+                 RequestKind kind = RequestKind::kLarge, size_t moved = 0);
 // Gives a run back; with decay_ms=0 its pages return to the system at once. `clear`: nobody may read what it holds.
 void release_run(uint32_t granule, uint32_t granules, bool clear = false);
 

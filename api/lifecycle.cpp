@@ -15,11 +15,13 @@
 #include "allocator/charge_stock.h"
 #include "allocator/drain.h"
 #include "allocator/helper.h"
+#include "allocator/process_limit.h"
 #include "allocator/reaper.h"
 #include "allocator/statistics.h"
 #include "api/helper_thread.h"
 #include "api/lifecycle.h"
 #include "api/threads.h"
+#include "mapped/calls.h"
 
 namespace {
 
@@ -42,7 +44,10 @@ void in_child() {
   tenure::events_after_fork_child();
   tenure::repair_stocks_after_fork();
   tenure::repair_fronts_after_fork();
-  if (lost_threads) tenure::arena.page_heap.repair_hints();
+  if (lost_threads) {
+    tenure::arena.page_heap.repair_hints();
+    tenure::mend_process_memory(tenure::mapped::charged_bytes());
+  }
   tenure::repair_helper_after_fork();
   tenure::count_threads_anew_after_fork();
 }
