@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <threads.h>
 
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
-#include "allocator/current.h"
-#include "allocator/helper.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/slabs/current.h"
+#include "allocator/upkeep/helper.h"
 #include "api/helper_thread.h"
 #include "api/threads.h"
 #include "base/attributes.h"

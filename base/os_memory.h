@@ -50,7 +50,7 @@ size_t address_space_limit();
 //
 // Usually all of it is reserved before. Where the program's address space is limited (RLIMIT_AS), which counts what is reserved, nothing is
 // reserved ahead: from the end of what is mapped on, growth maps exactly what it needs, at the address that follows, and so meets the limit
-// as everything else in the program does. Nobody else is likely to have taken that address (allocator/bootstrap chooses the
+// as everything else in the program does. Nobody else is likely to have taken that address (allocator/heap/bootstrap chooses the
 // place); where somebody has, growth is refused.
 //
 // Growth is lock-free but for one thing: between mapping and saying so, a thread that was stopped makes the growth of others fail, as at the

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "allocator/process_limit.h"
+#include "allocator/upkeep/process_limit.h"
 #include "base/mapping_calls.h"
 #include "base/sandbox.h"
 

@@ -2,9 +2,8 @@
 
 #include <errno.h>
 
-#include "accounting/process_memory.h"
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
+#include "accounting/charge/process_memory.h"
+#include "allocator/heap/bootstrap.h"
 #include "base/mapping_calls.h"
 #include "mapped/account.h"
 
@@ -40,7 +39,7 @@ PageState state_of_new(int protection, int flags) {
 
 TENURE_SLOW bool begin_tracking() {
   if (!bootstrap()) return false;
-  const bool wanted = counts_mappings(arena.settings);
+  const bool wanted = counts_mappings();
   tracking.store(wanted ? Tracking::kOn : Tracking::kOff, std::memory_order_relaxed);
   return wanted;
 }

@@ -5,10 +5,11 @@
 
 #include <gtest/gtest.h>
 
-#include "accounting/process_memory.h"
-#include "accounting/tenant.h"
-#include "allocator/bootstrap.h"
-#include "allocator/process_limit.h"
+#include "accounting/charge/process_memory.h"
+#include "accounting/tenants/tenant.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/upkeep/process_limit.h"
 #include "mapped/account.h"
 #include "mapped/calls.h"
 
@@ -32,8 +33,8 @@ protected:
   void expect_charged(uint64_t pages) const {
     if (ballast_) pages += kBallast;
     EXPECT_EQ(charged_bytes(), pages * kPageSize);
-    EXPECT_EQ(process_memory_now().mapped, pages * kPageSize);
-    EXPECT_EQ(process_memory.usage(), pages * kPageSize + process_memory_now().heap);
+    EXPECT_EQ(charged_for_mappings(), pages * kPageSize);
+    EXPECT_EQ(process_memory.usage(), pages * kPageSize + arena.page_heap.resident_bytes());
   }
   // No more than `pages` beyond what is charged now, and no reserve. With memory that nobody touches, so that less is resident than is
   // charged, and what is resident besides does not count.

@@ -186,7 +186,7 @@ TEST_F(CallsStressTest, ForkChildrenGoOnByThemselves) {
       for (int i = 0; i < 200; ++i) window.step();
       window.check();
       const bool right = charged_bytes() == window.charged() * kPageSize &&
-                         process_memory_now().mapped == charged_bytes();
+                         charged_for_mappings() == charged_bytes();
       _exit(right && !HasFailure() ? 0 : 1);
     }
     int status = 0;

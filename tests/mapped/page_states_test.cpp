@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "allocator/bootstrap.h"
+#include "allocator/heap/bootstrap.h"
 
 namespace tenure {
 namespace {
