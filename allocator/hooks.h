@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "accounting/tenants/policy.h"
 #include "allocator/pages/page_heap.h"
 #include "base/attributes.h"
 
@@ -26,8 +27,10 @@ constexpr bool may_reap(Occasion occasion) {
 
 // A run from the page heap. Before the heap grows, surplus chains go back from the depots to their slabs; where memory is exhausted, all
 // cached objects do, and it is tried once more.
-// Where it is fresh memory, a look is taken at the pressure of the process.
-Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion);
+// Where it is fresh memory, a look is taken at the pressure of the process, and it is charged to the process: `kind` of request; `moved`
+// bytes of the heap go when the run has come (accounting/charge/process_charge.h).
+Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion,
+                 RequestKind kind = RequestKind::kLarge, size_t moved = 0);
 // Gives a run back; with decay_ms=0 its pages return to the system at once. `clear`: nobody may read what it holds.
 void release_run(uint32_t granule, uint32_t granules, bool clear = false);
 

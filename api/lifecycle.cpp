@@ -18,11 +18,13 @@
 #include "allocator/heap/bootstrap.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/upkeep/helper.h"
+#include "allocator/upkeep/process_limit.h"
 #include "allocator/upkeep/run_stash.h"
 #include "api/helper_thread.h"
 #include "api/lifecycle.h"
 #include "api/ownership.h"
 #include "api/threads.h"
+#include "mapped/calls.h"
 
 namespace {
 
@@ -46,7 +48,11 @@ void in_child() {
   tenure::repair_stocks_after_fork();
   tenure::repair_stashes_after_fork();
   tenure::repair_fronts_after_fork();
-  if (lost_threads) tenure::arena.page_heap.repair_hints();
+  if (lost_threads) {
+    tenure::arena.page_heap.repair_hints();
+    tenure::mend_process_memory(tenure::arena.page_heap.dirty_bytes(),
+                                tenure::mapped::charged_bytes());
+  }
   tenure::repair_helper_after_fork();
   tenure::count_threads_anew_after_fork();
 }

@@ -10,6 +10,7 @@
 #include "base/atomic_update.h"
 #include "base/bits.h"
 #include "base/fence.h"
+#include "base/mapping_calls.h"
 #include "base/sandbox.h"
 #include "base/system_file.h"
 
@@ -31,6 +32,13 @@
 
 namespace tenure::os {
 namespace {
+
+// Not the functions of these names that the library exports.
+using sys::madvise;
+using sys::mmap;
+using sys::mprotect;
+using sys::mremap;
+using sys::munmap;
 
 // malloc may set errno only to ENOMEM and free not at all; callers decide, so nothing leaks from here.
 class KeepErrno {

@@ -35,6 +35,14 @@ constexpr Choice kRseqChoices[] = {{"auto", static_cast<int64_t>(RseqUse::kAuto)
                                    {"glibc", static_cast<int64_t>(RseqUse::kGlibc)},
                                    {"off", static_cast<int64_t>(RseqUse::kOff)},
                                    {nullptr, 0}};
+constexpr Choice kMappedChoices[] = {{"auto", static_cast<int64_t>(MappedMode::kAuto)},
+                                     {"on", static_cast<int64_t>(MappedMode::kOn)},
+                                     {"off", static_cast<int64_t>(MappedMode::kOff)},
+                                     {nullptr, 0}};
+// The order of accounting/tenants/policy.h, which checks it.
+constexpr Choice kPolicyChoices[] = {{"fail-large", 0}, {"fail-all", 1}, {"observe", 2},
+                                     {"event", 3},      {"abort", 4},    {nullptr, 0}};
+constexpr int64_t kLargestLimit = int64_t{1} << 60;
 constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff)},
                                     {"exit", static_cast<int64_t>(StatsMode::kExit)},
                                     {"json", static_cast<int64_t>(StatsMode::kJson)},
@@ -168,14 +176,34 @@ const Option option_table[] = {
     {"live",
      "A file in which others of the user see the tenants and change limits (docs/live.md): off, on "
      "(in the user's folder for such files), or the folder as an absolute path.",
-     &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, live_folder,
+     &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, nullptr, live_folder,
      static_cast<int64_t>(LiveMode::kFolder)},
+    {"max",
+     "Limit in bytes on the memory of the whole process: heap, and memory that the program maps "
+     "(TENURE_MAPPED). Beyond it requests fail with ENOMEM as TENURE_POLICY says; 0: none.",
+     &Settings::max, 0, 0, kLargestLimit, nullptr},
+    {"high", "Bytes above which the process gives back what it caches; nothing fails. 0: none.",
+     &Settings::high, 0, 0, kLargestLimit, nullptr},
+    {"policy",
+     "At TENURE_MAX: fail-large (small requests may use a reserve of 64 KiB beyond it), fail-all, "
+     "observe (count and grant), event (count, tell listeners and grant) or abort.",
+     &Settings::policy, 0, 0, 0, kPolicyChoices},
+    {"mapped",
+     "Charge the private anonymous memory that the program maps itself (mmap, mremap, mprotect, "
+     "brk): on, off, or auto (where TENURE_MAX or TENURE_HIGH is set).",
+     &Settings::mapped, static_cast<int64_t>(MappedMode::kAuto), 0, 0, kMappedChoices},
+    {"name", "Name of the process as a tenant: the root's path is /NAME.", nullptr, 0, 0, 0,
+     nullptr, &Settings::name},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 
 void load_settings(Settings& settings) {
   for (const Option* option = option_table; option->name; ++option) {
-    settings.*option->field = option->default_value;
+    if (option->text) {
+      (settings.*option->text)[0] = '\0';
+    } else {
+      settings.*option->field = option->default_value;
+    }
   }
   const int saved = errno;
   if (getauxval(AT_SECURE) == 0) {

@@ -15,6 +15,9 @@ namespace {
 // No path looks like it: those begin with '/'.
 constexpr const char* kNobodysName = "(none)";
 
+// Of the root: its own fields hold short ones only. Constant after bootstrap.
+constinit char root_name[kLongestName + 1] = {};
+
 }  // namespace
 
 constinit Mutex tenants_mutex{LockRank::kTenants};
@@ -23,38 +26,46 @@ constinit Tenant nobody(kNobodysNumber, TenantId{UINT32_MAX}, kDurableTenant);
 
 const char* Tenant::name() const {
   if (this == &nobody) return kNobodysName;
+  if (this == &root_tenant) return root_name;
   return name_length < sizeof short_name ? short_name : long_name;
 }
 
-void Tenant::write_path(LineBuffer& line) const {
-  if (parent() == nullptr) {
-    line.text(this == &nobody ? kNobodysName : "/");
-    return;
-  }
+namespace {
+
+// Calls put(text) for each piece of the path of a tenant.
+template <typename Put>
+void for_each_piece(const Tenant& of, Put put) {
   const Tenant* way[kDeepest];
   unsigned length = 0;
-  for (const Tenant* t = this; t->parent() != nullptr && length < kDeepest; t = t->parent())
+  for (const Tenant* t = &of; t->parent() != nullptr && length < kDeepest; t = t->parent())
     way[length++] = t;
-  while (length-- > 0) line.text("/").text(way[length]->name());
+  if (&of == &nobody) return put(kNobodysName);
+  if (root_name[0] != '\0' || length == 0) put("/");
+  put(root_name);
+  while (length-- > 0) {
+    put("/");
+    put(way[length]->name());
+  }
+}
+
+}  // namespace
+
+void name_root(const char* name) {
+  size_t i = 0;
+  for (; name[i] != '\0' && i < kLongestName; ++i) root_name[i] = name[i];
+  root_name[i] = '\0';
+}
+
+void Tenant::write_path(LineBuffer& line) const {
+  for_each_piece(*this, [&](const char* piece) { line.text(piece); });
 }
 
 size_t Tenant::copy_path(char* buffer, size_t size) const {
-  const Tenant* way[kDeepest];
-  unsigned levels = 0;
-  for (const Tenant* t = this; t->parent() != nullptr && levels < kDeepest; t = t->parent())
-    way[levels++] = t;
   size_t length = 0;
-  const auto put = [&](char c) {
-    if (length + 1 < size) buffer[length] = c;
-    ++length;
-  };
-  if (levels == 0) {
-    for (const char* c = this == &nobody ? kNobodysName : "/"; *c != '\0'; ++c) put(*c);
-  }
-  while (levels-- > 0) {
-    put('/');
-    for (const char* c = way[levels]->name(); *c != '\0'; ++c) put(*c);
-  }
+  for_each_piece(*this, [&](const char* piece) {
+    for (; *piece != '\0'; ++piece, ++length)
+      if (length + 1 < size) buffer[length] = *piece;
+  });
   if (size > 0) buffer[length < size ? length : size - 1] = '\0';
   return length;
 }

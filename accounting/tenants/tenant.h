@@ -71,7 +71,7 @@ struct alignas(64) Tenant {
   Tenant* parent() const { return reinterpret_cast<Tenant*>(counter.parent()); }
   TenantId id() const { return tenant_id; }
   const char* name() const;
-  // Appends "/shop/acme"; "/" for the root.
+  // Appends "/shop/acme"; "/" for the root. Where the root has a name, that comes first: "/process", "/process/shop/acme".
   void write_path(LineBuffer& line) const;
   // The same into `size` bytes, ended by 0 and cut where need be. Returns the whole length.
   size_t copy_path(char* buffer, size_t size) const;
@@ -191,6 +191,9 @@ private:
 
 // Exists before anything has run and for ever.
 extern constinit Tenant root_tenant;
+
+// Names the process, at bootstrap; "": it has no name, and the root's path is "/".
+void name_root(const char* name);
 
 // The tenant that a failed creation leaves: no memory is ever charged to it, so every request inside fails. It has no
 // parent, no context and no id that an array is indexed by; find_cache() and hold_context() refuse it. Durable, so that a thread

@@ -192,11 +192,12 @@ int offline_tenant(Tenant& tenant, unsigned flags) {
   return 0;
 }
 
-Tenant* find_tenant(const char* path) {
-  if (path[0] != '/') return nullptr;
-  grace::ReadSection section;
+namespace {
+
+// `path`: behind the slash; may be empty. In a read section.
+Tenant* find_below_root(const char* path) {
   Tenant* tenant = &root_tenant;
-  for (const char* p = path + 1; *p != '\0';) {
+  for (const char* p = path; *p != '\0';) {
     size_t length = 0;
     while (p[length] != '\0' && p[length] != '/') ++length;
     tenant = find_child(*tenant, p, length);
@@ -204,7 +205,30 @@ Tenant* find_tenant(const char* path) {
     p += length;
     if (*p == '/' && *++p == '\0') return nullptr;  // "/shop/": no name behind the slash.
   }
-  return tenant->pin() ? tenant : nullptr;
+  return tenant;
+}
+
+// What follows the root's name in a path that begins with it, or nullptr.
+const char* behind_root_name(const char* path) {
+  const char* const name = root_tenant.name();
+  const size_t length = __builtin_strlen(name);
+  if (length == 0 || __builtin_strncmp(path, name, length) != 0) return nullptr;
+  path += length;
+  if (*path == '\0') return path;
+  return path[0] == '/' && path[1] != '\0' ? path + 1 : nullptr;
+}
+
+}  // namespace
+
+Tenant* find_tenant(const char* path) {
+  if (path[0] != '/') return nullptr;
+  grace::ReadSection section;
+  Tenant* tenant = find_below_root(path + 1);
+  if (tenant == nullptr) {
+    const char* const rest = behind_root_name(path + 1);
+    tenant = rest ? find_below_root(rest) : nullptr;
+  }
+  return tenant && tenant->pin() ? tenant : nullptr;
 }
 
 void reap_tenants() {

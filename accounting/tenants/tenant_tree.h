@@ -35,7 +35,8 @@ constexpr unsigned kOfflineRecursive = 1;
 // not online.
 int offline_tenant(Tenant& tenant, unsigned flags);
 
-// The online tenant at an absolute path ("/", "/shop/acme"), pinned for the caller, or nullptr.
+// The online tenant at an absolute path ("/", "/shop/acme"), pinned for the caller, or nullptr. Where the root has a name, the path may
+// begin with that or leave it out; a child of the root that has the same name comes first.
 // Lock-free; async-signal-safe.
 Tenant* find_tenant(const char* path);
 

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accounting/charge/process_memory.h"
 #include "accounting/tenants/context_table.h"
 #include "allocator/caches/tenant_heap.h"
 #include "allocator/heap/pool.h"
@@ -100,6 +101,12 @@ uint64_t random_key() {
   return key | 1;
 }
 
+// The limit of the process counts granules, and a huge page is resident as a whole: under a limit there are none unless asked for.
+HugePageMode huge_pages_of(const Settings& settings) {
+  const auto mode = static_cast<HugePageMode>(settings.huge_pages);
+  return settings.max != 0 && mode == HugePageMode::kAuto ? HugePageMode::kOff : mode;
+}
+
 // Each line writes what any other thread here writes too.
 bool adopt(uint64_t word, uint32_t cpus, uint32_t shared) {
   char* const base = reinterpret_cast<char*>(word & ~(kChunkSize - 1));
@@ -123,8 +130,9 @@ bool adopt(uint64_t word, uint32_t cpus, uint32_t shared) {
   context_table.adopt(base + layout.contexts_at(), layout.contexts_bytes(), mapped);
   arena.page_heap.adopt(base + layout.arena_at(), layout.arena_bytes(), base + layout.chunks_at(),
                         layout.chunks_bytes(), base + layout.hints_at(), layout.hints_bytes(),
-                        &arena.page_map, &hot.arena_units,
-                        static_cast<HugePageMode>(arena.settings.huge_pages), mapped);
+                        &arena.page_map, &hot.arena_units, huge_pages_of(arena.settings), mapped);
+
+  arena.page_heap.charge_to(&process_memory);
 
   const uint32_t smallest_slab =
       granules_for(size_t{1} << log2_ceil(static_cast<uint64_t>(arena.settings.slab_kib) * kKiB));
@@ -173,6 +181,7 @@ bool bootstrap() {
   load_settings(settings);
   arena.settings = settings;
   watch_pressure(settings);
+  limit_process(settings);
   const uint32_t cpus = possible_cpus();
   // The areas of many CPUs may not fit a small address space: then all threads share a few.
   const bool fits = os::address_space_limit() / 8 > size_t{cpus} * kCpuAreaSize;

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "accounting/charge/charge.h"
+#include "accounting/charge/process_charge.h"
 #include "accounting/pressure/reclaim.h"
 #include "allocator/fronts/charge_stock.h"
 #include "allocator/slabs/arena.h"
@@ -102,7 +103,8 @@ bool charge_growth(const RunDescriptor& run, uint32_t granules) {
 void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
   const size_t old_bytes = run.large_bytes;
   if (!count_moved_run()) return nullptr;
-  const Run target = allocate_run(granules, 1, Fill::kAny, occasion_of(run.context));
+  const Run target = allocate_run(granules, 1, Fill::kAny, occasion_of(run.context),
+                                  RequestKind::kLarge, old_bytes);
   if (!target) {
     moved_runs.live.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
@@ -247,7 +249,8 @@ void* resize_large(uint32_t number, size_t size) {
     poll_decay();
     return object;
   }
-  if (!arena.page_heap.extend(run.granule, run.granules, granules))
+  ProcessCharge charge(RequestKind::kLarge);
+  if (!arena.page_heap.extend(run.granule, run.granules, granules, &charge))
     return run.large_bytes >= kSmallestMove ? move_large(run, number, granules) : nullptr;
   const uint32_t growth = granules - run.granules;
   if (!charge_growth(run, granules)) {

@@ -1,5 +1,6 @@
 #include "allocator/pages/page_heap.h"
 
+#include "accounting/charge/process_charge.h"
 #include "allocator/pages/run_bits.h"
 #include "base/atomic_update.h"
 #include "base/check.h"
@@ -114,6 +115,32 @@ uint32_t PageHeap::mark_dirty(uint32_t granule, uint32_t granules, Fill fill) {
   });
   if (fresh != 0) atomic_raise(resident_peak_, resident_.load(std::memory_order_relaxed));
   return fresh;
+}
+
+// Granules that were just claimed and are about to be marked: only their owner changes their marks, so the count is exact. Charged before the
+// marks, and given back after them: whatever a fork cuts off, the payer has at least what is marked.
+bool PageHeap::pay_for(uint32_t granule, uint32_t granules, ProcessCharge* charge) {
+  if (payer_ == nullptr) return true;
+  uint64_t fresh = 0;
+  for_each_chunk(granule, granules, [&](uint32_t index, uint64_t mask) {
+    fresh += static_cast<unsigned>(
+        std::popcount(mask & ~chunk(index).dirty.load(std::memory_order_acquire)));
+  });
+  if (fresh == 0) return true;
+  if (charge == nullptr) {
+    charge_process_anyway(fresh * kGranuleSize);
+    return true;
+  }
+  if (charge->take(fresh * kGranuleSize)) return true;
+  unclaim(granule, granules);
+  return false;
+}
+
+void PageHeap::count_clean(uint64_t granules) {
+  if (granules == 0) return;
+  resident_.fetch_sub(std::popcount(granules), std::memory_order_relaxed);
+  if (payer_ != nullptr)
+    payer_->uncharge(static_cast<size_t>(std::popcount(granules)) * kGranuleSize);
 }
 
 uint32_t PageHeap::take_from_chunk(uint32_t index, uint32_t granules, uint32_t alignment) {
@@ -268,12 +295,13 @@ uint32_t PageHeap::allocate_chunks(uint32_t granules, uint32_t alignment, Growth
   return kNoGranule;
 }
 
-Run PageHeap::allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth growth) {
+Run PageHeap::allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth growth,
+                       ProcessCharge* charge) {
   TENURE_ASSERT(granules > 0 && is_power_of_two(alignment));
   const uint32_t granule = granules <= kChunkGranules && alignment <= kChunkGranules
                                ? allocate_in_chunk(granules, alignment, growth)
                                : allocate_chunks(granules, alignment, growth);
-  if (granule == kNoGranule) return {};
+  if (granule == kNoGranule || !pay_for(granule, granules, charge)) return {};
   if (granules > kChunkGranules) make_uniform(granule, granules);
   const uint32_t fresh = mark_dirty(granule, granules, fill);
   const bool untouched =
@@ -295,10 +323,11 @@ void PageHeap::release(uint32_t granule, uint32_t granules, bool purged) {
   });
 }
 
-bool PageHeap::extend(uint32_t granule, uint32_t granules, uint32_t new_granules) {
+bool PageHeap::extend(uint32_t granule, uint32_t granules, uint32_t new_granules,
+                      ProcessCharge* charge) {
   const uint32_t from = granule + granules;
   const uint32_t added = new_granules - granules;
-  if (claim(from, added) != kNoGranule) return false;
+  if (claim(from, added) != kNoGranule || !pay_for(from, added, charge)) return false;
   make_uniform(granule, new_granules);
   mark_dirty(from, added, Fill::kAny);
   return true;
@@ -307,6 +336,15 @@ bool PageHeap::extend(uint32_t granule, uint32_t granules, uint32_t new_granules
 void PageHeap::repair_hints() {
   const uint32_t frontier = frontier_.load(std::memory_order_acquire);
   for (uint32_t index = 0; index < frontier; ++index) update_hints(index);
+}
+
+size_t PageHeap::dirty_bytes() const {
+  size_t granules = 0;
+  const uint32_t frontier = frontier_.load(std::memory_order_acquire);
+  for (uint32_t index = 0; index < frontier; ++index)
+    granules +=
+        static_cast<unsigned>(std::popcount(chunk(index).dirty.load(std::memory_order_relaxed)));
+  return granules * kGranuleSize;
 }
 
 PageHeapStats PageHeap::stats() const {

@@ -21,6 +21,9 @@
 
 namespace tenure {
 
+class PageCounter;
+class ProcessCharge;
+
 constexpr uint32_t kNoGranule = UINT32_MAX;
 
 // The part of a chunk that one step of a sweep visits: 1 MiB, which the kernel takes some 100 us to free.
@@ -60,6 +63,9 @@ public:
              bool mapped = true);
   // What was mapped anew gets the advice for, or against, huge pages that its chunks had.
   void restore_advice(uint32_t granule, uint32_t granules);
+  // From now on granules that may be resident are charged to `payer`: before they may be, until they are not any more. Before the
+  // first run.
+  void charge_to(PageCounter* payer) { payer_ = payer; }
   // Of the address space: os::GrowingRange.
   void give_up_unused() {
     memory_.give_up_unused();
@@ -68,12 +74,15 @@ public:
   }
 
   // A run of `granules`, starting at an address that is a multiple of `alignment` granules (a power of two). With Fill::kZero it reads as zeros; only
-  // what may not be zero is written. Empty where address space or the system's memory is exhausted.
-  Run allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth growth);
+  // what may not be zero is written. Empty where address space or the system's memory is exhausted, or the charge is refused. Without a
+  // charge it is charged whatever the limit.
+  Run allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth growth,
+               ProcessCharge* charge = nullptr);
   // Gives a run, or a part of one, back. With `purged` its pages are known to be zero and not resident.
   void release(uint32_t granule, uint32_t granules, bool purged = false);
   // Lengthens a run in place. False, and nothing changed, where something is in the way.
-  bool extend(uint32_t granule, uint32_t granules, uint32_t new_granules);
+  bool extend(uint32_t granule, uint32_t granules, uint32_t new_granules,
+              ProcessCharge* charge = nullptr);
 
   // Returns to the system what has been free in the stretch since its last sweep, and notes what is free now. The number of bytes
   // returned. Never touches a used granule: it claims what it purges.
@@ -97,6 +106,8 @@ public:
     const int64_t granules = free_.load(std::memory_order_relaxed);
     return granules > 0 ? static_cast<size_t>(granules) * kGranuleSize : 0;
   }
+  // The same by the marks of all chunks, which are exact in a fork child, too.
+  size_t dirty_bytes() const;
   // The most of the resident memory that there was at a time.
   size_t resident_peak() const {
     return static_cast<size_t>(resident_peak_.load(std::memory_order_relaxed)) * kGranuleSize;
@@ -158,9 +169,8 @@ private:
   void make_uniform(uint32_t granule, uint32_t granules);
   void split_chunk(uint32_t index);
   void join_chunk(uint32_t index);
-  void count_clean(uint64_t granules) {
-    resident_.fetch_sub(std::popcount(granules), std::memory_order_relaxed);
-  }
+  bool pay_for(uint32_t granule, uint32_t granules, ProcessCharge* charge);
+  void count_clean(uint64_t granules);
   void count_free(int granules) { free_.fetch_add(granules, std::memory_order_relaxed); }
 
   os::GrowingRange memory_, chunk_range_, hint_range_;
@@ -169,6 +179,7 @@ private:
   uint32_t chunk_limit_ = 0;                      // Constant after adopt().
   PageMap* page_map_ = nullptr;                   // Constant after adopt().
   uint64_t* arena_units_ = nullptr;               // Constant after adopt().
+  PageCounter* payer_ = nullptr;                  // Constant after charge_to().
   HugePageMode huge_pages_ = HugePageMode::kOff;  // Constant after adopt().
   // The next three of kAuto. Relaxed: heuristics.
   std::atomic<HugePageTrust> trust_{{0, 0, 1}};

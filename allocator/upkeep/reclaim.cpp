@@ -8,6 +8,7 @@
 #include "allocator/caches/tenant_heap.h"
 #include "allocator/fronts/depots.h"
 #include "allocator/upkeep/helper.h"
+#include "allocator/upkeep/process_limit.h"
 #include "allocator/upkeep/run_stash.h"
 
 namespace tenure {
@@ -52,20 +53,31 @@ uint32_t coarse_ms() {
 }
 
 // Without what there is to reuse.
-TENURE_SLOW Run allocate_growing(uint32_t granules, uint32_t alignment, Fill fill) {
+TENURE_SLOW Run allocate_growing(uint32_t granules, uint32_t alignment, Fill fill,
+                                 ProcessCharge& charge, Occasion occasion) {
   empty_stashes_before_growth();
   empty_dead_caches(root_tenant, size_t{granules} * kGranuleSize, kObjectsBeforeGrowth);
   return_surplus();
-  const Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
-  if (run) return run;
-  trim();
-  return arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen);
+  Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen, &charge);
+  if (!run && !charge.refused()) {
+    trim();
+    run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen, &charge);
+  }
+  LimitTurn turn(charge, occasion);
+  while (!run && charge.refused() && turn.make_room())
+    run = arena.page_heap.allocate(granules, alignment, fill, Growth::kOpen, &charge);
+  return run;
 }
 
-Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion) {
-  Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kReuse);
-  if (!run) run = allocate_growing(granules, alignment, fill);
-  if (run.grown) look_at_pressure(occasion, size_t{granules} * kGranuleSize);
+Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion,
+                 RequestKind kind, size_t moved) {
+  ProcessCharge charge(kind, moved);
+  Run run = arena.page_heap.allocate(granules, alignment, fill, Growth::kReuse, &charge);
+  if (!run) run = allocate_growing(granules, alignment, fill, charge, occasion);
+  if (run.grown) {
+    LimitTurn(charge, occasion).finish();
+    look_at_pressure(occasion, size_t{granules} * kGranuleSize);
+  }
   return run;
 }
 

@@ -198,8 +198,8 @@ class Tables(unittest.TestCase):
 
     def test_the_library_knows_the_options_that_are_listed(self):
         for option in json.loads(tenure("options", "--json").stdout):
-            done = tenure("run", "--", "true", **{option["variable"]: "nonsense"})
-            self.assertIn(f"{option['variable']}: bad value 'nonsense'", done.stderr)
+            done = tenure("run", "--", "true", **{option["variable"]: "non/sense"})
+            self.assertIn(f"{option['variable']}: bad value 'non/sense'", done.stderr)
             done = tenure("run", "--", "true", **{option["variable"]: str(option["default"])})
             self.assertEqual(done.stderr, "")
 

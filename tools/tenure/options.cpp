@@ -19,6 +19,7 @@ std::string variable_of(const Option& option) {
 }
 
 std::string word_for(const Option& option, int64_t value) {
+  if (option.text) return "none";
   for (const Choice* choice = option.choices; choice && choice->word; ++choice) {
     if (choice->value == value) return choice->word;
   }
@@ -67,6 +68,8 @@ void print_json() {
       entry["default"] = word_for(option, option.default_value);
       for (const Choice* choice = option.choices; choice->word; ++choice)
         entry["choices"].push_back(choice->word);
+    } else if (option.text) {
+      entry["default"] = "";
     } else {
       entry["default"] = option.default_value;
       entry["smallest"] = option.smallest;
