@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-#include "allocator/arena.h"
-#include "allocator/current.h"
-#include "allocator/helper.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/slabs/current.h"
+#include "allocator/upkeep/helper.h"
 #include "api/threads.h"
 #include "base/sandbox.h"
 

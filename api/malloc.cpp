@@ -3,9 +3,9 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#include "allocator/heap.h"
-#include "allocator/reclaim.h"
-#include "allocator/runtime_caller.h"
+#include "allocator/heap/heap.h"
+#include "allocator/heap/runtime_caller.h"
+#include "allocator/upkeep/reclaim.h"
 #include "base/bits.h"
 
 namespace {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "allocator/statistics.h"
+#include "allocator/control/statistics.h"
 #include "base/attributes.h"
 
 namespace {

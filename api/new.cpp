@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <new>
 
-#include "accounting/catch_all.h"
-#include "accounting/cxx_runtime.h"
-#include "allocator/heap.h"
+#include "accounting/callbacks/catch_all.h"
+#include "accounting/callbacks/cxx_runtime.h"
+#include "allocator/heap/heap.h"
 #include "base/check.h"
 
 #define TENURE_CXX_EXPORT __attribute__((visibility("default")))

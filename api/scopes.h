@@ -9,7 +9,7 @@
 // What enter_checked() returns is marked in any case, so that leaving can tell.
 #pragma once
 
-#include "accounting/tenant.h"
+#include "accounting/tenants/tenant.h"
 #include "rcu/rseq_ops.h"
 
 namespace tenure {

@@ -8,7 +8,7 @@
 // exec or _exit and the parent is registered again.
 #include <errno.h>
 
-#include "allocator/arena.h"
+#include "allocator/slabs/arena.h"
 #include "base/sandbox.h"
 #include "rcu/rseq_abi.h"
 

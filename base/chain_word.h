@@ -25,7 +25,7 @@ using ChainWord = uint64_t;
 
 constexpr unsigned kRoomBits = 16;
 constexpr ChainWord kClosedWord = 0;
-// Held words, which nobody but their holder changes (allocator/drain.h).
+// Held words, which nobody but their holder changes (allocator/fronts/drain.h).
 constexpr ChainWord kStoppedWord = 0x8000;            // By a drainer, until its fence.
 constexpr ChainWord kSealedWord = 0xc000;             // For good: the tenant is gone.
 constexpr ChainWord kSealedOverStoppedWord = 0xa000;  // For good, while a drainer was at it.

@@ -11,13 +11,13 @@ namespace tenure {
 struct UnderWay;
 
 struct ThreadWords {
-  UnderWay* under_way;               // accounting/under_way
+  UnderWay* under_way;               // accounting/tenants/under_way
   std::atomic<uint32_t> read_depth;  // rcu/grace
-  uint16_t shared_area;              // allocator/front
+  uint16_t shared_area;              // allocator/fronts/front
   volatile uint8_t held_ranks;       // base/lock
-  bool reclaiming : 1;               // accounting/reclaim
-  bool quiet : 1;                    // accounting/reclaim
-  uint8_t charging : 6;              // accounting/reclaim
+  bool reclaiming : 1;               // accounting/pressure/reclaim
+  bool quiet : 1;                    // accounting/pressure/reclaim
+  uint8_t charging : 6;              // accounting/pressure/reclaim
 };
 static_assert(sizeof(ThreadWords) == 16);
 

@@ -1,4 +1,4 @@
-# tenure_unit_tests(<layer> [<mode>...]): one executable from tests/<layer>/*_test.cpp, linked with that
+# tenure_unit_tests(<layer> [<mode>...]): one executable from all *_test.cpp below tests/<layer>, linked with that
 # layer and what is below it, whose tests run once in each mode; see tenure_unit_test_modes().
 #
 # tenure_unit_test_modes(<executable> <layer> [<mode>...]): links GoogleTest, and runs the tests in modes
@@ -12,7 +12,7 @@ set(TENURE_MODE_fallback "TENURE_RSEQ=off")
 set(TENURE_MODE_hardened "TENURE_CHECK=hardened")
 
 function(tenure_unit_tests layer)
-  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${layer}/*_test.cpp")
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${layer}/*_test.cpp")
   if(NOT sources)
     return()
   endif()

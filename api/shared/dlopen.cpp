@@ -8,8 +8,8 @@
 
 #include <cstdint>
 
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
 #include "base/attributes.h"
 
 using Dlopen = void*(const char*, int);

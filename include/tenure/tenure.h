@@ -233,7 +233,9 @@ struct tenure_dead {
   const char* name; /* Of the departed tenant, perhaps cut to 23 bytes; valid during the call */
   uint32_t id;      /* It had then */
   struct tenure_tenant* payer; /* Who is charged now; good during the call */
-  size_t bytes;                /* Still charged */
+  size_t bytes;                /* Of its objects: by size class, large ones by pages */
+  size_t
+      charged_bytes; /* Of an isolated tenant: with the slabs that these objects keep. Of others: the same */
 };
 /* Calls visit(dead, argument) for each until it returns another value than 0, which is then returned; -ECANCELED if it throws.
  * The lock is held: visit must not call control functions. Control. */

@@ -102,7 +102,7 @@ TEST(StockOps, UnregisteredThreadsAreRefused) {
 }
 
 // Workers take units and give them back, in signal handlers, too. Units that a word refuses wait beside it. Drainers stop the words of all
-// CPUs and empty them as allocator/stock_drain.h does. The sum of all units is the same at the end.
+// CPUs and empty them as allocator/fronts/stock_drain.h does. The sum of all units is the same at the end.
 class StockStorm {
 public:
   static constexpr uint32_t kWorkers = 3, kRounds = 400000, kCapacity = 64, kUnitsInAll = 96;
