@@ -34,7 +34,7 @@ TENURE_SLOW void* allocate_zeroed_slow(size_t size);
 TENURE_SLOW void* allocate_aligned_slow(size_t size, size_t alignment);
 TENURE_NOINLINE void deallocate_slow(void* object);
 TENURE_SLOW void deallocate_foreign(void* object);
-TENURE_SLOW void check_size(const void* object, size_t size);
+TENURE_NOINLINE void deallocate_sized_slow(void* object, size_t size);
 
 // ---- the fast path ----
 
@@ -110,13 +110,21 @@ TENURE_INLINE void deallocate(void* object) {
     deallocate_slow(object);
 }
 
+// free of an object that its owner believes to be `size` bytes long. The hardened level, where every free takes the slow path, checks that
+// it can be.
+TENURE_INLINE void deallocate_sized(void* object, size_t size) {
+  const uint64_t unit = std::rotr(reinterpret_cast<uint64_t>(object) - hot.arena_base, 4);
+  if (TENURE_UNLIKELY(unit >= arena_units())) return deallocate_sized_slow(object, size);
+  const uint32_t* front = &hot.entries[unit >> (kGranuleShift - 4)].front;
+  asm(""
+      : "+r"(
+          front));  // In one register instead of two: the size, which the slow path wants, needs one to itself.
+  if (TENURE_UNLIKELY(!rseq_push(hot.cpu_base, hot.rseq, *front, object)))
+    deallocate_sized_slow(object, size);
+}
+
 // ---- everything else ----
 
-// free of an object that its owner believes to be `size` bytes long: the hardened level checks that it can be.
-TENURE_INLINE void deallocate_sized(void* object, size_t size) {
-  if (TENURE_UNLIKELY(arena.hardened)) check_size(object, size);
-  deallocate(object);
-}
 // For the tenant given, which is pinned, instead of the current one.
 void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill);
 // From one cache. nullptr with errno ENOMEM. Not in a read section.
