@@ -23,7 +23,7 @@ packages_of() {
                mariadb-server=mariadbd memcached=memcached nodejs=node \
                default-jdk-headless=javac perl=perl ruby=ruby lua5.4=lua5.4 php-cli=php clang=clang ;;
     bindings) echo python3-dev python3-setuptools python3-wheel rustc=rustc cargo=cargo nodejs=node \
-                   lua5.4=lua5.4 liblua5.4-dev luajit=luajit golang-go=go default-jdk-headless=javac \
+                   lua5.4=lua5.4 liblua5.4-dev luajit=luajit libluajit-5.1-dev golang-go=go default-jdk-headless=javac \
                    libsqlite3-dev liburcu-dev ;;
     *) echo "deps.sh: no group '$1' (build check aarch64 vm bench demo apps bindings)" >&2; exit 2 ;;
   esac
