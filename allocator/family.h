@@ -19,6 +19,9 @@ struct CacheFamily {
   Cache* root = nullptr;
   // That of the objects which tenants share, constant after init.
   Cache* pool = nullptr;
+  // Those of sampled objects: the root's, and that of tenants. nullptr: objects of the family are not sampled. Constant after init.
+  Cache* sampled_root = nullptr;
+  Cache* sampled_pool = nullptr;
   RecentSlabs recent;  // Of the pool
   Patience patience;
   // A tenant's is NULL until the tenant first needs it. Published lock-free in a read section that also
@@ -39,6 +42,8 @@ constexpr ClassId kNamedClass{0xff};
 extern constinit CacheFamily class_families[kClassCount];
 // Those of the size classes' pools (pool.h).
 extern constinit Cache pool_caches[kClassCount];
+// Those of sampled objects of the size classes (sampled_objects.h).
+extern constinit Cache sampled_root_caches[kClassCount], sampled_pool_caches[kClassCount];
 // Named caches. Store with release under tenants_mutex, load with acquire in read sections.
 extern constinit std::atomic<CacheFamily*> named_families;
 
@@ -66,6 +71,8 @@ void for_each_cache(Fn fn) {
   for_each_family([&fn](CacheFamily& family) {
     fn(*family.root);
     fn(*family.pool);
+    if (family.sampled_root) fn(*family.sampled_root);
+    if (family.sampled_pool) fn(*family.sampled_pool);
     family.children.for_each([&fn](uint32_t, Cache* cache) {
       fn(*cache);
       return true;

@@ -1,6 +1,7 @@
 #include "allocator/front.h"
 
 #include "allocator/misuse.h"
+#include "allocator/sampler.h"
 
 namespace tenure {
 namespace {
@@ -73,9 +74,11 @@ void* Front::pop(Word word, ChainWord* stray) const {
 
 ChainWord Front::take_list(Word word) const {
   const ChainWord list = load(word);
-  if (!has_objects(list) || !compare_exchange(word, list, empty_word(limit_))) return kClosedWord;
+  if (!has_objects(list) || !compare_exchange(word, list, open_word())) return kClosedWord;
   return list;
 }
+
+ChainWord Front::open_word() const { return list_end(limit_); }
 
 bool Front::install(ChainWord chain) const {
   const ChainWord word = load(kAllocWord);

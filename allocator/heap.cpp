@@ -13,6 +13,8 @@
 #include "allocator/pool_path.h"
 #include "allocator/reclaim.h"
 #include "allocator/runtime_caller.h"
+#include "allocator/sampled_objects.h"
+#include "allocator/sampler.h"
 #include "allocator/tenant_heap.h"
 
 namespace tenure {
@@ -29,8 +31,34 @@ void* out_of_memory() {
   return nullptr;
 }
 
+// As install_list() while objects are sampled: the list ends in the sentinel, and before the next point.
+TENURE_SLOW bool install_before_point(Cache& cache, const Front& front, ChainWord chain) {
+  const ChainWord word = front.load(Front::kAllocWord);
+  if (has_objects(word) || is_held(word)) return false;
+  SamplingPoint point(cache.front_slot.load(std::memory_order_relaxed));
+  const uint32_t count = has_objects(chain) ? chain_length(chain, cache.limit) : 0;
+  uint32_t most = point.objects_before(cache.object_size, count);
+  const bool at_point = most < count;
+  if (fronts_watched() && most > watched_length()) most = watched_length();
+  if (most < count && most > kLongestCut) most = kLongestCut;
+  ChainWord rest = kClosedWord, list = chain;
+  if (most < count) list = cut_chain(chain, most, cache.limit, &rest);
+  if (count == 0) list = sentinel_word(cache.limit);
+  // The steps are paid for by a sample. A chain that came out of a slow step that began before sampling did ends in the open word.
+  if (at_point) end_in_sentinel(rest, cache.limit);
+  if (has_objects(rest)) keep_chain(cache, rest);
+  if (front.install(list)) {
+    point.pass_before(uint64_t{most} * cache.object_size);
+  } else if (has_objects(list)) {
+    keep_chain(cache, list);
+  }
+  return true;
+}
+
 // Makes the chain the CPU's list for malloc. False: there is one, and the chain is still the caller's.
 bool install_list(Cache& cache, const Front& front, ChainWord chain) {
+  if (TENURE_UNLIKELY(is_sampling()) && front.by_rseq() && cache.family->sampled_root)
+    return install_before_point(cache, front, chain);
   // What lies in lists of a cache with a payer is counted by the lists' words, which say the length of open ones only.
   if (TENURE_LIKELY(!fronts_watched() || !front.by_rseq()) || cache.payer)
     return front.install(chain);
@@ -118,7 +146,7 @@ TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) 
     const ChainWord word = front.load(Front::kFreeWord);
     if (first_object(word) == object) report_misuse(Misuse::kDoubleFree, object);
     if (accepts_push(word)) continue;  // On another CPU meanwhile.
-    const ChainWord alone = chain_push(object, empty_word(cache.limit));
+    const ChainWord alone = chain_push(object, front.open_word());
     if (is_held(word)) {
       if (cache.payer) unpay(cache, 1);
       cache.depot.push(alone);  // The CPU's own is for whole lists.
@@ -156,6 +184,7 @@ void note_words(const Cache& cache, const RunDescriptor& slab, uint32_t number) 
 
 void free_small(const Found& found, void* object) {
   RunDescriptor& slab = *found.run;
+  if (TENURE_UNLIKELY(slab.cache->sampled)) forget_sample(slab, found.index, object);
   if (slab.pooled()) return free_pooled(slab, found.index, object);
   if (TENURE_LIKELY(slab.cache->owner == &root_tenant)) return free_into(*slab.cache, object);
   // The section keeps the cache, which may be dead and without slabs the moment the object is back.
@@ -228,6 +257,13 @@ void free_object(const Found& found, void* object) {
 }  // namespace
 
 void* allocate_from(Cache& cache) {
+  if (TENURE_UNLIKELY(is_sampling())) {
+    if (void* object = sample_from(cache)) return object;
+  }
+  return take_from(cache);
+}
+
+void* take_from(Cache& cache) {
   const Front front(cache);
   if (!front) {
     note_slow_step(cache);

@@ -3,6 +3,8 @@
 #include "accounting/tenant_tree.h"
 #include "allocator/arena.h"
 #include "allocator/pool_path.h"
+#include "allocator/sampled_objects.h"
+#include "allocator/sampler.h"
 
 namespace tenure {
 
@@ -10,8 +12,11 @@ constinit Cache pool_caches[kClassCount];
 
 void* allocate_unlisted(Tenant& tenant, CacheFamily& family, OwnerTag tag) {
   Cache& pool = *family.pool;
+  if (TENURE_UNLIKELY(is_sampling())) {
+    if (void* object = sample_pooled(tenant, family, tag)) return object;
+  }
   consider_promotion(tenant, family);
-  void* const object = allocate_from(pool);
+  void* const object = take_from(pool);
   if (object == nullptr) {
     uncharge_to_stock(tag, pool.object_size);
     return nullptr;

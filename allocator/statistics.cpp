@@ -8,6 +8,7 @@
 #include "allocator/family.h"
 #include "allocator/front_space.h"
 #include "allocator/process_pressure.h"
+#include "allocator/sampler.h"
 #include "allocator/tenant_heap.h"
 #include "base/log.h"
 #include "base/meta_arena.h"
@@ -155,7 +156,10 @@ void collect_statistics(HeapStatistics& statistics) {
   statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
                           arena.descriptors.end() * sizeof(RunDescriptor) +
                           front_space.written_bytes() + meta_arena.resident() +
-                          context_table.resident() + sizeof root_caches + sizeof pool_caches;
+                          context_table.resident() + sizeof root_caches + sizeof pool_caches +
+                          sampling_bytes();
+  if (sampler.points.load(std::memory_order_relaxed))
+    statistics.meta_bytes += sizeof sampled_root_caches + sizeof sampled_pool_caches;
   if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
 

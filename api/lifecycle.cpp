@@ -15,11 +15,13 @@
 #include "allocator/charge_stock.h"
 #include "allocator/drain.h"
 #include "allocator/helper.h"
+#include "allocator/profile.h"
 #include "allocator/reaper.h"
 #include "allocator/statistics.h"
 #include "api/helper_thread.h"
 #include "api/lifecycle.h"
 #include "api/threads.h"
+#include "base/log.h"
 
 namespace {
 
@@ -47,13 +49,31 @@ void in_child() {
   tenure::count_threads_anew_after_fork();
 }
 
+void start_profile(int64_t mean) {
+  const auto least = static_cast<int64_t>(tenure::kSmallestMean);
+  if (tenure::start_profile(static_cast<uint64_t>(mean < least ? least : mean)) != 0)
+    tenure::log_line("profile: there is no memory for it, so there is none");
+}
+
+void write_profile() {
+  const char* const file = tenure::arena.settings.profile_file;
+  if (tenure::arena.settings.profile == 0 || file[0] == '\0') return;
+  if (const int error = tenure::dump_profile(file)) {
+    tenure::LineBuffer line;
+    line.text("tenure: profile: ").text(file).text(" cannot be written: error ");
+    line.decimal(static_cast<uint64_t>(-error)).text("\n").flush(STDERR_FILENO);
+  }
+}
+
 __attribute__((constructor(101))) void start() {
   tenure::bootstrap();
   pthread_atfork(nullptr, nullptr, in_child);
   tenure::start_helper();
+  if (const int64_t mean = tenure::arena.settings.profile; mean > 0) start_profile(mean);
 }
 
 __attribute__((destructor(101))) void finish() {
+  write_profile();
   const auto mode = static_cast<tenure::StatsMode>(tenure::arena.settings.stats);
   if (mode == tenure::StatsMode::kOff) return;
   tenure::print_statistics(STDERR_FILENO, mode == tenure::StatsMode::kJson);

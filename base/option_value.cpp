@@ -83,6 +83,12 @@ size_t distance(const char* a, size_t a_length, const char* b) {
 }  // namespace
 
 bool parse_option(const Option& option, const char* value, Settings& settings) {
+  if (option.text) {
+    const size_t length = __builtin_strlen(value);
+    if (length >= kLongestText) return false;
+    __builtin_memcpy(settings.*option.text, value, length + 1);
+    return true;
+  }
   if (option.choices) {
     for (const Choice* choice = option.choices; choice->word; ++choice) {
       if (__builtin_strcmp(choice->word, value) != 0) continue;
@@ -99,12 +105,16 @@ bool parse_option(const Option& option, const char* value, Settings& settings) {
 }
 
 const char* units_of(const Option& option) {
-  if (option.choices) return nullptr;
+  if (option.choices || option.text) return nullptr;
   const Unit* const units = measure_of(option).units;
   return units == kTimes ? "ms, s, m, h" : units == kSizes ? "K, M, G, T" : nullptr;
 }
 
 void write_good_values(LineBuffer& line, const Option& option) {
+  if (option.text) {
+    line.text("a name of at most ").decimal(kLongestText - 1).text(" bytes");
+    return;
+  }
   for (const Choice* choice = option.choices; choice && choice->word; ++choice)
     line.text(choice == option.choices ? "" : ", ").text(choice->word);
   if (option.choices) return;

@@ -143,12 +143,23 @@ const Option option_table[] = {
      "Let dlopen's RTLD_DEEPBIND take effect. Libraries opened so free by libc's free what libc "
      "allocated by Tenure's malloc, and crash.",
      &Settings::deepbind, 0, 0, 0, kSwitchChoices},
+    {"profile",
+     "Sample allocations from the start, one in so many bytes on average; 0: none. The profile is "
+     "written at exit to the file that profile_file names.",
+     &Settings::profile, 0, 0, int64_t{1} << 40, nullptr},
+    {"profile_file",
+     "Where the profile is written at exit; %p stands for the process's number. Empty: nowhere.",
+     nullptr, 0, 0, 0, nullptr, &Settings::profile_file, "tenure.%p.profile"},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 
 void load_settings(Settings& settings) {
   for (const Option* option = option_table; option->name; ++option) {
-    settings.*option->field = option->default_value;
+    if (option->text) {
+      parse_option(*option, option->default_text, settings);
+    } else {
+      settings.*option->field = option->default_value;
+    }
   }
   const int saved = errno;
   if (getauxval(AT_SECURE) == 0) {

@@ -1,6 +1,7 @@
 // Options: one table, from which the parser, `tenure options` and the documentation come.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace tenure {
@@ -8,6 +9,8 @@ namespace tenure {
 enum class CheckLevel : int64_t { kFast = 0, kHardened = 1 };
 enum class HelperMode : int64_t { kOff = 0, kOn = 1, kAuto = 2 };
 enum class StatsMode : int64_t { kOff = 0, kExit = 1, kJson = 2 };
+
+constexpr size_t kLongestText = 200;
 
 // Values after parsing; constant after bootstrap.
 struct Settings {
@@ -23,6 +26,8 @@ struct Settings {
   int64_t helper;  // HelperMode
   int64_t lru_lists;  // Lists of a tenant in each LRU; 0 one for each NUMA node.
   int64_t deepbind;   // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
+  int64_t profile;    // Bytes between two samples on average; 0: no profile.
+  char profile_file[kLongestText];  // Where the profile is written at exit; empty: nowhere.
 };
 
 struct Choice {
@@ -37,6 +42,8 @@ struct Option {
   int64_t default_value;
   int64_t smallest, largest;  // Of numbers.
   const Choice* choices;      // nullptr for a number; ends with a null word.
+  char (Settings::*text)[kLongestText] = nullptr;  // Of one that is any text: then it has no `field`.
+  const char* default_text = nullptr;
 };
 
 // The table; ends with a null name.

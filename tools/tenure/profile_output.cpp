@@ -1,0 +1,141 @@
+#include "tools/tenure/profile_output.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "tools/tenure/symbols.h"
+
+namespace tenure::tool {
+namespace {
+
+struct Sum {
+  double allocated_objects = 0, allocated_bytes = 0, live_objects = 0, live_bytes = 0;
+  uint64_t oldest_ms = 0;
+
+  void add(const ProfileRow& row) {
+    allocated_objects += row.allocated_objects;
+    allocated_bytes += row.allocated_bytes;
+    live_objects += row.live_objects;
+    live_bytes += row.live_bytes;
+    oldest_ms = std::max(oldest_ms, row.oldest_ms);
+  }
+};
+
+std::string bytes_in_words(double bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  size_t unit = 0;
+  for (; std::fabs(bytes) >= 1024 && unit < 4; ++unit) bytes /= 1024;
+  return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
+}
+
+// The innermost calls first, as far as they fit a line.
+std::string short_stack(const std::vector<std::string>& calls) {
+  std::string text;
+  for (size_t i = calls.size(); i-- > 0;) {
+    std::string name = calls[i].substr(0, calls[i].find('('));
+    if (name.empty()) name = calls[i];
+    if (!text.empty() && text.size() + name.size() > 100) return text + " < ...";
+    text += (text.empty() ? "" : " < ") + name;
+  }
+  return text;
+}
+
+void append_top(std::string& out, const std::map<std::pair<std::string, std::string>, Sum>& sites,
+                const char* title, double Sum::*by) {
+  constexpr size_t kMost = 30;
+  std::vector<const std::pair<const std::pair<std::string, std::string>, Sum>*> order;
+  for (const auto& site : sites) {
+    if (std::fabs(site.second.*by) >= 0.5) order.push_back(&site);
+  }
+  std::sort(order.begin(), order.end(), [by](const auto* a, const auto* b) {
+    return std::fabs(a->second.*by) > std::fabs(b->second.*by);
+  });
+  out += fmt::format("\n{}\n{:>12} {:>12} {:>12} {:>12} {:>9}  tenant  site\n", title, "in use",
+                     "objects", "allocated", "objects", "oldest s");
+  for (size_t i = 0; i < order.size() && i < kMost; ++i) {
+    const auto& [key, sum] = *order[i];
+    out += fmt::format("{:>12} {:>12.0f} {:>12} {:>12.0f} {:>9.1f}  {}  {}\n",
+                       bytes_in_words(sum.live_bytes), sum.live_objects,
+                       bytes_in_words(sum.allocated_bytes), sum.allocated_objects,
+                       static_cast<double>(sum.oldest_ms) / 1000, key.first, key.second);
+  }
+}
+
+}  // namespace
+
+std::string text_of(const Profile& profile) {
+  Symbols symbols(profile);
+  Sum all;
+  std::map<std::string, Sum> tenants;
+  std::map<std::pair<std::string, std::string>, Sum> sites;
+  uint64_t samples = 0;
+  for (const ProfileRow& row : profile.rows) {
+    all.add(row);
+    tenants[row.tenant].add(row);
+    sites[{row.tenant, short_stack(symbols.calls(row))}].add(row);
+    samples += row.samples;
+  }
+  std::string out = fmt::format("{} in use, {} allocated, by {} samples", bytes_in_words(all.live_bytes),
+                                bytes_in_words(all.allocated_bytes), samples);
+  if (profile.lost != 0) out += fmt::format("; {} samples were lost", profile.lost);
+  out += fmt::format("\n\n{:>12} {:>12} {:>12} {:>12}  tenant\n", "in use", "objects", "allocated",
+                     "objects");
+  for (const auto& [path, sum] : tenants) {
+    out += fmt::format("{:>12} {:>12.0f} {:>12} {:>12.0f}  {}\n", bytes_in_words(sum.live_bytes),
+                       sum.live_objects, bytes_in_words(sum.allocated_bytes), sum.allocated_objects,
+                       path);
+  }
+  append_top(out, sites, "Most in use", &Sum::live_bytes);
+  append_top(out, sites, "Most allocated", &Sum::allocated_bytes);
+  return out;
+}
+
+std::string collapsed_of(const Profile& profile) {
+  Symbols symbols(profile);
+  std::map<std::string, double> lines;
+  double live = 0;
+  for (const ProfileRow& row : profile.rows) live += std::fabs(row.live_bytes);
+  for (const ProfileRow& row : profile.rows) {
+    std::string line = row.tenant;
+    for (std::string& call : symbols.calls(row)) {
+      std::replace(call.begin(), call.end(), ';', ':');
+      line += ";" + call;
+    }
+    lines[line] += live != 0 ? row.live_bytes : row.allocated_bytes;
+  }
+  std::string out;
+  for (const auto& [line, bytes] : lines) {
+    if (std::llround(bytes) != 0) out += fmt::format("{} {}\n", line, std::llround(bytes));
+  }
+  return out;
+}
+
+std::string json_of(const Profile& profile) {
+  Symbols symbols(profile);
+  nlohmann::ordered_json out = {{"time", profile.time},
+                                {"mean", profile.mean},
+                                {"lost", profile.lost},
+                                {"sites", nlohmann::ordered_json::array()}};
+  for (const ProfileRow& row : profile.rows) {
+    out["sites"].push_back({{"tenant", row.tenant},
+                            {"thread", row.thread},
+                            {"size", row.size},
+                            {"allocated_objects", row.allocated_objects},
+                            {"allocated_bytes", row.allocated_bytes},
+                            {"live_objects", row.live_objects},
+                            {"live_bytes", row.live_bytes},
+                            {"samples", row.samples},
+                            {"live_samples", row.live_samples},
+                            {"oldest_ms", row.oldest_ms},
+                            {"newest_ms", row.newest_ms},
+                            {"stack", symbols.calls(row)}});
+  }
+  // Names that are no UTF-8 must not end the tool.
+  return out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace tenure::tool
