@@ -315,7 +315,7 @@ TEST_F(Sampling, StacksNameTheCaller) {
     const ProfileStack& stack = *sample.site.load()->stack;
     for (uint32_t i = 0; i < stack.depth; ++i) {
       const auto place = reinterpret_cast<uint64_t>(stack.frames[i]);
-      found |= place - reinterpret_cast<uint64_t>(&allocate_here) < 128;
+      found |= place - reinterpret_cast<uint64_t>(&allocate_here) < 512;
     }
   });
   EXPECT_TRUE(found);
