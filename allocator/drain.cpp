@@ -120,8 +120,7 @@ size_t drain_area(uint32_t area, const Words& words) {
     ChainWord held = kStoppedWord;
     if (word.compare_exchange_strong(held, kClosedWord, std::memory_order_acq_rel) ||
         held == kSealedOverStoppedWord) {
-      if (i % 2 == 0)
-        forget_point(area, words.cache(i).front_slot.load(std::memory_order_relaxed));
+      if (i % 2 == 0) forget_point(area, words.cache(i).front_slot.load(std::memory_order_relaxed));
       freed += give_back(words, i, taken[i]);
     }
   }

@@ -13,6 +13,7 @@
 #include "allocator/pool_path.h"
 #include "allocator/reclaim.h"
 #include "allocator/runtime_caller.h"
+#include "allocator/sampled_lists.h"
 #include "allocator/sampled_objects.h"
 #include "allocator/sampler.h"
 #include "allocator/tenant_heap.h"
@@ -29,30 +30,6 @@ constexpr uint32_t kTopUpEvery = 8;
 void* out_of_memory() {
   errno = ENOMEM;
   return nullptr;
-}
-
-// As install_list() while objects are sampled: the list ends in the sentinel, and before the next point.
-TENURE_SLOW bool install_before_point(Cache& cache, const Front& front, ChainWord chain) {
-  const ChainWord word = front.load(Front::kAllocWord);
-  if (has_objects(word) || is_held(word)) return false;
-  SamplingPoint point(cache.front_slot.load(std::memory_order_relaxed));
-  const uint32_t count = has_objects(chain) ? chain_length(chain, cache.limit) : 0;
-  uint32_t most = point.objects_before(cache.object_size, count);
-  const bool at_point = most < count;
-  if (fronts_watched() && most > watched_length()) most = watched_length();
-  if (most < count && most > kLongestCut) most = kLongestCut;
-  ChainWord rest = kClosedWord, list = chain;
-  if (most < count) list = cut_chain(chain, most, cache.limit, &rest);
-  if (count == 0) list = sentinel_word(cache.limit);
-  // The steps are paid for by a sample. A chain that came out of a slow step that began before sampling did ends in the open word.
-  if (at_point) end_in_sentinel(rest, cache.limit);
-  if (has_objects(rest)) keep_chain(cache, rest);
-  if (front.install(list)) {
-    point.pass_before(uint64_t{most} * cache.object_size);
-  } else if (has_objects(list)) {
-    keep_chain(cache, list);
-  }
-  return true;
 }
 
 // Makes the chain the CPU's list for malloc. False: there is one, and the chain is still the caller's.
@@ -255,13 +232,6 @@ void free_object(const Found& found, void* object) {
 }
 
 }  // namespace
-
-void* allocate_from(Cache& cache) {
-  if (TENURE_UNLIKELY(is_sampling())) {
-    if (void* object = sample_from(cache)) return object;
-  }
-  return take_from(cache);
-}
 
 void* take_from(Cache& cache) {
   const Front front(cache);

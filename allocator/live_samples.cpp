@@ -23,7 +23,8 @@ struct Links {
     return at(static_cast<uint32_t>(node)).next.load(std::memory_order_relaxed);
   }
   static void store(uint64_t node, uint64_t next) {
-    at(static_cast<uint32_t>(node)).next.store(static_cast<uint32_t>(next), std::memory_order_relaxed);
+    at(static_cast<uint32_t>(node))
+        .next.store(static_cast<uint32_t>(next), std::memory_order_relaxed);
   }
 };
 constinit TaggedStack<Links> unused;

@@ -26,8 +26,8 @@ bool end_sample(uint32_t number);
 void visit_samples(void (*f)(const LiveSample&, void* argument), void* argument);
 template <typename F>
 void for_each_sample(F f) {
-  visit_samples([](const LiveSample& sample, void* function) { (*static_cast<F*>(function))(sample); },
-                &f);
+  visit_samples(
+      [](const LiveSample& sample, void* function) { (*static_cast<F*>(function))(sample); }, &f);
 }
 
 }  // namespace tenure

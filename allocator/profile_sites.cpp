@@ -64,7 +64,8 @@ TENURE_NOINLINE const ProfileStack* find_stack() {
   const void* frames[kDeepestStack];
   const auto depth = static_cast<uint32_t>(walk_stack(frames, kDeepestStack));
   uint64_t hash = depth;
-  for (uint32_t i = 0; i < depth; ++i) hash = add_to_hash(hash, reinterpret_cast<uint64_t>(frames[i]));
+  for (uint32_t i = 0; i < depth; ++i)
+    hash = add_to_hash(hash, reinterpret_cast<uint64_t>(frames[i]));
   const size_t frame_bytes = depth * sizeof frames[0], bytes = sizeof(ProfileStack) + frame_bytes;
   return find_or_add(
       profile_stacks.list(hash),

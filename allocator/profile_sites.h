@@ -64,7 +64,8 @@ struct ProfileTable {
   template <typename F>
   void for_each(F f) const {
     for (const auto& head : lists) {
-      for (Entry* entry = head.load(std::memory_order_acquire); entry; entry = entry->next) f(*entry);
+      for (Entry* entry = head.load(std::memory_order_acquire); entry; entry = entry->next)
+        f(*entry);
     }
   }
 };

@@ -97,4 +97,11 @@ void forget_large(RunDescriptor& run) {
   run.sample = 0;
 }
 
+void* allocate_from(Cache& cache) {
+  if (TENURE_UNLIKELY(is_sampling())) {
+    if (void* object = sample_from(cache)) return object;
+  }
+  return take_from(cache);
+}
+
 }  // namespace tenure

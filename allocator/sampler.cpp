@@ -3,9 +3,7 @@
 #include <sys/auxv.h>
 #include <time.h>
 
-#include "allocator/misuse.h"
 #include "allocator/size_class.h"
-#include "base/atomic_update.h"
 #include "base/exponential.h"
 #include "base/os_memory.h"
 
@@ -59,7 +57,8 @@ void forget_points() {
   std::atomic<int64_t>* const points = sampler.points.load(std::memory_order_acquire);
   for (size_t i = 0; points && i < areas() * kPointsPerArea; ++i) {
     // Most were never used: their pages stay untouched.
-    if (points[i].load(std::memory_order_relaxed) != 0) points[i].store(0, std::memory_order_relaxed);
+    if (points[i].load(std::memory_order_relaxed) != 0)
+      points[i].store(0, std::memory_order_relaxed);
   }
 }
 
@@ -132,34 +131,6 @@ void SamplingPoint::pass_before(uint64_t bytes) {
 void forget_point(uint32_t area, uint32_t slot) {
   if (std::atomic<int64_t>* const points = sampler.points.load(std::memory_order_acquire))
     points[area * kPointsPerArea + slot / kSlotSize].store(0, std::memory_order_relaxed);
-}
-
-void end_in_sentinel(ChainWord chain, uint16_t limit) {
-  void* last = nullptr;
-  ChainWord rest = chain;
-  while (has_objects(rest)) {
-    last = first_object(rest);
-    const ChainWord next = load_link(last);
-    if (!is_rest(next, rest)) report_misuse(Misuse::kCorruptedChain, last);
-    rest = next;
-  }
-  // One that is closed at its end (decay.h) stays so: it ends a list as well.
-  if (last != nullptr && rest == empty_word(limit)) store_link(last, sentinel_word(limit));
-}
-
-ChainWord cut_chain(ChainWord chain, uint32_t most, uint16_t limit, ChainWord* rest) {
-  void* objects[kLongestCut];
-  uint32_t count = 0;
-  for (; count < most && count < kLongestCut && has_objects(chain); ++count) {
-    objects[count] = first_object(chain);
-    const ChainWord next = load_link(objects[count]);
-    if (!is_rest(next, chain)) report_misuse(Misuse::kCorruptedChain, objects[count]);
-    chain = next;
-  }
-  *rest = chain;
-  ChainWord list = sentinel_word(limit);
-  while (count > 0) list = chain_push(objects[--count], list);
-  return list;
 }
 
 }  // namespace tenure

@@ -71,10 +71,4 @@ private:
 // The lists of this slot and area have been taken back.
 void forget_point(uint32_t area, uint32_t slot);
 
-// Makes the chain, which the caller holds, end in the sentinel. As many steps as it has objects.
-void end_in_sentinel(ChainWord chain, uint16_t limit);
-// The first `most` objects of the chain, which the caller holds, as a list that ends in the sentinel; the others are `*rest`.
-constexpr uint32_t kLongestCut = 256;
-ChainWord cut_chain(ChainWord chain, uint32_t most, uint16_t limit, ChainWord* rest);
-
 }  // namespace tenure

@@ -8,7 +8,7 @@
 #include "allocator/last_payer.h"
 #include "allocator/misuse.h"
 #include "allocator/reclaim.h"
-#include "allocator/sampled_objects.h"
+#include "allocator/sampled_lists.h"
 #include "allocator/sampler.h"
 #include "base/atomic_update.h"
 #include "base/check.h"
@@ -259,7 +259,7 @@ ChainWord create_slab(Cache& cache) {
   }
   RunDescriptor& slab = arena.descriptors.at(number);
   slab.context = context;
-  slab.pooling = !cache.pooled                   ? Pooling::kNone
+  slab.pooling = !cache.pooled                                     ? Pooling::kNone
                  : arena.rseq && !arena.hardened && !cache.sampled ? Pooling::kQuick
                                                                    : Pooling::kPooled;
   slab.tags = static_cast<std::atomic<uint32_t>*>(tags);

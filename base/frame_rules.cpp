@@ -1,6 +1,6 @@
 #include "base/frame_rules.h"
 
-#include <cstddef>
+#include "base/dwarf_reader.h"
 
 namespace tenure {
 namespace {
@@ -12,99 +12,8 @@ constexpr uint64_t kFrameRegister = 6, kStackRegister = 7, kReturnRegister = 16;
 constexpr uint64_t kFrameRegister = 29, kStackRegister = 31, kReturnRegister = 30;
 #endif
 
-// Reads on to the end of a record; beyond, everything reads as 0 and the reader is not good any more.
-class Reader {
-public:
-  Reader(const uint8_t* at, const uint8_t* end) : at_(at), end_(end) {}
-  bool good() const { return good_; }
-  bool more() const { return good_ && at_ < end_; }
-  const uint8_t* at() const { return at_; }
-
-  template <typename T>
-  T get() {
-    T value{};
-    if (static_cast<size_t>(end_ - at_) < sizeof value) return fail<T>();
-    __builtin_memcpy(&value, at_, sizeof value);
-    at_ += sizeof value;
-    return value;
-  }
-  void skip(uint64_t bytes) {
-    if (bytes > static_cast<uint64_t>(end_ - at_)) {
-      fail<int>();
-    } else {
-      at_ += bytes;
-    }
-  }
-  uint64_t unsigned_leb() {
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      const uint8_t byte = get<uint8_t>();
-      value |= uint64_t{byte & 0x7fu} << shift;
-      if (!(byte & 0x80)) return value;
-    }
-    return fail<uint64_t>();
-  }
-  int64_t signed_leb() {
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64;) {
-      const uint8_t byte = get<uint8_t>();
-      value |= uint64_t{byte & 0x7fu} << shift;
-      shift += 7;
-      if (byte & 0x80) continue;
-      if ((byte & 0x40) && shift < 64) value |= ~uint64_t{0} << shift;
-      return static_cast<int64_t>(value);
-    }
-    return fail<int64_t>();
-  }
-  // A pointer in one of the encodings DW_EH_PE_*, where it is to be followed: absolute, or relative to where it lies.
-  uint64_t pointer(uint8_t encoding) {
-    const auto here = reinterpret_cast<uint64_t>(at_);
-    uint64_t value;
-    switch (encoding & 0x0f) {
-    case 0x00:
-    case 0x04:
-    case 0x0c:
-      value = get<uint64_t>();
-      break;
-    case 0x02:
-      value = get<uint16_t>();
-      break;
-    case 0x03:
-      value = get<uint32_t>();
-      break;
-    case 0x0a:
-      value = static_cast<uint64_t>(int64_t{get<int16_t>()});
-      break;
-    case 0x0b:
-      value = static_cast<uint64_t>(int64_t{get<int32_t>()});
-      break;
-    default:
-      return fail<uint64_t>();
-    }
-    switch (encoding & 0x70) {
-    case 0x00:
-      return value;
-    case 0x10:
-      return value + here;
-    default:
-      return fail<uint64_t>();
-    }
-  }
-
-private:
-  template <typename T>
-  T fail() {
-    good_ = false;
-    at_ = end_;
-    return T{};
-  }
-  const uint8_t* at_;
-  const uint8_t* end_;
-  bool good_ = true;
-};
-
 // A record of .eh_frame from behind its length word. Not good: its length is 0, or needs 64 bits.
-Reader record_at(const uint8_t* at) {
+DwarfReader record_at(const uint8_t* at) {
   uint32_t length;
   __builtin_memcpy(&length, at, sizeof length);
   if (length == 0xffffffff) length = 0;
@@ -119,11 +28,11 @@ struct Common {
   uint8_t pointer_encoding = 0;
   bool augmented = false;
   bool signal = false;
-  Reader program{nullptr, nullptr};
+  DwarfReader program{nullptr, nullptr};
 };
 
 bool read_common(const uint8_t* at, Common& common) {
-  Reader record = record_at(at);
+  DwarfReader record = record_at(at);
   if (record.get<uint32_t>() != 0) return false;
   const uint8_t version = record.get<uint8_t>();
   const char* const augmentation = reinterpret_cast<const char*>(record.at());
@@ -136,7 +45,7 @@ bool read_common(const uint8_t* at, Common& common) {
   if (augmentation[0] == 'z') {
     common.augmented = true;
     const uint64_t length = record.unsigned_leb();
-    Reader data = record;
+    DwarfReader data = record;
     for (const char* p = augmentation + 1; *p != '\0'; ++p) {
       if (*p == 'R') {
         common.pointer_encoding = data.get<uint8_t>();
@@ -192,7 +101,7 @@ public:
     return done;
   }
   // False: something is not understood.
-  bool run(Reader program) {
+  bool run(DwarfReader program) {
     while (program.more() && !past_) {
       const uint8_t code = program.get<uint8_t>();
       const uint8_t low = code & 0x3f;
@@ -220,9 +129,9 @@ private:
     past_ = here_ > address_;
   }
   Saved* saved(uint64_t number) {
-    return number == kFrameRegister             ? &state_.frame
+    return number == kFrameRegister            ? &state_.frame
            : number == common_.return_register ? &state_.back
-                                                : nullptr;
+                                               : nullptr;
   }
   void set(uint64_t number, Saved value) {
     if (Saved* it = saved(number)) *it = value;
@@ -236,9 +145,9 @@ private:
   }
 
   // An expression of the form "frame pointer + offset", with what lies there or without. Others are not understood.
-  static bool read_expression(Reader& program, bool& indirect, int64_t& offset) {
+  static bool read_expression(DwarfReader& program, bool& indirect, int64_t& offset) {
     const uint64_t length = program.unsigned_leb();
-    Reader code = program;
+    DwarfReader code = program;
     const uint8_t* const start = code.at();
     program.skip(length);
     if (!program.good() || length == 0) return false;
@@ -249,7 +158,7 @@ private:
     return code.good() && (indirect || used == length);
   }
 
-  bool run_other(uint8_t code, Reader& program) {
+  bool run_other(uint8_t code, DwarfReader& program) {
     switch (code) {
     case 0x00:  // nop
       return true;
@@ -309,7 +218,7 @@ private:
     }
   }
 
-  bool run_rare(uint8_t code, Reader& program) {
+  bool run_rare(uint8_t code, DwarfReader& program) {
     switch (code) {
     case 0x0f: {  // def_cfa_expression
       bool indirect = false;
@@ -404,7 +313,8 @@ const uint8_t* find_record(const uint8_t* table, uint64_t address) {
   const auto* const entries =
       reinterpret_cast<const Entry*>(table + 4 + pointer_bytes + sizeof count);
   const auto place = static_cast<int64_t>(address - reinterpret_cast<uint64_t>(table));
-  uint32_t low = 0, high = count;  // The last that does not start behind it lies in [low - 1, high).
+  uint32_t low = 0,
+           high = count;  // The last that does not start behind it lies in [low - 1, high).
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
     if (entries[middle].start <= place) {
@@ -428,7 +338,7 @@ FrameRule find_frame_rule(const void* frame_table, uint64_t address) {
   if (frame_table == nullptr) return {};
   const uint8_t* const found = find_record(static_cast<const uint8_t*>(frame_table), address);
   if (found == nullptr) return {};
-  Reader record = record_at(found);
+  DwarfReader record = record_at(found);
   const uint8_t* const link = record.at();
   const auto back = record.get<uint32_t>();
   Common common;

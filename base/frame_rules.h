@@ -17,11 +17,15 @@ struct FrameRule {
     kFromStack,   // CFA = stack pointer + offset
     kFromFrame,   // CFA = frame pointer + offset
     kFromMemory,  // CFA = *(frame pointer + offset): functions that align their stack
-    kSignal,      // The kernel's frame: the registers of what was interrupted lie at the stack pointer.
-    kEnd,         // The outermost function.
+    kSignal,  // The kernel's frame: the registers of what was interrupted lie at the stack pointer.
+    kEnd,     // The outermost function.
   };
   // Where the caller's value lies.
-  enum Place : uint8_t { kSame, kAtCfa, kAtFrame };  // In the register still; CFA + offset; frame pointer + offset.
+  enum Place : uint8_t {
+    kSame,
+    kAtCfa,
+    kAtFrame
+  };  // In the register still; CFA + offset; frame pointer + offset.
 
   int16_t offset_low = 0;  // Of the CFA, in bytes: 24 bits.
   int8_t offset_high = 0;

@@ -24,9 +24,9 @@ struct Settings {
   int64_t rss_limit_mib;  // Of the heap: above it memory is given back; 0 none.
   int64_t cgroup;  // The same by the limits and the pressure of the process's cgroup: 0 off, 1 on.
   int64_t helper;  // HelperMode
-  int64_t lru_lists;  // Lists of a tenant in each LRU; 0 one for each NUMA node.
-  int64_t deepbind;   // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
-  int64_t profile;    // Bytes between two samples on average; 0: no profile.
+  int64_t lru_lists;                // Lists of a tenant in each LRU; 0 one for each NUMA node.
+  int64_t deepbind;                 // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
+  int64_t profile;                  // Bytes between two samples on average; 0: no profile.
   char profile_file[kLongestText];  // Where the profile is written at exit; empty: nowhere.
 };
 
@@ -42,7 +42,8 @@ struct Option {
   int64_t default_value;
   int64_t smallest, largest;  // Of numbers.
   const Choice* choices;      // nullptr for a number; ends with a null word.
-  char (Settings::*text)[kLongestText] = nullptr;  // Of one that is any text: then it has no `field`.
+  char (Settings::*text)[kLongestText] =
+      nullptr;  // Of one that is any text: then it has no `field`.
   const char* default_text = nullptr;
 };
 

@@ -123,7 +123,8 @@ void churn(size_t size, int live, int count) {
 }
 
 TEST(Exponential, LogarithmIsRight) {
-  for (double x = 1e-17; x < 1e6; x *= 1.37) EXPECT_NEAR(natural_log(x), log(x), 1e-12 * (1 + fabs(log(x))));
+  for (double x = 1e-17; x < 1e6; x *= 1.37)
+    EXPECT_NEAR(natural_log(x), log(x), 1e-12 * (1 + fabs(log(x))));
   EXPECT_EQ(natural_log(1), 0);
 }
 
@@ -131,7 +132,8 @@ TEST(Exponential, MeanAndSpread) {
   double sum = 0, squares = 0;
   constexpr int kDraws = 200000;
   for (int i = 1; i <= kDraws; ++i) {
-    const auto x = static_cast<double>(exponential(mix_random(static_cast<uint64_t>(i) * kRandomStep), 1000));
+    const auto x =
+        static_cast<double>(exponential(mix_random(static_cast<uint64_t>(i) * kRandomStep), 1000));
     ASSERT_GE(x, 1);
     sum += x;
     squares += x * x;

@@ -89,8 +89,9 @@ private:
     std::vector<int64_t> places;
     for (const uint64_t frame : row.frames) places.push_back(id_in(locations_, frame));
     sample.packed(1, places);
-    sample.packed(2, std::array{std::llround(row.allocated_objects), std::llround(row.allocated_bytes),
-                                std::llround(row.live_objects), std::llround(row.live_bytes)});
+    sample.packed(2,
+                  std::array{std::llround(row.allocated_objects), std::llround(row.allocated_bytes),
+                             std::llround(row.live_objects), std::llround(row.live_bytes)});
     add_label(sample, "tenant", row.tenant);
     if (!row.thread.empty()) add_label(sample, "thread", row.thread);
     Message size;

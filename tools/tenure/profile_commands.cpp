@@ -54,9 +54,10 @@ ProfileCommands::ProfileCommands(CLI::App& app) {
     command->add_option("-o,--output", output_, "The file to write; standard output if not given")
         ->type_name("FILE");
     command
-        ->add_option("--format", format_,
-                     "text, pprof, collapsed, json or html; by the name of FILE (.pb.gz, .collapsed, "
-                     ".json, .html) if not given")
+        ->add_option(
+            "--format", format_,
+            "text, pprof, collapsed, json or html; by the name of FILE (.pb.gz, .collapsed, "
+            ".json, .html) if not given")
         ->type_name("FORMAT")
         ->check([](const std::string& word) {
           for (const char* each : kFormats)
@@ -69,7 +70,8 @@ ProfileCommands::ProfileCommands(CLI::App& app) {
   CLI::App* const profile = app.add_subcommand("profile", "Read heap profiles");
   profile->require_subcommand(1);
   convert_ = profile->add_subcommand(
-      "convert", "Make a pprof profile, stacks, JSON or a page of a snapshot that the library wrote");
+      "convert",
+      "Make a pprof profile, stacks, JSON or a page of a snapshot that the library wrote");
   convert_->add_option("SNAPSHOT", file_, "What tenure_profile_dump() or TENURE_PROFILE wrote")
       ->required();
   add_output(convert_);
@@ -86,8 +88,7 @@ bool ProfileCommands::parsed() const { return convert_->parsed() || diff_->parse
 
 int ProfileCommands::run() const {
   Profile profile = estimate(read_snapshot(file_), tenant_);
-  if (diff_->parsed())
-    profile = difference(profile, estimate(read_snapshot(later_), tenant_));
+  if (diff_->parsed()) profile = difference(profile, estimate(read_snapshot(later_), tenant_));
   const std::string text = rendered(profile, format_for(format_, output_));
   if (output_.empty() || output_ == "-") {
     std::fwrite(text.data(), 1, text.size(), stdout);

@@ -32,12 +32,19 @@ std::string bytes_in_words(double bytes) {
   return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
 }
 
+// Without parameters, versions of symbols and the namespace without a name.
+std::string short_name(std::string name) {
+  constexpr std::string_view kUnnamed = "(anonymous namespace)::";
+  for (size_t at; (at = name.find(kUnnamed)) != std::string::npos;) name.erase(at, kUnnamed.size());
+  const size_t end = name.find_first_of("(@", 1);
+  return name.substr(0, end);
+}
+
 // The innermost calls first, as far as they fit a line.
 std::string short_stack(const std::vector<std::string>& calls) {
   std::string text;
   for (size_t i = calls.size(); i-- > 0;) {
-    std::string name = calls[i].substr(0, calls[i].find('('));
-    if (name.empty()) name = calls[i];
+    const std::string name = short_name(calls[i]);
     if (!text.empty() && text.size() + name.size() > 100) return text + " < ...";
     text += (text.empty() ? "" : " < ") + name;
   }
@@ -79,8 +86,9 @@ std::string text_of(const Profile& profile) {
     sites[{row.tenant, short_stack(symbols.calls(row))}].add(row);
     samples += row.samples;
   }
-  std::string out = fmt::format("{} in use, {} allocated, by {} samples", bytes_in_words(all.live_bytes),
-                                bytes_in_words(all.allocated_bytes), samples);
+  std::string out =
+      fmt::format("{} in use, {} allocated, by {} samples", bytes_in_words(all.live_bytes),
+                  bytes_in_words(all.allocated_bytes), samples);
   if (profile.lost != 0) out += fmt::format("; {} samples were lost", profile.lost);
   out += fmt::format("\n\n{:>12} {:>12} {:>12} {:>12}  tenant\n", "in use", "objects", "allocated",
                      "objects");

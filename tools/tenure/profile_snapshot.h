@@ -39,7 +39,8 @@ Snapshot read_snapshot(const std::string& file);
 
 // What one stack, tenant, thread and size has allocated and holds, as estimated.
 struct ProfileRow {
-  std::vector<uint64_t> frames;  // Addresses within Profile::mappings, the innermost first: of the calls themselves.
+  std::vector<uint64_t>
+      frames;  // Addresses within Profile::mappings, the innermost first: of the calls themselves.
   std::string tenant, thread;
   uint64_t size = 0;
   double allocated_objects = 0, allocated_bytes = 0, live_objects = 0, live_bytes = 0;

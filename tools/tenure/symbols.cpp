@@ -110,12 +110,14 @@ std::string Symbols::find(uint64_t address) {
   for (const Segment& segment : file.segments) {
     if (offset < segment.offset || offset - segment.offset >= segment.size) continue;
     const uint64_t place = offset - segment.offset + segment.address;
-    auto after = std::upper_bound(file.symbols.begin(), file.symbols.end(), place,
-                                  [](uint64_t p, const Symbol& symbol) { return p < symbol.start; });
+    auto after =
+        std::upper_bound(file.symbols.begin(), file.symbols.end(), place,
+                         [](uint64_t p, const Symbol& symbol) { return p < symbol.start; });
     if (after == file.symbols.begin()) break;
     const Symbol& symbol = *--after;
     // Those written in assembly often have no size.
-    if (symbol.size == 0 || place - symbol.start < symbol.size) return demangled(symbol.name.c_str());
+    if (symbol.size == 0 || place - symbol.start < symbol.size)
+      return demangled(symbol.name.c_str());
   }
   return fmt::format("{}+0x{:x}", mapping->file.substr(mapping->file.rfind('/') + 1), offset);
 }
@@ -141,9 +143,10 @@ std::vector<std::string> Symbols::calls(const ProfileRow& row) {
 
 bool is_allocator(const std::string& name) {
   static constexpr std::string_view kNames[] = {
-      "malloc",  "calloc", "realloc", "reallocarray",   "aligned_alloc", "memalign",
-      "valloc",  "pvalloc", "free",   "posix_memalign", "__libc_malloc", "__libc_calloc",
-      "tenure_malloc", "tenure_calloc", "tenure_aligned_alloc", "tenure_transfer"};
+      "malloc",         "calloc",        "realloc",       "reallocarray",  "aligned_alloc",
+      "memalign",       "valloc",        "pvalloc",       "free",          "posix_memalign",
+      "__libc_malloc",  "__libc_calloc", "tenure_malloc", "tenure_calloc", "tenure_aligned_alloc",
+      "tenure_transfer"};
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
          name.starts_with("operator new") || name.starts_with("tenure::") ||
          name.starts_with("void* tenure::");
