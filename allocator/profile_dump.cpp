@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "accounting/tenant_ids.h"
 #include "allocator/arena.h"
 #include "allocator/live_samples.h"
 #include "allocator/profile.h"
@@ -131,10 +132,17 @@ void write_head(Writer& out) {
   out.text("\nlost ").number(lost_samples.load(std::memory_order_relaxed)).text("\n");
 }
 
+bool is_online(const ProfileTenant& label) {
+  if (label.place == 0) return true;  // The root
+  grace::ReadSection section;
+  const Tenant* const tenant = tenant_by_id(TenantId{label.id});
+  return tenant != nullptr && tenant->number == label.place && tenant->online();
+}
+
 void write_sites(Writer& out) {
   profile_tenants.for_each([&out](const ProfileTenant& tenant) {
-    out.text("tenant ").number(tenant.number).text(" ").number(tenant.id).text(" ");
-    out.name(tenant.path);
+    out.text("tenant ").number(tenant.number).text(" ").number(tenant.id);
+    out.text(is_online(tenant) ? " online " : " gone ").name(tenant.path);
   });
   // Sites before stacks: the stack of each site that is seen is written, but not the other way round.
   profile_sites.for_each([&out](const ProfileSite& site) {

@@ -178,6 +178,16 @@ class Profiles(unittest.TestCase):
         self.assertIn("keep_acme", json.loads(data)["names"])
         self.assertNotRegex(page, r"(?i)https?:|src=|@import|url\(")
 
+    def test_what_departed_tenants_left(self):
+        file = self.profile("leaks")
+        done = tenure("leaks", file)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        first, *sites = done.stdout.decode().splitlines()
+        objects = int(re.fullmatch(r"/lost: .* in about (\d+) objects, the oldest of [\d.]+ s", first).group(1))
+        self.assertAlmostEqual(objects, 1000, delta=250)
+        self.assertEqual(len(sites), 1, sites)
+        self.assertIn("lose < main", sites[0])
+
     def test_difference(self):
         less, more = self.profile("less", "1000"), self.profile("more", "5000")
         done = tenure("heap", "diff", less, more, "--format", "json")

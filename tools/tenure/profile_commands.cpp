@@ -82,14 +82,19 @@ ProfileCommands::ProfileCommands(CLI::App& app) {
   diff_->add_option("BEFORE", file_, "The earlier snapshot")->required();
   diff_->add_option("AFTER", later_, "The later snapshot")->required();
   add_output(diff_);
+
+  leaks_ = app.add_subcommand("leaks", "What departed tenants left behind, by site");
+  leaks_->add_option("SNAPSHOT", file_, "What tenure_profile_dump() or TENURE_PROFILE wrote")
+      ->required();
 }
 
-bool ProfileCommands::parsed() const { return convert_->parsed() || diff_->parsed(); }
+bool ProfileCommands::parsed() const { return convert_->parsed() || diff_->parsed() || leaks_->parsed(); }
 
 int ProfileCommands::run() const {
   Profile profile = estimate(read_snapshot(file_), tenant_);
   if (diff_->parsed()) profile = difference(profile, estimate(read_snapshot(later_), tenant_));
-  const std::string text = rendered(profile, format_for(format_, output_));
+  const std::string text =
+      leaks_->parsed() ? leaks_of(profile) : rendered(profile, format_for(format_, output_));
   if (output_.empty() || output_ == "-") {
     std::fwrite(text.data(), 1, text.size(), stdout);
   } else {

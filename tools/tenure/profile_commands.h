@@ -1,4 +1,4 @@
-// tenure profile convert, tenure heap diff.
+// tenure profile convert, tenure heap diff, tenure leaks.
 #pragma once
 
 #include <string>
@@ -19,6 +19,7 @@ public:
 private:
   CLI::App* convert_;
   CLI::App* diff_;
+  CLI::App* leaks_;
   std::string file_, later_;  // Snapshots
   std::string output_, format_, tenant_;
 };

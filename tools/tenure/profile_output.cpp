@@ -102,6 +102,37 @@ std::string text_of(const Profile& profile) {
   return out;
 }
 
+// By tenant, the largest first; of each, the sites that hold most.
+std::string leaks_of(const Profile& profile) {
+  Symbols symbols(profile);
+  std::map<std::string, std::pair<Sum, std::map<std::string, Sum>>> tenants;
+  for (const ProfileRow& row : profile.rows) {
+    if (!row.departed || row.live_samples == 0) continue;
+    auto& [all, sites] = tenants[row.tenant];
+    all.add(row);
+    sites[short_stack(symbols.calls(row))].add(row);
+  }
+  if (tenants.empty()) return "No departed tenant has sampled objects in use.\n";
+  const auto largest_first = [](const auto& a, const auto& b) { return a.first > b.first; };
+  std::vector<std::pair<double, std::string>> order;
+  for (const auto& [path, its] : tenants) order.emplace_back(its.first.live_bytes, path);
+  std::sort(order.begin(), order.end(), largest_first);
+  std::string out;
+  for (const auto& [bytes, path] : order) {
+    const auto& [all, sites] = tenants[path];
+    out += fmt::format("{}: {} in about {:.0f} objects, the oldest of {:.1f} s\n", path,
+                       bytes_in_words(bytes), all.live_objects,
+                       static_cast<double>(all.oldest_ms) / 1000);
+    std::vector<std::pair<double, std::string>> largest;
+    for (const auto& [site, sum] : sites) largest.emplace_back(sum.live_bytes, site);
+    std::sort(largest.begin(), largest.end(), largest_first);
+    for (const auto& [its_bytes, site] : largest)
+      out += fmt::format("{:>12} {:>10.0f} objects  {}\n", bytes_in_words(its_bytes),
+                         sites.at(site).live_objects, site);
+  }
+  return out;
+}
+
 std::string collapsed_of(const Profile& profile) {
   Symbols symbols(profile);
   std::map<std::string, double> lines;
@@ -130,6 +161,7 @@ std::string json_of(const Profile& profile) {
                                 {"sites", nlohmann::ordered_json::array()}};
   for (const ProfileRow& row : profile.rows) {
     out["sites"].push_back({{"tenant", row.tenant},
+                            {"departed", row.departed},
                             {"thread", row.thread},
                             {"size", row.size},
                             {"allocated_objects", row.allocated_objects},

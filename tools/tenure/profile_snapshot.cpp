@@ -72,8 +72,9 @@ bool read_line(Snapshot& snapshot, SitePlaces& places, const std::string& kind,
   if (!(line >> number)) return false;
   if (kind == "tenant") {
     uint32_t id;
-    if (!(line >> id)) return false;
-    snapshot.tenants[number] = rest_of(line);
+    std::string state;
+    if (!(line >> id >> state) || (state != "online" && state != "gone")) return false;
+    snapshot.tenants[number] = {rest_of(line), state == "gone"};
     return true;
   }
   if (kind != "stack") return false;
@@ -122,7 +123,9 @@ Profile estimate(const Snapshot& snapshot, const std::string& tenant) {
   for (const ProfileSite& site : snapshot.sites) {
     const auto found = snapshot.tenants.find(site.tenant);
     ProfileRow row;
-    row.tenant = found == snapshot.tenants.end() ? "?" : found->second;
+    if (found == snapshot.tenants.end()) continue;  // A site that has begun since the tenants were written.
+    row.tenant = found->second.path;
+    row.departed = found->second.departed;
     if (!is_at_or_below(row.tenant, tenant)) continue;
     if (const auto stack = snapshot.stacks.find(site.stack); stack != snapshot.stacks.end()) {
       // The call ends right before where it returns to.
@@ -160,6 +163,7 @@ Profile difference(const Profile& before, const Profile& after) {
     ProfileRow& sum = rows[{frames, row.tenant, row.thread, row.size}];
     sum.frames = frames;
     sum.tenant = row.tenant;
+    sum.departed = row.departed;
     sum.thread = row.thread;
     sum.size = row.size;
     return sum;

@@ -29,7 +29,11 @@ struct ProfileSite {
 struct Snapshot {
   uint64_t time = 0, process = 0, mean = 0, lost = 0;
   std::vector<ProfileMapping> mappings;  // By address.
-  std::map<uint32_t, std::string> tenants;
+  struct Tenant {
+    std::string path;
+    bool departed = false;
+  };
+  std::map<uint32_t, Tenant> tenants;
   std::map<uint32_t, std::vector<uint64_t>> stacks;  // Where calls return to, the innermost first.
   std::vector<ProfileSite> sites;
 };
@@ -42,6 +46,7 @@ struct ProfileRow {
   std::vector<uint64_t>
       frames;  // Addresses within Profile::mappings, the innermost first: of the calls themselves.
   std::string tenant, thread;
+  bool departed = false;  // The tenant went offline before the snapshot.
   uint64_t size = 0;
   double allocated_objects = 0, allocated_bytes = 0, live_objects = 0, live_bytes = 0;
   uint64_t samples = 0, live_samples = 0, oldest_ms = 0, newest_ms = 0;
