@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "tools/tenure/commands.h"
+#include "tools/tenure/commands/commands.h"
 
 namespace tenure::tool {
 namespace {

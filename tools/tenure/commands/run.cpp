@@ -10,8 +10,8 @@
 
 #include "base/option_value.h"
 #include "base/settings.h"
-#include "tools/tenure/commands.h"
-#include "tools/tenure/executable.h"
+#include "tools/tenure/commands/commands.h"
+#include "tools/tenure/commands/executable.h"
 
 namespace fs = std::filesystem;
 

@@ -6,7 +6,7 @@
 
 #include "base/option_value.h"
 #include "base/settings.h"
-#include "tools/tenure/commands.h"
+#include "tools/tenure/commands/commands.h"
 
 namespace tenure::tool {
 namespace {

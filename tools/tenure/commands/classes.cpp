@@ -7,7 +7,7 @@
 #include "allocator/size_class.h"
 #include "base/bits.h"
 #include "base/settings.h"
-#include "tools/tenure/commands.h"
+#include "tools/tenure/commands/commands.h"
 
 namespace tenure::tool {
 namespace {

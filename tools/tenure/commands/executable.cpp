@@ -1,4 +1,4 @@
-#include "tools/tenure/executable.h"
+#include "tools/tenure/commands/executable.h"
 
 #include <elf.h>
 #include <string.h>
