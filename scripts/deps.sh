@@ -10,9 +10,10 @@ set -eu
 packages_of() {
   case $1 in
     build) echo g++=g++ cmake=cmake make=make pkg-config=pkg-config libgtest-dev \
-                libcli11-dev libfmt-dev nlohmann-json3-dev \
+                libcli11-dev libfmt-dev nlohmann-json3-dev libncurses-dev \
                 python3=python3 binutils=objdump ;;
-    check) echo spin=spin clang-format=clang-format clang-tidy=clang-tidy git=git ;;
+    check) echo spin=spin clang-format=clang-format clang-tidy=clang-tidy git=git \
+                tmux=tmux ;;
     aarch64) echo g++-aarch64-linux-gnu=aarch64-linux-gnu-g++ qemu-user=qemu-aarch64 ;;
     vm) echo qemu-system-x86=qemu-system-x86_64 busybox-static=/bin/busybox cpio=cpio ;;
     bench) echo libbenchmark-dev libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 ;;
@@ -20,7 +21,8 @@ packages_of() {
                sqlite3=sqlite3 g++=g++ libjemalloc2 libmimalloc2.0 ;;
     apps) echo nginx=nginx apache2-utils=ab 'postgresql=/usr/lib/postgresql/*/bin/postgres' \
                mariadb-server=mariadbd memcached=memcached nodejs=node \
-               default-jdk-headless=javac perl=perl ruby=ruby lua5.4=lua5.4 php-cli=php clang=clang ;;
+               default-jdk-headless=javac perl=perl ruby=ruby lua5.4=lua5.4 php-cli=php clang=clang \
+               prometheus=promtool ;;
     *) echo "deps.sh: no group '$1' (build check aarch64 vm bench demo apps)" >&2; exit 2 ;;
   esac
 }

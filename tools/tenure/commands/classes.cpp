@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "base/settings.h"
 #include "tools/tenure/commands/commands.h"
+#include "tools/tenure/commands/common.h"
 
 namespace tenure::tool {
 namespace {
@@ -77,14 +78,22 @@ void print_json(uint32_t smallest) {
 
 }  // namespace
 
-int print_classes(Format format, const std::string& slab_kib) {
-  const uint32_t smallest = smallest_slab(slab_kib);
-  if (format == Format::kJson) {
-    print_json(smallest);
-  } else {
-    print_text(smallest);
-  }
-  return 0;
+void add_classes(CLI::App& app, Action& action) {
+  CLI::App* const command = add_command(
+      app, "classes", "Print the size classes, their slabs and what these waste",
+      "  tenure classes\n"
+      "  tenure classes --slab-kib 128 --json");
+  static std::string slab_kib;
+  static bool json;
+  command->add_flag("--json", json, "As JSON");
+  command->add_option("--slab-kib", slab_kib, "As the option of that name")->type_name("KIB");
+  command->callback([&action] {
+    action = [] {
+      const uint32_t smallest = smallest_slab(slab_kib);
+      json ? print_json(smallest) : print_text(smallest);
+      return 0;
+    };
+  });
 }
 
 }  // namespace tenure::tool

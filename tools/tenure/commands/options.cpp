@@ -7,6 +7,7 @@
 #include "base/option_value.h"
 #include "base/settings.h"
 #include "tools/tenure/commands/commands.h"
+#include "tools/tenure/commands/common.h"
 
 namespace tenure::tool {
 namespace {
@@ -110,19 +111,20 @@ void print_markdown() {
 
 }  // namespace
 
-int print_options(Format format) {
-  switch (format) {
-  case Format::kText:
-    print_text();
-    break;
-  case Format::kJson:
-    print_json();
-    break;
-  case Format::kMarkdown:
-    print_markdown();
-    break;
-  }
-  return 0;
+void add_options(CLI::App& app, Action& action) {
+  CLI::App* const command =
+      add_command(app, "options", "Print the options of the library (TENURE_* variables)",
+                  "  tenure options\n"
+                  "  tenure options --json | jq -r '.[].variable'");
+  static bool json, markdown;
+  CLI::Option* const as_json = command->add_flag("--json", json, "As JSON");
+  command->add_flag("--markdown", markdown, "As a page of the documentation")->excludes(as_json);
+  command->callback([&action] {
+    action = [] {
+      json ? print_json() : markdown ? print_markdown() : print_text();
+      return 0;
+    };
+  });
 }
 
 }  // namespace tenure::tool

@@ -6,12 +6,16 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/option_value.h"
 #include "base/settings.h"
 #include "tools/tenure/commands/commands.h"
-#include "tools/tenure/commands/executable.h"
+#include "tools/tenure/commands/words.h"
+#include "tools/tenure/model/bytes.h"
+#include "tools/tenure/reader/executable.h"
 
 namespace fs = std::filesystem;
 
@@ -69,6 +73,7 @@ void preload(const std::string& library) {
   add_to_list("LD_PRELOAD", library, Place::kBefore);  // The first malloc is the one that counts.
 }
 
+// Checks the value as the library will.
 void set_option(const char* name, const char* variable, const std::string& value) {
   for (const Option* option = option_table; option->name; ++option) {
     if (strcmp(option->name, name) != 0) continue;
@@ -83,34 +88,185 @@ void set_option(const char* name, const char* variable, const std::string& value
   set(variable, value);
 }
 
+// Also "1.5G", which the library does not read, and "max".
+void set_limit(const char* name, const char* variable, const std::string& value) {
+  const auto bytes = parse_bytes(value);
+  if (!bytes || (*bytes == 0 && value != "0"))
+    throw Failure(fmt::format("{}: bad value '{}'; good: a number of bytes up to {}, with a unit K, M, G, T",
+                              name, value, format_bytes(kMostBytes)));
+  set_option(name, variable, *bytes == kUnlimited ? "0" : std::to_string(*bytes));
+}
+
+// CLI11 2.1 cannot be told a usage line, and its own does not know of the program.
+class RunFormatter : public CLI::Formatter {
+public:
+  std::string make_usage(const CLI::App*, std::string) const override {
+    return "Usage: tenure run [OPTIONS] [--] PROGRAM [ARGUMENTS...]\n";
+  }
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    return option->check_lname("stats") ? "--stats[=json]"
+                                        : CLI::Formatter::make_option_name(option, is_positional);
+  }
+};
+
+std::string is_stats_format(const std::string& word) {
+  return word == "text" || word == "json" ? ""
+                                          : "there is no format " + word + ", only text and json";
+}
+
+// The flag that was meant, where one is near: "; did you mean --decay-ms?"
+std::string hint(const CLI::App& run, std::string_view given) {
+  const std::string_view name = given.substr(0, given.find('='));
+  std::string nearest;
+  size_t least = SIZE_MAX;
+  for (const CLI::Option* option : run.get_options()) {
+    for (const std::string& word : option->get_lnames()) {
+      const std::string flag = "--" + word;
+      // A beginning is as near as one wrong letter.
+      const size_t changes = name.size() > 3 && flag.starts_with(name) ? 1 : distance(name, flag);
+      if (changes >= least) continue;
+      least = changes;
+      nearest = flag;
+    }
+  }
+  return least <= 1 + name.size() / 4 ? "; did you mean " + nearest + "?" : "";
+}
+
+// The program with its arguments, out of what lies before the first "--" and was no option of ours, and what lies behind it.
+std::vector<std::string> program_line(const CLI::App& run, char** mark, char** end) {
+  std::vector<std::string> before = run.remaining();
+  if (!before.empty()) {
+    if (before.front().starts_with('-'))
+      throw Failure("run: there is no option " + before.front() + hint(run, before.front()));
+    before.insert(before.end(), mark, end);  // The mark is the program's own.
+  } else if (mark != end) {
+    before.assign(mark + 1, end);
+  }
+  return before;
+}
+
+constexpr char kFooter[] =
+    "Examples:\n"
+    "  tenure run -- redis-server --port 7000\n"
+    "  tenure run --max 2G --high 1.8G -- python3 service.py\n"
+    "  tenure run --max 512M --policy abort --name worker -- ./worker\n"
+    "  tenure run --stats --no-live -- make\n"
+    "\n"
+    "Options become environment variables, so that programs started by PROGRAM get them too, each "
+    "with limits of its own;\n"
+    "'tenure options' lists those that have no flag here. A LD_PRELOAD that is set already is "
+    "kept.\n"
+    "\n"
+    "Exit status: the program's; 125 if tenure itself fails, 126 if PROGRAM cannot be run,\n"
+    "127 if it is not found.";
+
 }  // namespace
 
-int run_program(const RunRequest& request) {
-  if (request.program.empty()) throw Failure("run: which program? See tenure run --help");
-  preload(request.library.empty() ? find_library() : given_library(request.library));
-  if (request.hardened) set_option("check", "TENURE_CHECK", "hardened");
-  if (request.huge_pages) set_option("huge_pages", "TENURE_HUGE_PAGES", "on");
-  if (!request.decay_ms.empty()) set_option("decay_ms", "TENURE_DECAY_MS", request.decay_ms);
-  if (!request.rss_limit_mib.empty())
-    set_option("rss_limit_mib", "TENURE_RSS_LIMIT_MIB", request.rss_limit_mib);
-  if (request.cgroup) set_option("cgroup", "TENURE_CGROUP", "on");
-  if (!request.helper.empty()) set_option("helper", "TENURE_HELPER", request.helper);
-  if (!request.stats.empty())
-    set_option("stats", "TENURE_STATS", request.stats == "json" ? "json" : "exit");
+RunCommand::RunCommand(CLI::App& app)
+    : command_(*app.add_subcommand("run", "Run a program with its malloc replaced by Tenure")) {
+  command_.formatter(std::make_shared<RunFormatter>());
+  add_limits();
+  command_.add_flag("--live,!--no-live", request_.live,
+                    "Show tenants to tenure ps, ls, top and the like (default)");
+  command_.add_flag("--hardened", request_.hardened,
+                    "Find every double free, encode free lists, clear freed memory");
+  command_
+      .add_option("--decay-ms", request_.decay_ms,
+                  "Return unused pages after so many milliseconds; 0: at once, -1: never")
+      ->type_name("MS");
+  command_.add_flag("--huge-pages", request_.huge_pages,
+                    "Ask the kernel for transparent huge pages");
+  command_
+      .add_option("--rss-limit", request_.rss_limit_mib,
+                  "Return free memory and run shrinkers where the heap is larger than so many MiB")
+      ->type_name("MIB");
+  command_.add_flag("--cgroup", request_.cgroup,
+                    "The same by the limits and the memory pressure of the program's cgroup");
+  command_
+      .add_option(
+          "--helper", request_.helper,
+          "A thread that returns idle memory: auto (where the program has threads), on, off")
+      ->type_name("MODE");
+  command_
+      .add_flag("--stats{text}", request_.stats,
+                "Print statistics on standard error at exit, as text or as JSON")
+      ->check(is_stats_format);
+  command_.add_flag("--fallback", request_.fallback, "Do without restartable sequences");
+  command_
+      .add_option("--lib", request_.library,
+                  "The library to preload, instead of the one that belongs to this tool")
+      ->type_name("PATH");
+  // Where the program's name stands, its own command line begins.
+  command_.prefix_command();
+  command_.footer(kFooter);
+}
+
+void RunCommand::add_limits() {
+  command_
+      .add_option("--max", request_.max,
+                  "The whole program's limit: beyond it requests and mappings fail")
+      ->type_name("BYTES");
+  command_
+      .add_option("--high", request_.high,
+                  "Bytes above which the program gives back what it caches; nothing fails")
+      ->type_name("BYTES");
+  command_
+      .add_option("--policy", request_.policy,
+                  "At max: fail-large (default), fail-all, observe, event, abort")
+      ->type_name("POLICY");
+  command_
+      .add_option("--mapped", request_.mapped,
+                  "Count memory that the program maps itself: auto (where there is a limit), on, off")
+      ->type_name("MODE");
+  command_
+      .add_option("--name", request_.name,
+                  "The program's tenant is called /NAME (default: as the program)")
+      ->type_name("NAME");
+}
+
+bool RunCommand::is_chosen() const { return command_.parsed(); }
+
+void RunCommand::preload_and_set() {
+  preload(request_.library.empty() ? find_library() : given_library(request_.library));
+  if (!request_.max.empty()) set_limit("max", "TENURE_MAX", request_.max);
+  if (!request_.high.empty()) set_limit("high", "TENURE_HIGH", request_.high);
+  if (!request_.policy.empty()) set_option("policy", "TENURE_POLICY", request_.policy);
+  if (!request_.mapped.empty()) set_option("mapped", "TENURE_MAPPED", request_.mapped);
+  if (!request_.name.empty()) set_option("name", "TENURE_NAME", request_.name);
+  if (!request_.live) {
+    set_option("live", "TENURE_LIVE", "off");
+  } else if (getenv("TENURE_LIVE") == nullptr) {  // A folder may be given there.
+    set_option("live", "TENURE_LIVE", "on");
+  }
+  if (request_.hardened) set_option("check", "TENURE_CHECK", "hardened");
+  if (request_.huge_pages) set_option("huge_pages", "TENURE_HUGE_PAGES", "on");
+  if (!request_.decay_ms.empty()) set_option("decay_ms", "TENURE_DECAY_MS", request_.decay_ms);
+  if (!request_.rss_limit_mib.empty())
+    set_option("rss_limit_mib", "TENURE_RSS_LIMIT_MIB", request_.rss_limit_mib);
+  if (request_.cgroup) set_option("cgroup", "TENURE_CGROUP", "on");
+  if (!request_.helper.empty()) set_option("helper", "TENURE_HELPER", request_.helper);
+  if (!request_.stats.empty())
+    set_option("stats", "TENURE_STATS", request_.stats == "json" ? "json" : "exit");
   // Behind: of two settings of a tunable the later one counts.
-  if (request.fallback) add_to_list("GLIBC_TUNABLES", "glibc.pthread.rseq=0", Place::kBehind);
+  if (request_.fallback) add_to_list("GLIBC_TUNABLES", "glibc.pthread.rseq=0", Place::kBehind);
+}
+
+int RunCommand::run(char** mark, char** end) {
+  const std::vector<std::string> program = program_line(command_, mark, end);
+  if (program.empty()) throw Failure("run: which program? See tenure run --help");
+  preload_and_set();
 
   // LD_PRELOAD stays set, for what this program starts.
-  if (const std::string why = why_not_preloaded(find_executable(request.program[0])); !why.empty())
+  if (const std::string why = why_not_preloaded(find_executable(program[0])); !why.empty())
     fmt::print(stderr, "tenure: {}: the library is not loaded\n", why);
 
   std::vector<char*> arguments;
-  for (const std::string& argument : request.program)
+  for (const std::string& argument : program)
     arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   execvp(arguments[0], arguments.data());
   const int error = errno;
-  fmt::print(stderr, "tenure: {}: {}\n", request.program[0], strerror(error));
+  fmt::print(stderr, "tenure: {}: {}\n", program[0], strerror(error));
   return error == ENOENT ? kExitNotFound : kExitCannotRun;
 }
 

@@ -122,8 +122,11 @@ void write_facts(Text& out, const Process& process) {
   write_member(out, "command", process.command);
   write_member(out, "mode", process.mode);
   write_member(out, "version", process.version);
-  write(out, "\"time_ns\":{},\"stopped\":{},\"answers\":{},\"looked_at_ns\":{}", process.taken_ns,
-        process.stopped, process.answers, process.looked_at_ns);
+  write(out, "\"time_ns\":{},\"stopped\":{},\"ended\":{},\"answers\":{},\"looked_at_ns\":{}",
+        process.taken_ns, process.stopped, process.ended, process.answers, process.looked_at_ns);
+  write_text(out, ",\"whole_process\":");
+  if (process.whole == 0 || process.whole >= process.tenants.size()) write_text(out, "null");
+  else write_quoted(out, path_of(process, process.whole));
 }
 
 void write_totals(Text& out, const Process& process) {
@@ -204,7 +207,7 @@ Process facts_from(const nlohmann::json& json) {
 Event event_from(const nlohmann::json& json) {
   return {json.at("sequence").get<uint64_t>(), json.at("time_ns").get<int64_t>(),
           json.at("kind").get<std::string>(), json.at("tenant").get<std::string>(),
-          json.at("text").get<std::string>()};
+          json.at("text").get<std::string>(), 0};
 }
 
 }  // namespace tenure::tool

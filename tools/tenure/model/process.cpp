@@ -35,6 +35,7 @@ std::vector<std::string> paths_of(const Process& process) {
 }
 
 int64_t find_tenant(const Process& process, std::string_view path) {
+  if (path == "/") return process.tenants.empty() ? -1 : 0;
   // From the last to the first: of two with one name the one that is on its way out was there before.
   for (size_t i = process.tenants.size(); i-- > 0;) {
     const Tenant& tenant = process.tenants[i];
@@ -42,7 +43,10 @@ int64_t find_tenant(const Process& process, std::string_view path) {
     if (tenant.online && path.substr(start) == tenant.name && path_of(process, i) == path)
       return static_cast<int64_t>(i);
   }
-  return -1;
+  // The root of a process with a name of its own.
+  const bool is_root = !process.tenants.empty() && !process.tenants[0].name.empty() &&
+                       path == "/" + process.tenants[0].name;
+  return is_root ? 0 : -1;
 }
 
 std::vector<size_t> preorder(const Process& process,

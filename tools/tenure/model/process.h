@@ -64,6 +64,7 @@ struct Event {
   std::string kind;
   std::string tenant;  // Path.
   std::string text;    // In words.
+  uint64_t number = 0;  // Of the report, for kind "report".
   bool operator==(const Event&) const = default;
 };
 
@@ -96,6 +97,7 @@ struct Process {
   bool ended = false;    // This is what it left.
   bool answers = false;  // Has a helper thread, which serves requests.
   int64_t looked_at_ns = 0;      // When the target last walked its heap; 0: never.
+  uint32_t whole = 0;  // Index of the tenant that stands for the whole process; 0: none but the root.
   std::vector<Tenant> tenants;   // The root first; parents before children.
   std::vector<Event> events;     // Oldest first.
   std::vector<Class> classes;    // Of the heap.

@@ -84,6 +84,12 @@ bool Region::remove_if_dead() const {
   return removed;
 }
 
+uint64_t Region::events_written() const {
+  uint64_t written = 0;
+  RegionBytes(fd()).copy(offsetof(live::Header, events_written), &written, sizeof written);
+  return written;
+}
+
 Process Region::read(const std::optional<ProcFacts>& facts) {
   load_header();  // The file grows.
   Process process;

@@ -46,6 +46,8 @@ public:
   // Removes the file, if nobody holds it and the path still leads to it.
   bool remove_if_dead() const;
 
+  // How many events there have been: cheap.
+  uint64_t events_written() const;
   // A new copy of everything. `facts`: nothing for a process that has ended. Throws a Failure if the file has become unreadable.
   Process read(const std::optional<ProcFacts>& facts);
 

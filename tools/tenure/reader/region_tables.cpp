@@ -8,6 +8,8 @@
 namespace tenure::tool {
 namespace {
 
+constexpr int kMostLevels = 33;  // Of the tree, the root included.
+
 // Copies entry `number` of a ring whose entries begin with their sequence: number + 1, or 0 while they are written.
 template <typename Entry>
 bool copy_entry(const RegionBytes& bytes, uint64_t at, uint32_t stride, uint32_t entries,
@@ -20,16 +22,16 @@ bool copy_entry(const RegionBytes& bytes, uint64_t at, uint32_t stride, uint32_t
 }
 
 const char* kind_name(uint32_t kind) {
-  switch (kind) {
-  case live::kFailed:
+  switch (static_cast<live::EventKind>(kind)) {
+  case live::EventKind::kFailed:
     return "failed";
-  case live::kCreated:
+  case live::EventKind::kCreated:
     return "created";
-  case live::kOffline:
+  case live::EventKind::kWent:
     return "offline";
-  case live::kReport:
+  case live::EventKind::kReport:
     return "report";
-  case live::kServed:
+  case live::EventKind::kServed:
     return "served";
   default:
     return kind < kEventKinds ? kEventNames[kind] : "?";
@@ -38,57 +40,66 @@ const char* kind_name(uint32_t kind) {
 
 std::string words_for(const live::Event& event) {
   const std::string usage = format_bytes(event.usage), limit = format_bytes(event.limit);
-  switch (event.kind) {
-  case live::kLow:
+  switch (static_cast<live::EventKind>(event.kind)) {
+  case live::EventKind::kLow:
     return fmt::format("reclaim took memory below low {}: usage {}", limit, usage);
-  case live::kHigh:
+  case live::EventKind::kHigh:
     return fmt::format("usage {} above high {}", usage, limit);
-  case live::kMax:
+  case live::EventKind::kMax:
     return fmt::format("{} more met max {}: usage {}", format_bytes(event.bytes), limit, usage);
-  case live::kOverdraw:
+  case live::EventKind::kOverdraw:
     return fmt::format("{} granted above max {}: usage {}", format_bytes(event.bytes), limit,
                        usage);
-  case live::kAbort:
+  case live::EventKind::kAbort:
     return fmt::format("the policy ends the process: usage {}, max {}", usage, limit);
-  case live::kFailed:
+  case live::EventKind::kFailed:
     return fmt::format("a request for {} was refused: usage {}, max {}", format_bytes(event.bytes),
                        usage, limit);
-  case live::kReport:
+  case live::EventKind::kReport:
     return fmt::format("report {} of a refused request", event.argument);
-  case live::kServed:
+  case live::EventKind::kServed:
     return fmt::format("a request from outside was served (kind {})", event.bytes);
   default:
     return "";
   }
 }
 
+// The path of the tenant in this slot, also of one that has gone, as long as its slot is not used again; or "".
+std::string path_at(const RegionBytes& bytes, const live::Header& header, uint32_t slot,
+                    uint32_t generation) {
+  std::string path;
+  for (int level = 0; level < kMostLevels; ++level) {
+    live::TenantSlot tenant;
+    const uint64_t at = header.slots_at + uint64_t{slot} * header.slot_bytes;
+    uint32_t after = 0;
+    if (slot >= header.slots || !bytes.copy(at, &tenant, sizeof tenant) ||
+        !bytes.copy(at + offsetof(live::TenantSlot, generation), &after, sizeof after))
+      return "";
+    if (tenant.generation != after || (level == 0 && after != generation)) return "";
+    if (slot == 0) return path.empty() ? "/" : path;
+    path = "/" + text_of(tenant.name) + path;
+    slot = tenant.parent;
+  }
+  return "";
+}
+
 }  // namespace
 
-std::vector<Event> copy_events(const RegionBytes& bytes, const live::Header& header,
-                               const Process& process) {
+std::vector<Event> copy_events(const RegionBytes& bytes, const live::Header& header) {
   std::vector<Event> events;
   const uint64_t written = header.events_written;
   const uint64_t count = std::min<uint64_t>(written, header.event_entries);
-  std::unordered_map<uint64_t, std::string> paths;  // Of the tenants that events are of.
-  std::vector<live::Event> entries;
+  std::unordered_map<uint64_t, std::string> paths;  // By slot and generation.
   for (uint64_t number = written - count; number < written; ++number) {
     live::Event entry;
-    if (copy_entry(bytes, header.events_at, header.event_bytes, header.event_entries, number,
-                   entry)) {
-      entries.push_back(entry);
-      paths.emplace(uint64_t{entry.slot} << 32 | entry.generation, "");
-    }
-  }
-  for (size_t i = 0; i < process.tenants.size(); ++i) {
-    const Tenant& tenant = process.tenants[i];
-    const auto found = paths.find(uint64_t{tenant.slot} << 32 | tenant.generation);
-    if (found != paths.end()) found->second = path_of(process, i);
-  }
-  for (const live::Event& entry : entries) {
-    const std::string& path = paths[uint64_t{entry.slot} << 32 | entry.generation];
+    if (!copy_entry(bytes, header.events_at, header.event_bytes, header.event_entries, number,
+                    entry))
+      continue;
+    std::string& path = paths[uint64_t{entry.slot} << 32 | entry.generation];
+    if (path.empty()) path = path_at(bytes, header, entry.slot, entry.generation);
+    if (path.empty()) path = fmt::format("(gone: id {})", entry.id);
     events.push_back({entry.sequence, realtime_of(header, entry.time_us), kind_name(entry.kind),
-                      path.empty() ? fmt::format("(gone: id {})", entry.id) : path,
-                      words_for(entry)});
+                      path, words_for(entry), entry.argument});
   }
   return events;
 }

@@ -5,9 +5,8 @@
 
 namespace tenure::tool {
 
-// The last events, oldest first, with the paths of those tenants in `process` that are still there.
-std::vector<Event> copy_events(const RegionBytes& bytes, const live::Header& header,
-                               const Process& process);
+// The last events, oldest first, with the paths of their tenants.
+std::vector<Event> copy_events(const RegionBytes& bytes, const live::Header& header);
 // Totals, classes, and when the process looked at its heap.
 void copy_totals(const RegionBytes& bytes, const live::Header& header, Process& process);
 // The text of report number n, or "" where it was overwritten.

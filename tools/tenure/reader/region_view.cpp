@@ -16,6 +16,16 @@ namespace {
 // A slot of a later version is longer; of all versions at least what this one has.
 constexpr uint32_t kMostEntryBytes = 64 * 1024;
 
+template <typename Enum>
+constexpr uint32_t number_of(Enum value) {
+  return static_cast<uint32_t>(value);
+}
+
+bool is_used(const live::TenantSlot& slot) {
+  return slot.state == number_of(live::SlotState::kOnline) ||
+         slot.state == number_of(live::SlotState::kDying);
+}
+
 struct Range {
   const char* name;
   uint64_t at;
@@ -64,7 +74,7 @@ Tenant tenant_of(const NumberedSlot& entry) {
   tenant.id = slot.id;
   tenant.name = text_of(slot.name);
   std::replace(tenant.name.begin(), tenant.name.end(), '/', '?');
-  tenant.online = slot.state == live::kOnline;
+  tenant.online = slot.state == number_of(live::SlotState::kOnline);
   tenant.policy = static_cast<uint32_t>(live::policy_of(slot.oom));
   tenant.usage = slot.usage;
   tenant.peak = std::max(slot.peak, slot.usage);
@@ -116,8 +126,8 @@ std::string header_fault(const live::Header& header, uint64_t size) {
   if (header.version != live::kVersion)
     return fmt::format("has version {} of the live region; this tool knows version {}",
                        header.version, live::kVersion);
-  if (header.state == live::kMaking) return "is not ready yet";
-  if (header.state > live::kEnded) return fmt::format("is damaged: its state is {}", header.state);
+  if (header.state == number_of(live::State::kMaking)) return "is not ready yet";
+  if (header.state > number_of(live::State::kEnded)) return fmt::format("is damaged: its state is {}", header.state);
   if (header.header_bytes < sizeof(live::Header) || header.header_bytes > size)
     return "is damaged: its header is cut off";
   const Range ranges[] = {
@@ -156,7 +166,7 @@ std::vector<NumberedSlot> copy_slots(const RegionBytes& bytes, const live::Heade
       if (!join(&earlier[i * stride], &later[i * stride], entry.slot) &&
           !copy_again(bytes, at + i * stride, entry.slot))
         continue;
-      if (entry.slot.state == live::kOnline || entry.slot.state == live::kDying)
+      if (is_used(entry.slot))
         slots.push_back(entry);
     }
   }
@@ -179,7 +189,6 @@ std::vector<Tenant> tenants_of(const std::vector<NumberedSlot>& slots) {
   // Level by level from the root. Each slot has one parent, so that each is reached once at most.
   tenants.reserve(slots.size());
   tenants.push_back(tenant_of(slots[0]));
-  tenants[0].name.clear();
   for (uint32_t i = 0; i < tenants.size(); ++i) {
     for (uint32_t child = first[tenants[i].slot]; child != kNone; child = next[child]) {
       tenants.push_back(tenant_of(slots[child]));
@@ -207,7 +216,12 @@ void fill_in(const RegionBytes& bytes, const live::Header& header, Process& proc
   process.version = text_of(header.library_version);
   process.answers = header.helper != 0;
   process.tenants = tenants_of(copy_slots(bytes, header));
-  process.events = copy_events(bytes, header, process);
+  if ((header.flags & live::kWholeProcess) != 0) {
+    for (uint32_t i = 0; i < process.tenants.size(); ++i) {
+      if (process.tenants[i].slot == header.process_slot) process.whole = i;
+    }
+  }
+  process.events = copy_events(bytes, header);
   copy_totals(bytes, header, process);
 }
 

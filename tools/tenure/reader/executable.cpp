@@ -1,4 +1,4 @@
-#include "tools/tenure/commands/executable.h"
+#include "tools/tenure/reader/executable.h"
 
 #include <elf.h>
 #include <string.h>
