@@ -126,7 +126,7 @@ class Looking(ToolCase):
             region.write(b"a\x1b[2J\xff\xc2\x9b/b\n\0")
         for command in ("ls", "top"):
             text = self.good(command, *(["--once", "--interval", "50ms"] if command == "top" else []), holder.pid)
-            self.assertIn("a?[2J????b?" if "?[2J????b?" in text else "a?[2J", text)
+            self.assertIn("a?[2J????b?", text)
             self.assertNotRegex(text, "[\x00-\x09\x0b-\x1f\x7f\x80-\x9f]")
 
 

@@ -79,21 +79,18 @@ void print_json(uint32_t smallest) {
 }  // namespace
 
 void add_classes(CLI::App& app, Action& action) {
-  CLI::App* const command = add_command(
-      app, "classes", "Print the size classes, their slabs and what these waste",
+  Command command(app, "classes", "Print the size classes, their slabs and what these waste",
       "  tenure classes\n"
       "  tenure classes --slab-kib 128 --json");
   static std::string slab_kib;
   static bool json;
-  command->add_flag("--json", json, "As JSON");
-  command->add_option("--slab-kib", slab_kib, "As the option of that name")->type_name("KIB");
-  command->callback([&action] {
-    action = [] {
+  command.flag("--json", json, "As JSON");
+  command.option("--slab-kib", slab_kib, "KIB", "As the option of that name");
+  command.runs(action, [] {
       const uint32_t smallest = smallest_slab(slab_kib);
       json ? print_json(smallest) : print_text(smallest);
       return 0;
-    };
-  });
+    });
 }
 
 }  // namespace tenure::tool

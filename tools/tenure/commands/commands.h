@@ -2,16 +2,12 @@
 // if it is chosen; the action returns the exit status.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <functional>
 #include <string>
-#include <vector>
 
+#include "tools/tenure/commands/command.h"
 #include "tools/tenure/model/failure.h"
 
 namespace tenure::tool {
-
-using Action = std::function<int()>;
 
 void add_ps(CLI::App& app, Action& action);
 void add_ls(CLI::App& app, Action& action);

@@ -12,22 +12,6 @@
 
 namespace tenure::tool {
 
-CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description,
-                      const std::string& examples) {
-  CLI::App* const command = app.add_subcommand(name, description);
-  command->footer("Examples:\n" + examples);
-  return command;
-}
-
-CLI::Option* add_process(CLI::App* command, std::string& process) {
-  return command
-      ->add_option("PID", process,
-                   "The process: its number, or its name where only one is called so")
-      ->type_name("");
-}
-
-void add_json(CLI::App* command, bool& json) { command->add_flag("--json", json, "As JSON"); }
-
 Process read_process(Located& located) {
   if (located.process) {  // It may have been stopped or continued since.
     const auto facts = look_at_process(located.process->pid);
@@ -99,8 +83,6 @@ std::vector<size_t> tenants_at(const Process& process, const std::string& patter
                   kExitNotThere);
   return indices;
 }
-
-void print(const Text& text) { fwrite(text.data(), 1, text.size(), stdout); }
 
 void print(const std::string& text) { fwrite(text.data(), 1, text.size(), stdout); }
 

@@ -1,7 +1,6 @@
 // Parts of several commands.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -10,13 +9,6 @@
 #include "tools/tenure/reader/locate.h"
 
 namespace tenure::tool {
-
-// A command with its examples, which end its --help.
-CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description,
-                      const std::string& examples);
-// PID: a number, or the name of the only process under Tenure that is called so.
-CLI::Option* add_process(CLI::App* command, std::string& process);
-void add_json(CLI::App* command, bool& json);
 
 // The process as it is now.
 Process read_process(Located& located);
@@ -31,7 +23,6 @@ size_t tenant_at(const Process& process, const std::string& path);
 std::vector<size_t> tenants_at(const Process& process, const std::string& pattern);
 
 // To standard output, with nothing added.
-void print(const Text& text);
 void print(const std::string& text);
 // Time of day, as "2026-11-28 00:04:54.123".
 std::string format_time(int64_t time_ns);

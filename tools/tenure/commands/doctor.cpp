@@ -67,17 +67,16 @@ int examine(const std::string& which, bool json) {
 }  // namespace
 
 void add_doctor(CLI::App& app, Action& action) {
-  CLI::App* const command =
-      add_command(app, "doctor", "Look for what keeps Tenure from working well, with remedies",
+  Command command(app, "doctor", "Look for what keeps Tenure from working well, with remedies",
                   "  tenure doctor             # the machine\n"
                   "  tenure doctor 4711        # a process: is the library really in it?\n"
                   "\n"
                   "Exit status 1 where there is a problem.");
   static std::string process;
   static bool json;
-  add_process(command, process);
-  add_json(command, json);
-  command->callback([&action] { action = [] { return examine(process, json); }; });
+  command.process(process, Presence::kOptional);
+  command.json(json);
+  command.runs(action, [] { return examine(process, json); });
 }
 
 }  // namespace tenure::tool

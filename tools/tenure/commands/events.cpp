@@ -64,8 +64,7 @@ int show_events(const Request& request) {
     const std::vector<std::string> known = {"low",    "high",    "max",     "overdraw", "abort",
                                             "failed", "created", "offline", "report",   "served"};
     if (std::find(known.begin(), known.end(), kind) == known.end())
-      throw Failure(fmt::format("events: there is no kind '{}', only {}", kind,
-                                fmt::join(known, ", ")));
+      throw Failure(fmt::format("events: there is no kind '{}'; see tenure events --help", kind));
   }
   Located located = find_process(request.process);
   Printer printer(request, located.region);
@@ -89,8 +88,7 @@ int show_events(const Request& request) {
 }  // namespace
 
 void add_events(CLI::App& app, Action& action) {
-  CLI::App* const command = add_command(
-      app, "events", "Show what happened to the tenants of a process",
+  Command command(app, "events", "Show what happened to the tenants of a process",
       "  tenure events 4711\n"
       "  tenure events 4711 --follow --kind failed --kind max\n"
       "  tenure events 4711 '/shop/*' --reports\n"
@@ -100,18 +98,14 @@ void add_events(CLI::App& app, Action& action) {
       "overdraw, abort (events\n"
       "of the API), failed (a request was refused), created, offline, report, served.");
   static Request request;
-  add_process(command, request.process)->required();
-  command->add_option("TENANT", request.tenant, "Only events of these tenants: a path or a pattern")
-      ->type_name("");
-  command->add_flag("--follow,-f", request.follow, "Go on until the process ends");
-  command->add_option("--kind", request.kinds, "Only events of this kind; may be given several times")
-      ->type_name("KIND")
-      ->expected(1)
-      ->take_all();
-  command->add_flag("--reports", request.reports,
+  command.process(request.process, Presence::kRequired);
+  command.positional("TENANT", request.tenant, "Only events of these tenants: a path or a pattern", Presence::kOptional);
+  command.flag("--follow,-f", request.follow, "Go on until the process ends");
+  command.options("--kind", request.kinds, "KIND", "Only events of this kind; may be given several times");
+  command.flag("--reports", request.reports,
                     "With the text of the reports of refused requests");
-  add_json(command, request.json);
-  command->callback([&action] { action = [] { return show_events(request); }; });
+  command.json(request.json);
+  command.runs(action, [] { return show_events(request); });
 }
 
 }  // namespace tenure::tool

@@ -119,8 +119,7 @@ int explain(const std::string& which, const std::string& path, bool json) {
 }  // namespace
 
 void add_explain(CLI::App& app, Action& action) {
-  CLI::App* const command = add_command(
-      app, "explain", "Tell where the bytes of a tenant are",
+  Command command(app, "explain", "Tell where the bytes of a tenant are",
       "  tenure explain 4711 /shop/acme\n"
       "  tenure explain redis-server --json\n"
       "\n"
@@ -128,10 +127,10 @@ void add_explain(CLI::App& app, Action& action) {
       "are shown.");
   static std::string process, tenant = "/";
   static bool json;
-  add_process(command, process)->required();
-  command->add_option("TENANT", tenant, "Its path (default: /)")->type_name("");
-  add_json(command, json);
-  command->callback([&action] { action = [] { return explain(process, tenant, json); }; });
+  command.process(process, Presence::kRequired);
+  command.positional("TENANT", tenant, "Its path (default: /)", Presence::kOptional);
+  command.json(json);
+  command.runs(action, [] { return explain(process, tenant, json); });
 }
 
 }  // namespace tenure::tool

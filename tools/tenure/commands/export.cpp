@@ -16,7 +16,7 @@ namespace {
 struct Request {
   std::vector<std::string> processes;
   std::string listen, output, format = "openmetrics";
-  size_t most_tenants = 1000;
+  uint64_t most_tenants = 1000;
 };
 
 constexpr char kOpenMetricsType[] =
@@ -47,7 +47,7 @@ public:
   std::string page(Exposition exposition) {
     Text out;
     writer_.write(out, take_sample(request_.processes), exposition);
-    return fmt::to_string(out);
+    return out;
   }
 
   HttpResponse respond(const HttpRequest& request) {
@@ -101,8 +101,7 @@ int export_metrics(const Request& request) {
 }  // namespace
 
 void add_export(CLI::App& app, Action& action) {
-  CLI::App* const command = add_command(
-      app, "export", "Print figures for Prometheus, or serve them over HTTP",
+  Command command(app, "export", "Print figures for Prometheus, or serve them over HTTP",
       "  tenure export --listen 127.0.0.1:9464        # until SIGTERM; page /metrics\n"
       "  tenure export 4711                           # once, to standard output\n"
       "  tenure export --format prometheus -o /var/lib/prometheus/node-exporter/tenure.prom\n"
@@ -111,19 +110,13 @@ void add_export(CLI::App& app, Action& action) {
       "docs/operating.md for the\n"
       "scrape configuration, alert rules and a Grafana dashboard.");
   static Request request;
-  command->add_option("PID", request.processes, "Only these processes: numbers or names")
-      ->type_name("");
-  command->add_option("--listen", request.listen, "Serve at this address")->type_name("HOST:PORT");
-  command->add_option("-o,--output", request.output, "Write to this file, in one step")
-      ->type_name("FILE");
-  command->add_option("--format", request.format, "openmetrics (default) or prometheus")
-      ->type_name("FORMAT");
-  command
-      ->add_option("--tenants", request.most_tenants,
-                   "Tenants of a process that get labels; the others are summed as "
-                   "tenant=\"other\" (default 1000)")
-      ->type_name("NUMBER");
-  command->callback([&action] { action = [] { return export_metrics(request); }; });
+  command.processes(request.processes);
+  command.option("--listen", request.listen, "HOST:PORT", "Serve at this address");
+  command.option("-o,--output", request.output, "FILE", "Write to this file, in one step");
+  command.option("--format", request.format, "FORMAT", "openmetrics (default) or prometheus");
+  command.number("--tenants", request.most_tenants, "NUMBER", "Tenants of a process that get labels; the others are summed as "
+                   "tenant=\"other\" (default 1000)");
+  command.runs(action, [] { return export_metrics(request); });
 }
 
 }  // namespace tenure::tool

@@ -11,7 +11,7 @@ namespace {
 struct Request {
   std::string process, top = "/";
   std::string sort = "name";
-  uint32_t depth = UINT32_MAX;
+  uint64_t depth = UINT64_MAX;
   bool flat = false, json = false;
 };
 
@@ -103,8 +103,7 @@ int list_tenants(const Request& request) {
 }  // namespace
 
 void add_ls(CLI::App& app, Action& action) {
-  CLI::App* const command = add_command(
-      app, "ls", "List the tenants of a process as a tree",
+  Command command(app, "ls", "List the tenants of a process as a tree",
       "  tenure ls 4711\n"
       "  tenure ls redis-server --sort usage\n"
       "  tenure ls 4711 /shop --depth 1\n"
@@ -116,16 +115,13 @@ void add_ls(CLI::App& app, Action& action) {
       "seconds, in percent, in\n"
       "which a thread waited for memory.");
   static Request request;
-  add_process(command, request.process)->required();
-  command->add_option("TENANT", request.top, "Only this tenant and all below, or a pattern")
-      ->type_name("");
-  command->add_option("--sort", request.sort, "Order of children: " + words_of_orders())
-      ->check(is_order)
-      ->type_name("KEY");
-  command->add_option("--depth", request.depth, "At most so many levels below")->type_name("LEVELS");
-  command->add_flag("--flat", request.flat, "Paths in one list, sorted throughout");
-  add_json(command, request.json);
-  command->callback([&action] { action = [] { return list_tenants(request); }; });
+  command.process(request.process, Presence::kRequired);
+  command.positional("TENANT", request.top, "Only this tenant and all below, or a pattern", Presence::kOptional);
+  command.option("--sort", request.sort, "KEY", "Order of children: " + words_of_orders(), is_order);
+  command.number("--depth", request.depth, "LEVELS", "At most so many levels below");
+  command.flag("--flat", request.flat, "Paths in one list, sorted throughout");
+  command.json(request.json);
+  command.runs(action, [] { return list_tenants(request); });
 }
 
 }  // namespace tenure::tool

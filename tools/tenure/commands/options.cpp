@@ -112,19 +112,16 @@ void print_markdown() {
 }  // namespace
 
 void add_options(CLI::App& app, Action& action) {
-  CLI::App* const command =
-      add_command(app, "options", "Print the options of the library (TENURE_* variables)",
+  Command command(app, "options", "Print the options of the library (TENURE_* variables)",
                   "  tenure options\n"
                   "  tenure options --json | jq -r '.[].variable'");
   static bool json, markdown;
-  CLI::Option* const as_json = command->add_flag("--json", json, "As JSON");
-  command->add_flag("--markdown", markdown, "As a page of the documentation")->excludes(as_json);
-  command->callback([&action] {
-    action = [] {
+  command.json(json);
+  command.flag("--markdown", markdown, "As a page of the documentation", "--json");
+  command.runs(action, [] {
       json ? print_json() : markdown ? print_markdown() : print_text();
       return 0;
-    };
-  });
+    });
 }
 
 }  // namespace tenure::tool

@@ -80,8 +80,7 @@ int list_processes(bool json) {
 }  // namespace
 
 void add_ps(CLI::App& app, Action& action) {
-  CLI::App* const command =
-      add_command(app, "ps", "List the processes that show their tenants",
+  Command command(app, "ps", "List the processes that show their tenants",
                   "  tenure ps\n"
                   "  tenure ps --json | jq '.[] | {pid, usage: .root.usage}'\n"
                   "\n"
@@ -92,8 +91,8 @@ void add_ps(CLI::App& app, Action& action) {
                   "file (kill -9, a crash) is listed once more as 'ended', and the file is "
                   "removed.");
   static bool json;
-  add_json(command, json);
-  command->callback([&action] { action = [] { return list_processes(json); }; });
+  command.json(json);
+  command.runs(action, [] { return list_processes(json); });
 }
 
 }  // namespace tenure::tool

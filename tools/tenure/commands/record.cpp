@@ -67,8 +67,7 @@ int record(const Request& request) {
 }  // namespace
 
 void add_record(CLI::App& app, Action& action) {
-  CLI::App* const command =
-      add_command(app, "record", "Record figures, to be shown by 'tenure top --replay'",
+  Command command(app, "record", "Record figures, to be shown by 'tenure top --replay'",
                   "  tenure record 4711 -o night.tenure\n"
                   "  tenure record -o all.tenure --interval 100ms --for 1m\n"
                   "  tenure top --replay night.tenure\n"
@@ -77,13 +76,11 @@ void add_record(CLI::App& app, Action& action) {
                   "Ctrl-C. The file has a line\n"
                   "of JSON for each sample.");
   static Request request;
-  command->add_option("PID", request.processes, "Only these processes: numbers or names")
-      ->type_name("");
-  command->add_option("-o,--output", request.output, "The file")->type_name("FILE")->required();
-  command->add_option("--interval", request.interval, "Time between samples (default 1s)")
-      ->type_name("TIME");
-  command->add_option("--for", request.duration, "End after so long")->type_name("TIME");
-  command->callback([&action] { action = [] { return record(request); }; });
+  command.processes(request.processes);
+  command.required_option("-o,--output", request.output, "FILE", "The file");
+  command.option("--interval", request.interval, "TIME", "Time between samples (default 1s)");
+  command.option("--for", request.duration, "TIME", "End after so long");
+  command.runs(action, [] { return record(request); });
 }
 
 }  // namespace tenure::tool

@@ -70,11 +70,9 @@ int trim(const Request& request) {
   return 0;
 }
 
-void add_rest(CLI::App* command, Request& request) {
-  command
-      ->add_option("--timeout", request.timeout, "Wait no longer for the answer (default 5s)")
-      ->type_name("TIME");
-  add_json(command, request.json);
+void add_rest(Command& command, Request& request) {
+  command.option("--timeout", request.timeout, "TIME", "Wait no longer for the answer (default 5s)");
+  command.json(request.json);
 }
 
 constexpr char kServed[] =
@@ -84,27 +82,23 @@ constexpr char kServed[] =
 }  // namespace
 
 void add_reclaim(CLI::App& app, Action& action) {
-  CLI::App* const command =
-      add_command(app, "reclaim", "Have a tenant give back what it caches and can drop",
+  Command command(app, "reclaim", "Have a tenant give back what it caches and can drop",
                   std::string("  tenure reclaim 4711 /shop/acme 100M\n\n") + kServed);
   static Request request;
-  add_process(command, request.process)->required();
-  command->add_option("TENANT", request.tenant, "Its path; all below it are included")
-      ->type_name("")
-      ->required();
-  command->add_option("BYTES", request.bytes, "How much, as 100M")->type_name("")->required();
+  command.process(request.process, Presence::kRequired);
+  command.positional("TENANT", request.tenant, "Its path; all below it are included", Presence::kRequired);
+  command.positional("BYTES", request.bytes, "How much, as 100M", Presence::kRequired);
   add_rest(command, request);
-  command->callback([&action] { action = [] { return reclaim(request); }; });
+  command.runs(action, [] { return reclaim(request); });
 }
 
 void add_trim(CLI::App& app, Action& action) {
-  CLI::App* const command =
-      add_command(app, "trim", "Have a process return its free memory to the system",
+  Command command(app, "trim", "Have a process return its free memory to the system",
                   std::string("  tenure trim 4711\n\n") + kServed);
   static Request request;
-  add_process(command, request.process)->required();
+  command.process(request.process, Presence::kRequired);
   add_rest(command, request);
-  command->callback([&action] { action = [] { return trim(request); }; });
+  command.runs(action, [] { return trim(request); });
 }
 
 }  // namespace tenure::tool

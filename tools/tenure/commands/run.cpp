@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <string_view>

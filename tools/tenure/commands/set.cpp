@@ -140,8 +140,7 @@ int set_limits(const Request& request) {
 }  // namespace
 
 void add_set(CLI::App& app, Action& action) {
-  CLI::App* const command = add_command(
-      app, "set", "Change limits and policies of a running process",
+  Command command(app, "set", "Change limits and policies of a running process",
       "  tenure set 4711 /shop/acme max=512M\n"
       "  tenure set redis-server /redis-server max=2G high=1.8G\n"
       "  tenure set 4711 '/shop/*' high=max policy=fail-all\n"
@@ -152,14 +151,12 @@ void add_set(CLI::App& app, Action& action) {
       "stands for no limit. Patterns: '*', '?' and [sets] within one name, '**' for any number of "
       "names.");
   static Request request;
-  add_process(command, request.process)->required();
-  command->add_option("TENANT", request.tenant, "Its path, or a pattern")->type_name("")->required();
-  command->add_option("SETTING", request.settings, "max=, high=, low=, min=, reserve=BYTES, policy=WORD")
-      ->type_name("")
-      ->required();
-  command->add_flag("--dry-run", request.dry_run, "Only show what would change");
-  add_json(command, request.json);
-  command->callback([&action] { action = [] { return set_limits(request); }; });
+  command.process(request.process, Presence::kRequired);
+  command.positional("TENANT", request.tenant, "Its path, or a pattern", Presence::kRequired);
+  command.positional("SETTING", request.settings, "max=, high=, low=, min=, reserve=BYTES, policy=WORD", Presence::kRequired);
+  command.flag("--dry-run", request.dry_run, "Only show what would change");
+  command.json(request.json);
+  command.runs(action, [] { return set_limits(request); });
 }
 
 }  // namespace tenure::tool

@@ -90,8 +90,7 @@ int show(const std::string& which, const std::string& path, bool json) {
 }  // namespace
 
 void add_stat(CLI::App& app, Action& action) {
-  CLI::App* const command = add_command(
-      app, "stat", "Show all figures of a process or of one tenant",
+  Command command(app, "stat", "Show all figures of a process or of one tenant",
       "  tenure stat 4711\n"
       "  tenure stat 4711 /shop/acme\n"
       "  tenure stat 4711 /shop/acme --json | jq .usage\n"
@@ -101,10 +100,10 @@ void add_stat(CLI::App& app, Action& action) {
       "Without TENANT, --json prints everything: totals, classes, events, all tenants.");
   static std::string process, tenant;
   static bool json;
-  add_process(command, process)->required();
-  command->add_option("TENANT", tenant, "Its path")->type_name("");
-  add_json(command, json);
-  command->callback([&action] { action = [] { return show(process, tenant, json); }; });
+  command.process(process, Presence::kRequired);
+  command.positional("TENANT", tenant, "Its path", Presence::kOptional);
+  command.json(json);
+  command.runs(action, [] { return show(process, tenant, json); });
 }
 
 }  // namespace tenure::tool

@@ -119,8 +119,7 @@ int show_top(const Request& request) {
 }  // namespace
 
 void add_top(CLI::App& app, Action& action) {
-  CLI::App* const command = add_command(
-      app, "top", "Watch processes and tenants, full screen",
+  Command command(app, "top", "Watch processes and tenants, full screen",
       "  tenure top\n"
       "  tenure top redis-server --sort full\n"
       "  tenure top --once | head -20\n"
@@ -128,18 +127,13 @@ void add_top(CLI::App& app, Action& action) {
       "\n"
       "Keys: arrows move and fold, s sorts, / filters, e shows events, p pauses, ? explains, q quits.");
   static Request request;
-  command->add_option("PID", request.processes, "Only these processes: numbers or names")
-      ->type_name("");
-  command->add_option("--sort", request.sort, "Order: " + words_of_orders() + " (default usage)")
-      ->check(is_order)
-      ->type_name("KEY");
-  command->add_option("--interval,-d", request.interval, "Time between samples (default 1s)")
-      ->type_name("TIME");
-  command->add_flag("--once", request.once, "Print one page as plain text");
-  command->add_option("--replay", request.replay, "Show a recording of 'tenure record'")
-      ->type_name("FILE");
-  command->add_option("--speed", request.speed, "Replay so many times as fast")->type_name("FACTOR");
-  command->callback([&action] { action = [] { return show_top(request); }; });
+  command.processes(request.processes);
+  command.option("--sort", request.sort, "KEY", "Order: " + words_of_orders() + " (default usage)", is_order);
+  command.option("--interval,-d", request.interval, "TIME", "Time between samples (default 1s)");
+  command.flag("--once", request.once, "Print one page as plain text");
+  command.option("--replay", request.replay, "FILE", "Show a recording of 'tenure record'");
+  command.number("--speed", request.speed, "FACTOR", "Replay so many times as fast");
+  command.runs(action, [] { return show_top(request); });
 }
 
 }  // namespace tenure::tool

@@ -10,9 +10,7 @@ void write(Text& out, fmt::format_string<Arguments...> format, Arguments&&... ar
   fmt::format_to(std::back_inserter(out), format, std::forward<Arguments>(arguments)...);
 }
 
-void write_text(Text& out, std::string_view text) {
-  out.append(text.data(), text.data() + text.size());
-}
+void write_text(Text& out, std::string_view text) { out += text; }
 
 void write_member(Text& out, std::string_view key, std::string_view text) {
   write(out, "\"{}\":", key);

@@ -1,7 +1,7 @@
 // Processes and tenants as JSON, the same for --json and for recordings. An unlimited limit is null.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -11,7 +11,8 @@
 
 namespace tenure::tool {
 
-using Text = fmt::memory_buffer;
+// Grows as it is written, by fmt::format_to(std::back_inserter(text), ...).
+using Text = std::string;
 
 // Written by hand: a tree of JSON values for 100,000 tenants takes a second to build.
 void write_quoted(Text& out, std::string_view text);

@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kMostEvents = 1024;
 constexpr int kFormat = 1;
 
-void put(Text& out, std::string_view text) { out.append(text.data(), text.data() + text.size()); }
+void put(Text& out, std::string_view text) { out += text; }
 
 // Puts a comma before all but the first.
 class Commas {

@@ -1,6 +1,7 @@
 #include "tools/tenure/screens/top_state.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tools/tenure/model/order.h"
 #include "tools/tenure/model/path_glob.h"
