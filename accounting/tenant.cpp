@@ -2,6 +2,7 @@
 
 #include "accounting/context_table.h"
 #include "accounting/departed_tenants.h"
+#include "accounting/own_region.h"
 #include "accounting/protection.h"
 #include "base/check.h"
 #include "base/meta_arena.h"
@@ -73,6 +74,7 @@ bool Tenant::pin() {
 }
 
 void free_tenant(Tenant& tenant) {
+  hide_tenant(tenant);
   if (tenant.name_length >= sizeof tenant.short_name) {
     meta_arena.release(tenant.long_name, tenant.name_length + size_t{1});
   }

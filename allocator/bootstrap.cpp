@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/meta_arena.h"
 #include "base/topology.h"
+#include "live/region.h"
 #include "rcu/rseq_abi.h"
 
 namespace tenure {
@@ -150,6 +151,7 @@ void bound_heap() {
   meta_arena.give_up_unused();
   context_table.give_up_unused();
   arena.page_heap.give_up_unused();
+  live::give_up_unused_region();
 }
 
 bool bootstrapped() { return ready.load(std::memory_order_acquire); }

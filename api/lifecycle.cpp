@@ -7,6 +7,7 @@
 
 #include "accounting/events.h"
 #include "accounting/lru.h"
+#include "accounting/own_region.h"
 #include "accounting/pressure.h"
 #include "accounting/shrinker.h"
 #include "accounting/tenant_tree.h"
@@ -19,6 +20,7 @@
 #include "allocator/statistics.h"
 #include "api/helper_thread.h"
 #include "api/lifecycle.h"
+#include "api/ownership.h"
 #include "api/threads.h"
 
 namespace {
@@ -47,13 +49,25 @@ void in_child() {
   tenure::count_threads_anew_after_fork();
 }
 
+// Where the process's malloc is another's, the library has no tenants.
+void open_live() {
+  const tenure::Arena& arena = tenure::arena;
+  const auto mode = static_cast<tenure::LiveMode>(arena.settings.live);
+  if (mode == tenure::LiveMode::kOff || !tenure::owns_malloc()) return;
+  const uint32_t flags = (arena.rseq ? tenure::live::kRseq : 0) |
+                         (arena.hardened ? tenure::live::kHardened : 0);
+  tenure::open_live_region(mode, flags, TENURE_VERSION);
+}
+
 __attribute__((constructor(101))) void start() {
   tenure::bootstrap();
   pthread_atfork(nullptr, nullptr, in_child);
+  open_live();
   tenure::start_helper();
 }
 
 __attribute__((destructor(101))) void finish() {
+  tenure::live::end_region();
   const auto mode = static_cast<tenure::StatsMode>(tenure::arena.settings.stats);
   if (mode == tenure::StatsMode::kOff) return;
   tenure::print_statistics(STDERR_FILENO, mode == tenure::StatsMode::kJson);

@@ -20,6 +20,9 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
@@ -72,6 +75,26 @@ Placed reserve_at(void* p, size_t bytes) {
   if (at == MAP_FAILED) return errno == EEXIST ? Placed::kTaken : Placed::kRefused;
   munmap(at, bytes);  // Linux before 4.17 takes the address for a wish.
   return Placed::kTaken;
+}
+
+bool map_shared(void* p, size_t bytes, int fd) {
+  KeepErrno keep;
+  return mmap(p, bytes, PROT_NONE, MAP_SHARED | MAP_FIXED, fd, 0) == p;
+}
+
+Filled fill(void* p, size_t bytes) {
+  KeepErrno keep;
+  if (madvise(p, bytes, MADV_POPULATE_WRITE) == 0) return Filled::kDone;
+  return errno == EINVAL || errno == ENOSYS ? Filled::kUnknown : Filled::kFull;
+}
+
+void* page_cleared_by_fork() {
+  KeepErrno keep;
+  void* const p = reserve(kPageSize, kPageSize);
+  if (p == nullptr) return nullptr;
+  if (madvise(p, kPageSize, MADV_WIPEONFORK) == 0 && commit(p, kPageSize)) return p;
+  release(p, kPageSize);
+  return nullptr;
 }
 
 void* probe_place() {

@@ -15,6 +15,14 @@ void* reserve(size_t bytes, size_t alignment);
 // Reserves address space at this very place. kTaken: something is there. kRefused: the system's limits.
 enum class Placed : unsigned char { kDone, kTaken, kRefused };
 Placed reserve_at(void* p, size_t bytes);
+// Maps the file's first bytes, shared, over reserved address space: commit() makes them usable. False: nothing has changed.
+bool map_shared(void* p, size_t bytes, int fd);
+// Faults the pages of a shared mapping in for writing. kFull: the file system has no room, or is gone; nobody may touch them then.
+// kUnknown: the kernel has no such call (before Linux 5.14).
+enum class Filled : unsigned char { kDone, kFull, kUnknown };
+Filled fill(void* p, size_t bytes);
+// A page that reads as zeros in every process with a copy of this one's memory. nullptr where the kernel has none.
+void* page_cleared_by_fork();
 // Where the system would put a page now.
 void* probe_place();
 // Makes reserved memory readable and writable, zero filled. False if the system refuses.

@@ -22,6 +22,9 @@ constexpr Choice kHelperChoices[] = {{"auto", static_cast<int64_t>(HelperMode::k
                                      {"on", static_cast<int64_t>(HelperMode::kOn)},
                                      {"off", static_cast<int64_t>(HelperMode::kOff)},
                                      {nullptr, 0}};
+constexpr Choice kLiveChoices[] = {{"off", static_cast<int64_t>(LiveMode::kOff)},
+                                   {"on", static_cast<int64_t>(LiveMode::kOn)},
+                                   {nullptr, 0}};
 constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff)},
                                     {"exit", static_cast<int64_t>(StatsMode::kExit)},
                                     {"json", static_cast<int64_t>(StatsMode::kJson)},
@@ -101,6 +104,8 @@ void load_from_proc(Settings& settings) {
 
 }  // namespace
 
+constinit char live_folder[kLongestPath];
+
 const Option option_table[] = {
     {"check",
      "How much misuse is looked for: fast (what costs nothing) or hardened (every double free, "
@@ -143,6 +148,11 @@ const Option option_table[] = {
      "Let dlopen's RTLD_DEEPBIND take effect. Libraries opened so free by libc's free what libc "
      "allocated by Tenure's malloc, and crash.",
      &Settings::deepbind, 0, 0, 0, kSwitchChoices},
+    {"live",
+     "A file in which others of the user see the tenants and change limits (docs/live.md): off, on "
+     "(in the user's folder for such files), or the folder as an absolute path.",
+     &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, live_folder,
+     static_cast<int64_t>(LiveMode::kFolder)},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 

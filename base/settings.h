@@ -1,12 +1,14 @@
 // Options: one table, from which the parser, `tenure options` and the documentation come.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace tenure {
 
 enum class CheckLevel : int64_t { kFast = 0, kHardened = 1 };
 enum class HelperMode : int64_t { kOff = 0, kOn = 1, kAuto = 2 };
+enum class LiveMode : int64_t { kOff = 0, kOn = 1, kFolder = 2 };
 enum class StatsMode : int64_t { kOff = 0, kExit = 1, kJson = 2 };
 
 // Values after parsing; constant after bootstrap.
@@ -23,6 +25,7 @@ struct Settings {
   int64_t helper;  // HelperMode
   int64_t lru_lists;  // Lists of a tenant in each LRU; 0 one for each NUMA node.
   int64_t deepbind;   // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
+  int64_t live;       // LiveMode
 };
 
 struct Choice {
@@ -37,7 +40,14 @@ struct Option {
   int64_t default_value;
   int64_t smallest, largest;  // Of numbers.
   const Choice* choices;      // nullptr for a number; ends with a null word.
+  // Where an absolute path is a value, too: the place for it, and what the field is then.
+  char* path = nullptr;
+  int64_t path_value = 0;
 };
+
+constexpr size_t kLongestPath = 200;
+// The folder of TENURE_LIVE, for LiveMode::kFolder. Constant after bootstrap: whoever reads the environment writes the same.
+extern constinit char live_folder[kLongestPath];
 
 // The table; ends with a null name.
 extern const Option option_table[];

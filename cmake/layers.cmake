@@ -1,6 +1,6 @@
 # tenure_layer(<folder> <lower layer>...): one target, tenure_<folder>, from the sources in the folder.
 # A folder without sources is an interface target, so that the layers above it link the same way.
-set(TENURE_LAYERS base rcu accounting allocator api)
+set(TENURE_LAYERS base live rcu accounting allocator api)
 
 function(tenure_layer name)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp"
