@@ -37,6 +37,7 @@ class Holder:
                 self.process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self.process.stdin.close()
         self.process.stdout.close()
 
 

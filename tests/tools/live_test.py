@@ -2,7 +2,6 @@
 """live_test.py <tenure> <region_holder>: the commands that look into processes and change them, as a person uses them."""
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -36,7 +35,7 @@ class Looking(ToolCase):
         paths = [entry["path"] for entry in json.loads(self.good("ls", holder.pid, "--json"))]
         self.assertIn("/t1/t11/t12", paths)
         self.assertEqual([entry["path"] for entry in json.loads(self.good("ls", holder.pid, "/t101/**", "--json"))
-                          if entry["path"].count("/") == 2], ["/t101/t111"] + [f"/t101/t{n}" for n in range(102, 111)])
+                          if entry["path"].count("/") == 2], [f"/t101/t{n}" for n in range(102, 112)])
 
     def test_ls_chooses_and_sorts(self):
         holder = self.hold()
@@ -57,7 +56,7 @@ class Looking(ToolCase):
         self.assertEqual(len(whole["tenants"]), 121)
         self.assertEqual(whole["totals"]["allocated"], 7 * MIB)
         self.assertEqual(whole["classes"][0]["live"], 4400)
-        self.assertIn("usage                  120.6K   123456", self.good("stat", holder.pid, "/t1"))
+        self.assertIn("usage                  121K     123456", self.good("stat", holder.pid, "/t1"))
 
     def test_events(self):
         holder = self.hold()
@@ -114,7 +113,7 @@ class Looking(ToolCase):
         self.assertIn("has ended; this is what it left", done.stderr)
         self.assertEqual(len(done.stdout.splitlines()), 122)
         self.assertIn("refused", self.tenure("events", holder.pid).stdout)
-        self.assertRegex(self.good("ps"), rf"{holder.pid} .* ended ")
+        self.assertRegex(self.good("ps"), rf"{holder.pid} .* ended")
         self.assertFalse(os.path.exists(holder.path))
         self.assertNotIn(str(holder.pid), self.good("ps"))
         self.bad(2, "there is no process", "ls", holder.pid)
@@ -145,7 +144,7 @@ class Changing(ToolCase):
 
     def test_patterns(self):
         holder = self.hold()
-        self.assertEqual(len(self.good("set", holder.pid, "/t1/t1?", "max=7M").splitlines()), 1)
+        self.assertEqual(len(self.good("set", holder.pid, "/t1/t1?", "max=7M").splitlines()), 2)
         self.assertEqual(len(self.good("set", holder.pid, "/*", "max=8M").splitlines()), 2)
         self.assertEqual(len(self.good("set", holder.pid, "/**", "max=9M").splitlines()), 120)
         maxes = {tenant["max"] for tenant in json.loads(self.good("ls", holder.pid, "--json"))[1:]}
@@ -215,7 +214,7 @@ class Errors(ToolCase):
                             ("no kind 'kill'", "events", self.pid, "--kind", "kill"),
                             ("no format 'xml'", "export", "--format", "xml"),
                             ("no address", "export", "--listen", "nowhere"),
-                            ("no process's number", "ls", "-5x"),
+                            ("no process's number", "ls", "0"),
                             ("--bogus", "ps", "--bogus")):
             with self.subTest(line=line):
                 done = self.tenure(*line)
@@ -227,7 +226,7 @@ class Errors(ToolCase):
     def test_what_is_not_there(self):
         self.bad(2, "there is no process 99999999", "ls", 99999999)
         self.bad(2, "has no tenant /t4711", "stat", self.pid, "/t4711")
-        self.bad(2, "did you mean /t1/t11", "stat", self.pid, "/t1/t1l")
+        self.bad(2, "did you mean /t1/t10", "stat", self.pid, "/t1/t1l")
         self.bad(2, "no tenant that matches /x*", "set", self.pid, "/x*", "max=1M")
         self.bad(2, "no process under Tenure is called nobody", "ls", "nobody")
         self.bad(2, "shows no tenants", "ls", os.getpid())
@@ -252,11 +251,10 @@ class Errors(ToolCase):
         self.unchanged()
 
     def test_regions_that_are_damaged(self):
-        copy = os.path.join(self.scratch, "copy")
-        shutil.copy(self.holder.path, copy)
-        for size in (0, 100, 5000, 256 * 1024 + 100):
-            self.holder.tell(f"cut {size}")
-            self.bad(4, "", "ls", self.pid)
+        for size in (256 * 1024 + 100, 5000, 100, 0):
+            os.truncate(self.holder.path, size)
+            for command in (["ls", self.pid], ["set", self.pid, "/t1", "max=1M"], ["events", self.pid]):
+                self.bad(4, "cut off", *command)
             self.assertEqual(self.tenure("ps").returncode, 0)
 
     def test_regions_that_others_may_write_to(self):
