@@ -26,8 +26,9 @@ void end_recording(int) { is_ended = 1; }
 
 int record(const Request& request) {
   const auto interval = parse_interval(request.interval, std::chrono::milliseconds(10));
-  const auto duration = request.duration.empty()
-                            ? std::chrono::milliseconds::max()
+  const bool is_bounded = !request.duration.empty();
+  const auto duration = !is_bounded
+                            ? std::chrono::milliseconds(0)
                             : parse_interval(request.duration, std::chrono::milliseconds(1));
   LiveSource source(request.processes);
   const std::unique_ptr<FILE, int (*)(FILE*)> file(fopen(request.output.c_str(), "we"), fclose);
@@ -48,7 +49,7 @@ int record(const Request& request) {
     if (fwrite(out.data(), 1, out.size(), file.get()) != out.size() || fflush(file.get()) != 0)
       throw Failure("record: " + request.output + ": " + strerror(errno));
     const auto spent = std::chrono::steady_clock::now() - start;
-    if (is_ended != 0 || spent >= duration) {
+    if (is_ended != 0 || (is_bounded && spent >= duration)) {
       ++samples;
       break;
     }

@@ -105,8 +105,9 @@ public:
     return "Usage: tenure run [OPTIONS] [--] PROGRAM [ARGUMENTS...]\n";
   }
   std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
-    return option->check_lname("stats") ? "--stats[=json]"
-                                        : CLI::Formatter::make_option_name(option, is_positional);
+    if (option->check_lname("stats")) return "--stats[=json]";
+    if (option->check_lname("live")) return "--live, --no-live";
+    return CLI::Formatter::make_option_name(option, is_positional);
   }
 };
 

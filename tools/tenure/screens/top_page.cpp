@@ -134,11 +134,12 @@ std::string head_text(const TopState& state, const std::string& note) {
     for (size_t t = 0; t < process.tenants.size(); ++t)
       failures += state.rates_of({i, t, 0, false, false}).failures;
   }
-  return fmt::format("tenure top {}  {} process{}  {} tenants  usage {}  events/s {}  failures/s {}  {}",
-                     clock_text(state.sample().time_ns), state.sample().processes.size(),
+  return fmt::format("tenure top {}{}  {} process{}  {} tenants  usage {}  events/s {}  "
+                     "failures/s {}  {}",
+                     clock_text(state.sample().time_ns), state.is_paused() ? " PAUSED" : "",
+                     state.sample().processes.size(),
                      state.sample().processes.size() == 1 ? "" : "es", tenants,
-                     format_bytes(usage), format_rate(events), format_rate(failures),
-                     state.is_paused() ? "PAUSED" : note);
+                     format_bytes(usage), format_rate(events), format_rate(failures), note);
 }
 
 std::string keys_text(const TopState& state) {

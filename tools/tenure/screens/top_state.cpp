@@ -215,6 +215,7 @@ void TopState::press_in_filter(int key) {
 }
 
 bool TopState::press(int key) {
+  if (key == kKeyNone || key == kKeyResize) return true;
   if (is_typing_) {
     press_in_filter(key);
     return true;
