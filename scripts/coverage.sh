@@ -12,7 +12,7 @@ done > "$out/data"
 (cd "$out" && sed "s|^|$OLDPWD/|" data | xargs gcov -r -s "$OLDPWD" > summary)
 awk -v q="'" '
   /^File/ { split($0, part, q); file = part[2] }
-  /^Lines executed/ && file ~ /^(base|rcu|accounting|allocator|api)\// {
+  /^Lines executed/ && file ~ /^(base|live|rcu|accounting|allocator|api)\// {
     match($0, /[0-9.]+%/); percent = substr($0, RSTART, RLENGTH - 1)
     lines = $NF
     # A header is reported once per object that includes it: keep the best.
