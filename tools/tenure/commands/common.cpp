@@ -9,6 +9,7 @@
 
 #include "tools/tenure/commands/words.h"
 #include "tools/tenure/model/path_glob.h"
+#include "tools/tenure/reader/control.h"
 
 namespace tenure::tool {
 
@@ -18,6 +19,14 @@ Process read_process(Located& located) {
     if (facts && located.region.belongs_to(*facts)) return located.region.read(facts);
   }
   return located.region.read(std::nullopt);
+}
+
+Process sample_process(Located& located) {
+  Process process = read_process(located);
+  constexpr int64_t kSecond = 1'000'000'000;
+  if (!process.ended && !process.stopped && process.taken_ns - process.looked_at_ns > kSecond)
+    ask_for_look(located.region);
+  return process;
 }
 
 Process read_process(const std::string& process) {
@@ -40,7 +49,7 @@ Sample read_all() {
   for (const Located& ended : found.ended) ended.region.remove_if_dead();
   for (Located& located : found.living) {
     try {
-      sample.processes.push_back(read_process(located));
+      sample.processes.push_back(sample_process(located));
     } catch (const Failure& failure) {
       if (told.insert(failure.what()).second) fmt::print(stderr, "tenure: {}\n", failure.what());
     }

@@ -12,6 +12,8 @@ namespace tenure::tool {
 
 // The process as it is now.
 Process read_process(Located& located);
+// The same, and asks for a look at the heap, so that the next reading has newer figures.
+Process sample_process(Located& located);
 Process read_process(const std::string& process);
 // All that may be read now, and that are not among the ended; the files of the ended are removed. Files that cannot be read are told
 // of on standard error, each once in the tool's life.

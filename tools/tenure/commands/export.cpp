@@ -31,7 +31,7 @@ Sample take_sample(const std::vector<std::string>& processes) {
   for (const std::string& process : processes) {
     try {
       Located located = find_process(process);
-      if (located.process) sample.processes.push_back(read_process(located));
+      if (located.process) sample.processes.push_back(sample_process(located));
     } catch (const Failure&) {
       continue;
     }

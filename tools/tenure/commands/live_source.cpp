@@ -22,7 +22,7 @@ bool LiveSource::next(Sample& sample) {
   std::erase_if(located_, [](const Located& located) { return !located.region.is_held(); });
   for (Located& located : located_) {
     try {
-      Process process = read_process(located);
+      Process process = sample_process(located);
       if (!process.ended) sample.processes.push_back(std::move(process));
     } catch (const Failure&) {
       continue;  // Unreadable for the moment, or for good: then it is not held any more, soon.

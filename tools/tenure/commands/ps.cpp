@@ -18,8 +18,8 @@ void add_row(Table& table, const Process& process) {
   const Tenant& whole = process.tenants[process.whole];
   uint64_t failures = 0;
   for (const Tenant& tenant : process.tenants) failures += tenant.failures;
-  table.add({std::to_string(process.pid), process.name, format_bytes(root.usage),
-             format_bytes(whole.max), std::to_string(process.tenants.size() - 1),
+  table.add({std::to_string(process.pid), process.name, format_bytes(process.resident),
+             format_bytes(root.usage), format_bytes(whole.max), std::to_string(process.tenants.size() - 1),
              std::to_string(total_events(process, kEventHigh)),
              std::to_string(total_events(process, kEventMax)), std::to_string(failures),
              state_of(process), process.command});
@@ -64,6 +64,7 @@ int list_processes(bool json) {
   }
   Table table({{"PID"},
                {"NAME", Align::kLeft},
+               {"RSS"},
                {"USAGE"},
                {"MAX"},
                {"TENANTS"},
@@ -84,7 +85,7 @@ void add_ps(CLI::App& app, Action& action) {
                   "  tenure ps\n"
                   "  tenure ps --json | jq '.[] | {pid, usage: .root.usage}'\n"
                   "\n"
-                  "MAX is that of the whole process ('tenure run --max'). HIGHS and MAXES count how often usage "
+                  "RSS is resident memory as the kernel counts, USAGE what Tenure counts. MAX is that of the whole process ('tenure run --max'). HIGHS and MAXES count how often usage "
                   "went above a high\n"
                   "limit and met a max, FAILED the requests that were refused. A process that has "
                   "ended without removing its\n"

@@ -21,6 +21,7 @@ void write_process(Text& out, const Process& process) {
   line(out, "command", process.command);
   line(out, "library", fmt::format("{}, {}", process.version, process.mode));
   line(out, "state", process.ended ? "ended" : process.stopped ? "stopped" : "running");
+  line(out, "resident", both(process.resident));
   line(out, "requests",
        process.answers ? "served by the helper thread"
                        : "no helper thread: served when the process allocates");

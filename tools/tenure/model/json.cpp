@@ -120,8 +120,8 @@ void write_facts(Text& out, const Process& process) {
   write_member(out, "command", process.command);
   write_member(out, "mode", process.mode);
   write_member(out, "version", process.version);
-  write(out, "\"time_ns\":{},\"stopped\":{},\"ended\":{},\"answers\":{},\"looked_at_ns\":{}",
-        process.taken_ns, process.stopped, process.ended, process.answers, process.looked_at_ns);
+  write(out, "\"time_ns\":{},\"resident\":{},\"stopped\":{},\"ended\":{},\"answers\":{},\"looked_at_ns\":{}",
+        process.taken_ns, process.resident, process.stopped, process.ended, process.answers, process.looked_at_ns);
   write_text(out, ",\"whole_process\":");
   if (process.whole == 0 || process.whole >= process.tenants.size()) write_text(out, "null");
   else write_quoted(out, path_of(process, process.whole));
@@ -194,6 +194,7 @@ Process facts_from(const nlohmann::json& json) {
   process.mode = json.at("mode").get<std::string>();
   process.version = json.at("version").get<std::string>();
   process.taken_ns = json.at("time_ns").get<int64_t>();
+  process.resident = json.at("resident").get<uint64_t>();
   process.stopped = json.at("stopped").get<bool>();
   process.answers = json.at("answers").get<bool>();
   process.looked_at_ns = json.at("looked_at_ns").get<int64_t>();

@@ -218,6 +218,11 @@ void MetricsWriter::write_processes(Text& out, const std::vector<View>& views,
     for (const View& view : views) family.sample(view.labels, view.process->tenants.size());
   }
   {
+    Family family(out, exposition, Type::kGauge, "tenure_process_resident_bytes", "bytes",
+                  "Resident memory of the process, as the kernel counts.");
+    for (const View& view : views) family.sample(view.labels, view.process->resident);
+  }
+  {
     Family family(out, exposition, Type::kGauge, "tenure_process_heap_bytes", "bytes",
                   "The heap by level, as of the last look.");
     for (const View& view : views) {

@@ -90,6 +90,7 @@ struct Process {
   uint32_t uid = 0;
   std::string name;     // /proc/PID/comm
   std::string command;  // /proc/PID/cmdline
+  uint64_t resident = 0;  // As the kernel counts; 0 of one that has ended.
   std::string mode;     // "rseq" or "fallback"
   std::string version;  // Of the library.
   int64_t taken_ns = 0;  // When it was read, CLOCK_REALTIME.
@@ -101,6 +102,7 @@ struct Process {
   std::vector<Tenant> tenants;   // The root first; parents before children.
   std::vector<Event> events;     // Oldest first.
   std::vector<Class> classes;    // Of the heap.
+  uint64_t heap = 0;             // Slabs and large objects, as of the last look.
   std::vector<Total> totals;     // Levels and sums.
 };
 

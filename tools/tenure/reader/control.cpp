@@ -116,26 +116,48 @@ live::Request* RegionControl::claim() {
   return nullptr;
 }
 
+void RegionControl::post(live::Request& request, live::RequestKind kind, const Tenant& tenant,
+                         uint64_t argument, uint64_t deadline) {
+  request.kind = number_of(kind);
+  request.slot = tenant.slot;
+  request.generation = tenant.generation;
+  request.argument = argument;
+  request.deadline_us = deadline;
+  request.client_pid = static_cast<uint32_t>(getpid());
+  request.result = 0;
+  request.value = 0;
+  request.text[0] = '\0';
+  // Release: the owner reads the rest after it.
+  shared(request.state)
+      .store(number_of(live::RequestState::kPosted), std::memory_order_release);
+  auto& header = *reinterpret_cast<live::Header*>(base_);
+  shared(header.doorbell).fetch_add(1, std::memory_order_release);
+  syscall(SYS_futex, &header.doorbell, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+}
+
+void RegionControl::tell(live::RequestKind kind) {
+  // One at a time: a process that does not answer must keep room for requests that somebody waits for.
+  for (uint32_t i = 0; i < header_.requests; ++i) {
+    auto& other = *reinterpret_cast<live::Request*>(base_ + header_.requests_at +
+                                                    uint64_t{i} * header_.request_bytes);
+    if (shared(other.state).load(std::memory_order_acquire) !=
+            number_of(live::RequestState::kUnused) &&
+        shared(other.kind).load(std::memory_order_relaxed) == number_of(kind))
+      return;
+  }
+  constexpr uint64_t kSecond = 1'000'000;
+  live::Request* const request = claim();
+  if (request != nullptr) post(*request, kind, Tenant(), 0, monotonic_us() + kSecond);
+}
+
 std::optional<Answer> RegionControl::ask(live::RequestKind kind, const Tenant& tenant,
                                          uint64_t argument, std::chrono::milliseconds patience) {
   live::Request* const request = claim();
   if (request == nullptr) return Answer{-EBUSY, 0};
   const auto patience_us = static_cast<uint64_t>(patience.count()) * 1000;
   const uint64_t deadline = monotonic_us() + patience_us;
-  request->kind = number_of(kind);
-  request->slot = tenant.slot;
-  request->generation = tenant.generation;
-  request->argument = argument;
-  request->deadline_us = deadline;
-  request->client_pid = static_cast<uint32_t>(getpid());
-  request->result = 0;
-  request->value = 0;
-  request->text[0] = '\0';
+  post(*request, kind, tenant, argument, deadline);
   const auto state = shared(request->state);
-  state.store(number_of(live::RequestState::kPosted), std::memory_order_release);  // The owner reads the rest after it.
-  auto& header = *reinterpret_cast<live::Header*>(base_);
-  shared(header.doorbell).fetch_add(1, std::memory_order_release);
-  syscall(SYS_futex, &header.doorbell, FUTEX_WAKE, 1, nullptr, nullptr, 0);
 
   // Polled: the owner wakes nobody but itself. What is being served already gets as long again.
   timespec pause{0, 200'000};
@@ -151,6 +173,18 @@ std::optional<Answer> RegionControl::ask(live::RequestKind kind, const Tenant& t
     if (now >= deadline + patience_us) return std::nullopt;
     nanosleep(&pause, nullptr);
     if (pause.tv_nsec < 10'000'000) pause.tv_nsec *= 2;
+  }
+}
+
+void ask_for_look(const Region& region) {
+  if (region.header().helper == 0) return;
+  try {
+    const Region writable =
+        Region::open(region.path(), region.header().uid, Region::Access::kWrite);
+    if (writable.identity() == region.identity())
+      RegionControl(writable).tell(live::RequestKind::kLook);
+  } catch (const Failure&) {
+    return;  // The figures stay as they are.
   }
 }
 

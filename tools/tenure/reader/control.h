@@ -22,6 +22,9 @@ struct Answer {
   uint64_t value = 0;
 };
 
+// Has the process look at its heap, if it has a helper thread, and does not wait for it: what a later reading shows is newer.
+void ask_for_look(const Region& region);
+
 // The file mapped for writing. A region that its owner cuts short meanwhile ends the tool with one line and kExitUnreadable.
 class RegionControl {
 public:
@@ -37,10 +40,14 @@ public:
   // being served.
   std::optional<Answer> ask(live::RequestKind kind, const Tenant& tenant, uint64_t argument,
                             std::chrono::milliseconds patience);
+  // Posts a request whose answer nobody reads: the owner takes it back after a second.
+  void tell(live::RequestKind kind);
 
 private:
   live::TenantSlot* slot_of(const Tenant& tenant) const;
   live::Request* claim();
+  void post(live::Request& request, live::RequestKind kind, const Tenant& tenant,
+            uint64_t argument, uint64_t deadline);
 
   const live::Header header_;  // Our copy: the one in the file may change under us.
   std::byte* base_ = nullptr;

@@ -97,6 +97,7 @@ std::optional<ProcFacts> look_at_process(int pid) {
   std::istringstream uids(status_field(status, "Uid"));
   uint32_t real = 0;
   uids >> real >> facts.uid;
+  facts.resident = strtoull(status_field(status, "VmRSS").c_str(), nullptr, 10) * 1024;
   facts.inner_pid = pid;
   std::istringstream pids(status_field(status, "NSpid"));
   for (int inner = 0; pids >> inner;) facts.inner_pid = inner;

@@ -14,6 +14,7 @@ struct ProcFacts {
   uint32_t uid = 0;     // Effective.
   uint64_t start_ticks = 0;
   char state = '?';     // As in ps(1): R, S, D, T, t, Z
+  uint64_t resident = 0;  // Bytes.
   std::string name;     // comm
   std::string command;  // Arguments, with blanks between; the name in brackets where there are none.
 };

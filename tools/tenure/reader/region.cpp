@@ -101,6 +101,7 @@ Process Region::read(const std::optional<ProcFacts>& facts) {
     process.uid = facts->uid;
     process.name = facts->name;
     process.command = facts->command;
+    process.resident = facts->resident;
     process.stopped = facts->state == 'T' || facts->state == 't';
   } else {
     process.pid = static_cast<int>(header_.pid);

@@ -107,6 +107,7 @@ std::vector<Event> copy_events(const RegionBytes& bytes, const live::Header& hea
 void copy_totals(const RegionBytes& bytes, const live::Header& header, Process& process) {
   live::LevelTotals totals;
   if (!bytes.copy(header.totals_at, &totals, sizeof totals) || totals.looked_us == 0) return;
+  process.heap = totals.slab_bytes + totals.large_bytes;
   process.looked_at_ns = realtime_of(header, totals.looked_us);
   process.totals = {{"allocated", totals.allocated_bytes}, {"cached", totals.cached_bytes},
                     {"fronts", totals.front_bytes},        {"slabs", totals.slab_bytes},

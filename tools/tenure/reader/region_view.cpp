@@ -223,6 +223,9 @@ void fill_in(const RegionBytes& bytes, const live::Header& header, Process& proc
   }
   process.events = copy_events(bytes, header);
   copy_totals(bytes, header, process);
+  // The counter of the root has what is charged to tenants; its own objects are the rest of the heap.
+  if (!process.tenants.empty())
+    process.tenants[0].usage = std::max(process.tenants[0].usage, process.heap);
 }
 
 }  // namespace tenure::tool
