@@ -33,8 +33,20 @@ size_t below(Random& random, size_t bound) { return bound == 0 ? 0 : random() % 
 
 // Numbers at which arithmetic goes wrong.
 uint64_t wicked(Random& random) {
-  constexpr uint64_t kNumbers[] = {0, 1, 7, 15, 16, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, UINT64_MAX,
-                                   UINT64_MAX - 1, uint64_t{1} << 63, 0xFFFFFFFFFFFFFE00, 384, 4096};
+  constexpr uint64_t kNumbers[] = {0,
+                                   1,
+                                   7,
+                                   15,
+                                   16,
+                                   0x7FFFFFFF,
+                                   0x80000000,
+                                   0xFFFFFFFF,
+                                   UINT64_MAX,
+                                   UINT64_MAX - 1,
+                                   uint64_t{1} << 63,
+                                   0xFFFFFFFFFFFFFE00,
+                                   384,
+                                   4096};
   return random() % 3 == 0 ? random() : kNumbers[below(random, std::size(kNumbers))];
 }
 
@@ -60,14 +72,16 @@ void damage(std::vector<std::byte>& bytes, Random& random) {
     if (bytes.size() < live::kSlotsAt + sizeof(live::TenantSlot)) break;
     for (int i = 0; i < 8; ++i) {
       const size_t at = live::kSlotsAt + below(random, bytes.size() - live::kSlotsAt - 8) / 4 * 4;
-      const uint32_t number = static_cast<uint32_t>(random() % 2 == 0 ? below(random, 200) : wicked(random));
+      const uint32_t number =
+          static_cast<uint32_t>(random() % 2 == 0 ? below(random, 200) : wicked(random));
       memcpy(&bytes[at], &number, sizeof number);
     }
     break;
   }
   case 4: {  // Wild bytes over a stretch.
     const size_t length = below(random, 512), at = below(random, bytes.size());
-    for (size_t i = at; i < std::min(bytes.size(), at + length); ++i) bytes[i] = std::byte(random());
+    for (size_t i = at; i < std::min(bytes.size(), at + length); ++i)
+      bytes[i] = std::byte(random());
     break;
   }
   default: {  // A piece of it somewhere else.

@@ -78,7 +78,8 @@ void obey(const std::string& line, const std::string& path) {
     std::thread(serve_requests).detach();
   }
   if (verb == "version") header().version = static_cast<uint32_t>(number);
-  if (verb == "mode") chmod(path.c_str(), static_cast<mode_t>(strtoul(line.c_str() + 5, nullptr, 8)));
+  if (verb == "mode")
+    chmod(path.c_str(), static_cast<mode_t>(strtoul(line.c_str() + 5, nullptr, 8)));
   if (verb == "cut" && truncate(path.c_str(), static_cast<off_t>(number)) != 0) perror("cut");
   if (verb == "event") add_event(number);
   if (verb == "usage") slot(number).usage = bytes;
@@ -114,6 +115,6 @@ int run(const std::string& folder, uint32_t tenants) {
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
-  return tenure::tool::run(
-      argv[1], argc > 2 ? static_cast<uint32_t>(strtoul(argv[2], nullptr, 10)) : 120);
+  return tenure::tool::run(argv[1],
+                           argc > 2 ? static_cast<uint32_t>(strtoul(argv[2], nullptr, 10)) : 120);
 }

@@ -28,8 +28,9 @@ constexpr char kFooter[] =
 
 // The commands in the order of --help.
 void add_commands(CLI::App& app, Action& action) {
-  for (auto* const add : {add_ps, add_ls, add_stat, add_top, add_set, add_reclaim, add_trim, add_events,
-                          add_explain, add_doctor, add_export, add_record, add_options, add_classes})
+  for (auto* const add :
+       {add_ps, add_ls, add_stat, add_top, add_set, add_reclaim, add_trim, add_events, add_explain,
+        add_doctor, add_export, add_record, add_options, add_classes})
     add(app, action);
 }
 

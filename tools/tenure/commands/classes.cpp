@@ -80,17 +80,17 @@ void print_json(uint32_t smallest) {
 
 void add_classes(CLI::App& app, Action& action) {
   Command command(app, "classes", "Print the size classes, their slabs and what these waste",
-      "  tenure classes\n"
-      "  tenure classes --slab-kib 128 --json");
+                  "  tenure classes\n"
+                  "  tenure classes --slab-kib 128 --json");
   static std::string slab_kib;
   static bool json;
   command.flag("--json", json, "As JSON");
   command.option("--slab-kib", slab_kib, "KIB", "As the option of that name");
   command.runs(action, [] {
-      const uint32_t smallest = smallest_slab(slab_kib);
-      json ? print_json(smallest) : print_text(smallest);
-      return 0;
-    });
+    const uint32_t smallest = smallest_slab(slab_kib);
+    json ? print_json(smallest) : print_text(smallest);
+    return 0;
+  });
 }
 
 }  // namespace tenure::tool

@@ -61,12 +61,13 @@ Command& Command::flag(const std::string& names, bool& value, const std::string&
 }
 
 Command& Command::process(std::string& process, Presence presence) {
-  return positional("PID", process, "The process: its number, or its name where only one is called so",
-                    presence);
+  return positional("PID", process,
+                    "The process: its number, or its name where only one is called so", presence);
 }
 
 Command& Command::processes(std::vector<std::string>& processes) {
-  return positional("PID", processes, "Only these processes: numbers or names", Presence::kOptional);
+  return positional("PID", processes, "Only these processes: numbers or names",
+                    Presence::kOptional);
 }
 
 Command& Command::json(bool& json) { return flag("--json", json, "As JSON"); }

@@ -71,9 +71,9 @@ size_t tenant_at(const Process& process, const std::string& path) {
       nearest = "; did you mean " + other + "?";
     }
   }
-  throw Failure(fmt::format("process {} ({}) has no tenant {}{}", process.pid, process.name, normal,
-                            nearest),
-                kExitNotThere);
+  throw Failure(
+      fmt::format("process {} ({}) has no tenant {}{}", process.pid, process.name, normal, nearest),
+      kExitNotThere);
 }
 
 std::vector<size_t> tenants_at(const Process& process, const std::string& pattern) {
@@ -114,15 +114,15 @@ std::chrono::milliseconds parse_interval(const std::string& text, std::chrono::m
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
-  const double factor = unit == "ms"                ? 1
+  const double factor = unit == "ms"                  ? 1
                         : unit.empty() || unit == "s" ? 1000
-                        : unit == "m"               ? 60'000
-                                                    : 0;
+                        : unit == "m"                 ? 60'000
+                                                      : 0;
   const double milliseconds = value * factor;
-  if (error != std::errc() || factor == 0 || !(milliseconds >= static_cast<double>(least.count())) ||
-      milliseconds > 3'600'000)
-    throw Failure(fmt::format("'{}' is no time from {} ms to 60 m: say 500ms, 2s, 1m", text,
-                              least.count()));
+  if (error != std::errc() || factor == 0 ||
+      !(milliseconds >= static_cast<double>(least.count())) || milliseconds > 3'600'000)
+    throw Failure(
+        fmt::format("'{}' is no time from {} ms to 60 m: say 500ms, 2s, 1m", text, least.count()));
   return std::chrono::milliseconds(static_cast<int64_t>(milliseconds));
 }
 

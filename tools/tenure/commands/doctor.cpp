@@ -32,8 +32,9 @@ void print_json(const std::vector<Finding>& findings) {
   Text out;
   fmt::format_to(std::back_inserter(out), "[");
   for (const Finding& finding : findings) {
-    fmt::format_to(std::back_inserter(out), "{}{{\"level\":\"{}\",\"topic\":",
-                   &finding == findings.data() ? "" : ",\n ", word_for(finding.level));
+    fmt::format_to(std::back_inserter(out),
+                   "{}{{\"level\":\"{}\",\"topic\":", &finding == findings.data() ? "" : ",\n ",
+                   word_for(finding.level));
     write_quoted(out, finding.topic);
     fmt::format_to(std::back_inserter(out), ",\"text\":");
     write_quoted(out, finding.text);

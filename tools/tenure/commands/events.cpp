@@ -88,7 +88,8 @@ int show_events(const Request& request) {
 }  // namespace
 
 void add_events(CLI::App& app, Action& action) {
-  Command command(app, "events", "Show what happened to the tenants of a process",
+  Command command(
+      app, "events", "Show what happened to the tenants of a process",
       "  tenure events 4711\n"
       "  tenure events 4711 --follow --kind failed --kind max\n"
       "  tenure events 4711 '/shop/*' --reports\n"
@@ -99,11 +100,12 @@ void add_events(CLI::App& app, Action& action) {
       "of the API), failed (a request was refused), created, offline, report, served.");
   static Request request;
   command.process(request.process, Presence::kRequired);
-  command.positional("TENANT", request.tenant, "Only events of these tenants: a path or a pattern", Presence::kOptional);
+  command.positional("TENANT", request.tenant, "Only events of these tenants: a path or a pattern",
+                     Presence::kOptional);
   command.flag("--follow,-f", request.follow, "Go on until the process ends");
-  command.options("--kind", request.kinds, "KIND", "Only events of this kind; may be given several times");
-  command.flag("--reports", request.reports,
-                    "With the text of the reports of refused requests");
+  command.options("--kind", request.kinds, "KIND",
+                  "Only events of this kind; may be given several times");
+  command.flag("--reports", request.reports, "With the text of the reports of refused requests");
   command.json(request.json);
   command.runs(action, [] { return show_events(request); });
 }

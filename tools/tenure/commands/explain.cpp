@@ -21,8 +21,8 @@ bool refresh(const std::string& which) {
     if (!located.process) return false;
     const Process process = read_process(located);
     if (!process.answers || process.stopped) return false;
-    const auto answer =
-        RegionControl(located.region).ask(live::RequestKind::kLook, process.tenants[0], 0, kPatience);
+    const auto answer = RegionControl(located.region)
+                            .ask(live::RequestKind::kLook, process.tenants[0], 0, kPatience);
     return answer && answer->result == 0;
   } catch (const Failure&) {
     return false;  // The figures that are there are shown; what is wrong is told by reading them.
@@ -83,8 +83,8 @@ void print_json(const Process& process, size_t index) {
   write_json(out, process.tenants[index], path_of(process, index));
   fmt::format_to(std::back_inserter(out), ",\"looked_at_ns\":{},\"parts\":[", process.looked_at_ns);
   for (const Part& part : explanation.parts) {
-    fmt::format_to(std::back_inserter(out), "{}{{\"name\":",
-                   &part == explanation.parts.data() ? "" : ",");
+    fmt::format_to(std::back_inserter(out),
+                   "{}{{\"name\":", &part == explanation.parts.data() ? "" : ",");
     write_quoted(out, part.name);
     fmt::format_to(std::back_inserter(out), ",\"bytes\":{}}}", part.bytes);
   }
@@ -120,11 +120,12 @@ int explain(const std::string& which, const std::string& path, bool json) {
 
 void add_explain(CLI::App& app, Action& action) {
   Command command(app, "explain", "Tell where the bytes of a tenant are",
-      "  tenure explain 4711 /shop/acme\n"
-      "  tenure explain redis-server --json\n"
-      "\n"
-      "Asks the process for a look at its heap first; without an answer the figures of the last look "
-      "are shown.");
+                  "  tenure explain 4711 /shop/acme\n"
+                  "  tenure explain redis-server --json\n"
+                  "\n"
+                  "Asks the process for a look at its heap first; without an answer the figures of "
+                  "the last look "
+                  "are shown.");
   static std::string process, tenant = "/";
   static bool json;
   command.process(process, Presence::kRequired);

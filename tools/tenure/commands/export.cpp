@@ -19,8 +19,7 @@ struct Request {
   uint64_t most_tenants = 1000;
 };
 
-constexpr char kOpenMetricsType[] =
-    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+constexpr char kOpenMetricsType[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 constexpr char kPrometheusType[] = "text/plain; version=0.0.4; charset=utf-8";
 
 // What is exported of now. Processes that were named and have ended meanwhile are left out.
@@ -41,8 +40,7 @@ Sample take_sample(const std::vector<std::string>& processes) {
 
 class Exporter {
 public:
-  explicit Exporter(const Request& request)
-      : request_(request), writer_(request.most_tenants) {}
+  explicit Exporter(const Request& request) : request_(request), writer_(request.most_tenants) {}
 
   std::string page(Exposition exposition) {
     Text out;
@@ -90,18 +88,22 @@ int export_metrics(const Request& request) {
     server.serve();
     return 0;
   }
-  for (const std::string& process : request.processes) find_process(process);  // Says what is wrong.
-  const std::string page = exporter.page(
-      request.format == "openmetrics" ? Exposition::kOpenMetrics : Exposition::kPrometheus);
-  if (request.output.empty()) print(page);
-  else write_file(request.output, page);
+  for (const std::string& process : request.processes)
+    find_process(process);  // Says what is wrong.
+  const std::string page = exporter.page(request.format == "openmetrics" ? Exposition::kOpenMetrics
+                                                                         : Exposition::kPrometheus);
+  if (request.output.empty())
+    print(page);
+  else
+    write_file(request.output, page);
   return 0;
 }
 
 }  // namespace
 
 void add_export(CLI::App& app, Action& action) {
-  Command command(app, "export", "Print figures for Prometheus, or serve them over HTTP",
+  Command command(
+      app, "export", "Print figures for Prometheus, or serve them over HTTP",
       "  tenure export --listen 127.0.0.1:9464        # until SIGTERM; page /metrics\n"
       "  tenure export 4711                           # once, to standard output\n"
       "  tenure export --format prometheus -o /var/lib/prometheus/node-exporter/tenure.prom\n"
@@ -114,8 +116,9 @@ void add_export(CLI::App& app, Action& action) {
   command.option("--listen", request.listen, "HOST:PORT", "Serve at this address");
   command.option("-o,--output", request.output, "FILE", "Write to this file, in one step");
   command.option("--format", request.format, "FORMAT", "openmetrics (default) or prometheus");
-  command.number("--tenants", request.most_tenants, "NUMBER", "Tenants of a process that get labels; the others are summed as "
-                   "tenant=\"other\" (default 1000)");
+  command.number("--tenants", request.most_tenants, "NUMBER",
+                 "Tenants of a process that get labels; the others are summed as "
+                 "tenant=\"other\" (default 1000)");
   command.runs(action, [] { return export_metrics(request); });
 }
 

@@ -71,8 +71,7 @@ std::string field_of(const std::string& head, const char* name) {
 
 }  // namespace
 
-HttpServer::HttpServer(const std::string& address, Handler handler)
-    : handler_(std::move(handler)) {
+HttpServer::HttpServer(const std::string& address, Handler handler) : handler_(std::move(handler)) {
   const auto [host, port] = split(address);
   addrinfo hints{};
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -132,10 +131,10 @@ void HttpServer::answer(Connection& connection) {
     else
       response = handler_(request);
   }
-  connection.out = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
-                               "Connection: close\r\n\r\n",
-                               response.status, reason_of(response.status), response.type,
-                               response.body.size());
+  connection.out =
+      fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
+                  "Connection: close\r\n\r\n",
+                  response.status, reason_of(response.status), response.type, response.body.size());
   if (request.method != "HEAD") connection.out += response.body;
 }
 
@@ -183,8 +182,8 @@ void HttpServer::serve() {
       polled.push_back(
           {connection.fd.get(), static_cast<short>(connection.out.empty() ? POLLIN : POLLOUT), 0});
     const timespec second{1, 0};
-    const int ready = ppoll(polled.data(), polled.size(), connections_.empty() ? nullptr : &second,
-                            &open);
+    const int ready =
+        ppoll(polled.data(), polled.size(), connections_.empty() ? nullptr : &second, &open);
     if (ready < 0 && errno != EINTR) throw Failure(std::string("export: ") + strerror(errno));
     if (ready < 0) continue;
     const int64_t now = now_ms();

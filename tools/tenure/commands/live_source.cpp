@@ -7,8 +7,7 @@ namespace tenure::tool {
 LiveSource::LiveSource(const std::vector<std::string>& processes) : all_(processes.empty()) {
   for (const std::string& process : processes) {
     located_.push_back(find_process(process));
-    if (!located_.back().process)
-      throw Failure("process " + process + " has ended", kExitNotThere);
+    if (!located_.back().process) throw Failure("process " + process + " has ended", kExitNotThere);
   }
 }
 

@@ -48,8 +48,8 @@ std::string share_of_limit(const Process& process, size_t index) {
   if (limit < 0) return "";
   const Tenant& tenant = process.tenants[static_cast<size_t>(limit)];
   if (tenant.max == 0) return "100%";
-  return fmt::format("{:.0f}%", 100 * static_cast<double>(tenant.usage) /
-                                    static_cast<double>(tenant.max));
+  return fmt::format("{:.0f}%",
+                     100 * static_cast<double>(tenant.usage) / static_cast<double>(tenant.max));
 }
 
 void print_text(const Process& process, const Request& request) {
@@ -67,9 +67,10 @@ void print_text(const Process& process, const Request& request) {
   const bool paths = request.flat || is_pattern(request.top);
   for (const size_t index : chosen(process, request)) {
     const Tenant& tenant = process.tenants[index];
-    std::string name = paths                      ? path_of(process, index)
-                       : tenant.parent == kNoParent ? "/"
-                                                    : std::string(2 * tenant.depth, ' ') + tenant.name;
+    std::string name = paths ? path_of(process, index)
+                       : tenant.parent == kNoParent
+                           ? "/"
+                           : std::string(2 * tenant.depth, ' ') + tenant.name;
     if (!tenant.online) name += " (offline)";
     table.add({std::move(name), format_bytes(tenant.usage), format_bytes(tenant.max),
                share_of_limit(process, index), format_bytes(tenant.high), format_bytes(tenant.peak),
@@ -103,7 +104,8 @@ int list_tenants(const Request& request) {
 }  // namespace
 
 void add_ls(CLI::App& app, Action& action) {
-  Command command(app, "ls", "List the tenants of a process as a tree",
+  Command command(
+      app, "ls", "List the tenants of a process as a tree",
       "  tenure ls 4711\n"
       "  tenure ls redis-server --sort usage\n"
       "  tenure ls 4711 /shop --depth 1\n"
@@ -116,8 +118,10 @@ void add_ls(CLI::App& app, Action& action) {
       "which a thread waited for memory.");
   static Request request;
   command.process(request.process, Presence::kRequired);
-  command.positional("TENANT", request.top, "Only this tenant and all below, or a pattern", Presence::kOptional);
-  command.option("--sort", request.sort, "KEY", "Order of children: " + words_of_orders(), is_order);
+  command.positional("TENANT", request.top, "Only this tenant and all below, or a pattern",
+                     Presence::kOptional);
+  command.option("--sort", request.sort, "KEY", "Order of children: " + words_of_orders(),
+                 is_order);
   command.number("--depth", request.depth, "LEVELS", "At most so many levels below");
   command.flag("--flat", request.flat, "Paths in one list, sorted throughout");
   command.json(request.json);

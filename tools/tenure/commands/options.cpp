@@ -119,9 +119,9 @@ void add_options(CLI::App& app, Action& action) {
   command.json(json);
   command.flag("--markdown", markdown, "As a page of the documentation", "--json");
   command.runs(action, [] {
-      json ? print_json() : markdown ? print_markdown() : print_text();
-      return 0;
-    });
+    json ? print_json() : markdown ? print_markdown() : print_text();
+    return 0;
+  });
 }
 
 }  // namespace tenure::tool

@@ -68,14 +68,15 @@ int record(const Request& request) {
 }  // namespace
 
 void add_record(CLI::App& app, Action& action) {
-  Command command(app, "record", "Record figures, to be shown by 'tenure top --replay'",
-                  "  tenure record 4711 -o night.tenure\n"
-                  "  tenure record -o all.tenure --interval 100ms --for 1m\n"
-                  "  tenure top --replay night.tenure\n"
-                  "\n"
-                  "Without PID: all processes. Ends with the processes, after the time given, or at "
-                  "Ctrl-C. The file has a line\n"
-                  "of JSON for each sample.");
+  Command command(
+      app, "record", "Record figures, to be shown by 'tenure top --replay'",
+      "  tenure record 4711 -o night.tenure\n"
+      "  tenure record -o all.tenure --interval 100ms --for 1m\n"
+      "  tenure top --replay night.tenure\n"
+      "\n"
+      "Without PID: all processes. Ends with the processes, after the time given, or at "
+      "Ctrl-C. The file has a line\n"
+      "of JSON for each sample.");
   static Request request;
   command.processes(request.processes);
   command.required_option("-o,--output", request.output, "FILE", "The file");

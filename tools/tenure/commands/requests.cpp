@@ -65,13 +65,16 @@ int trim(const Request& request) {
   Located located = find_living(request.process);
   const Process process = read_process(located);
   const uint64_t done = ask(request, located, process, 0, live::RequestKind::kTrim, 0);
-  if (request.json) fmt::print("{{\"returned\":{}}}\n", done);
-  else fmt::print("{} returned to the system\n", format_bytes(done));
+  if (request.json)
+    fmt::print("{{\"returned\":{}}}\n", done);
+  else
+    fmt::print("{} returned to the system\n", format_bytes(done));
   return 0;
 }
 
 void add_rest(Command& command, Request& request) {
-  command.option("--timeout", request.timeout, "TIME", "Wait no longer for the answer (default 5s)");
+  command.option("--timeout", request.timeout, "TIME",
+                 "Wait no longer for the answer (default 5s)");
   command.json(request.json);
 }
 
@@ -86,7 +89,8 @@ void add_reclaim(CLI::App& app, Action& action) {
                   std::string("  tenure reclaim 4711 /shop/acme 100M\n\n") + kServed);
   static Request request;
   command.process(request.process, Presence::kRequired);
-  command.positional("TENANT", request.tenant, "Its path; all below it are included", Presence::kRequired);
+  command.positional("TENANT", request.tenant, "Its path; all below it are included",
+                     Presence::kRequired);
   command.positional("BYTES", request.bytes, "How much, as 100M", Presence::kRequired);
   add_rest(command, request);
   command.runs(action, [] { return reclaim(request); });

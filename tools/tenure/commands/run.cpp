@@ -93,8 +93,9 @@ void set_option(const char* name, const char* variable, const std::string& value
 void set_limit(const char* name, const char* variable, const std::string& value) {
   const auto bytes = parse_bytes(value);
   if (!bytes || (*bytes == 0 && value != "0"))
-    throw Failure(fmt::format("{}: bad value '{}'; good: a number of bytes up to {}, with a unit K, M, G, T",
-                              name, value, format_bytes(kMostBytes)));
+    throw Failure(
+        fmt::format("{}: bad value '{}'; good: a number of bytes up to {}, with a unit K, M, G, T",
+                    name, value, format_bytes(kMostBytes)));
   set_option(name, variable, *bytes == kUnlimited ? "0" : std::to_string(*bytes));
 }
 
@@ -217,8 +218,9 @@ void RunCommand::add_limits() {
                   "At max: fail-large (default), fail-all, observe, event, abort")
       ->type_name("POLICY");
   command_
-      .add_option("--mapped", request_.mapped,
-                  "Count memory that the program maps itself: auto (where there is a limit), on, off")
+      .add_option(
+          "--mapped", request_.mapped,
+          "Count memory that the program maps itself: auto (where there is a limit), on, off")
       ->type_name("MODE");
   command_
       .add_option("--name", request_.name,

@@ -47,9 +47,10 @@ LimitChange parse(const std::vector<std::string>& settings) {
                     "' is no setting: say max=512M, high=, low=, min=, reserve= or policy=");
     *limit = parse_bytes(value);
     if (!*limit)
-      throw Failure(fmt::format("set: {}: bad value '{}'; good: 0 to {}, with a unit K, M, G, T, or "
-                                "max",
-                                name, value, format_bytes(kMostBytes)));
+      throw Failure(
+          fmt::format("set: {}: bad value '{}'; good: 0 to {}, with a unit K, M, G, T, or "
+                      "max",
+                      name, value, format_bytes(kMostBytes)));
     if (**limit == kUnlimited && (name == "min" || name == "low"))
       throw Failure(fmt::format("set: {} cannot be without bound", name));
   }
@@ -119,7 +120,8 @@ int set_limits(const Request& request) {
   std::vector<size_t> tenants = tenants_at(process, request.tenant);
   std::erase(tenants, size_t{0});
   if (tenants.empty())
-    throw Failure("set: the root has no limits; the process's own tenant has, see tenure run --max");
+    throw Failure(
+        "set: the root has no limits; the process's own tenant has, see tenure run --max");
   RegionControl control(located.region);
   int status = 0;
   for (const size_t index : tenants) {
@@ -140,7 +142,8 @@ int set_limits(const Request& request) {
 }  // namespace
 
 void add_set(CLI::App& app, Action& action) {
-  Command command(app, "set", "Change limits and policies of a running process",
+  Command command(
+      app, "set", "Change limits and policies of a running process",
       "  tenure set 4711 /shop/acme max=512M\n"
       "  tenure set redis-server /redis-server max=2G high=1.8G\n"
       "  tenure set 4711 '/shop/*' high=max policy=fail-all\n"
@@ -153,7 +156,8 @@ void add_set(CLI::App& app, Action& action) {
   static Request request;
   command.process(request.process, Presence::kRequired);
   command.positional("TENANT", request.tenant, "Its path, or a pattern", Presence::kRequired);
-  command.positional("SETTING", request.settings, "max=, high=, low=, min=, reserve=BYTES, policy=WORD", Presence::kRequired);
+  command.positional("SETTING", request.settings,
+                     "max=, high=, low=, min=, reserve=BYTES, policy=WORD", Presence::kRequired);
   command.flag("--dry-run", request.dry_run, "Only show what would change");
   command.json(request.json);
   command.runs(action, [] { return set_limits(request); });

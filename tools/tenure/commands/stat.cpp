@@ -12,8 +12,7 @@ void line(Text& out, std::string_view name, const Value& value) {
 
 // Both for people and exact.
 std::string both(uint64_t bytes) {
-  return bytes == kUnlimited ? "max"
-                             : fmt::format("{:<8} {}", format_bytes(bytes), bytes);
+  return bytes == kUnlimited ? "max" : fmt::format("{:<8} {}", format_bytes(bytes), bytes);
 }
 
 void write_process(Text& out, const Process& process) {
@@ -52,7 +51,8 @@ void write_tenant(Text& out, const Process& process, size_t index) {
   for (size_t i = 0; i < kEventKinds; ++i)
     line(out, fmt::format("events {}", kEventNames[i]),
          fmt::format("{}, with all below {}", tenant.events[i], tenant.subtree_events[i]));
-  for (const auto& [name, stall] : {std::pair("stall some", &tenant.some), {"stall full", &tenant.full}})
+  for (const auto& [name, stall] :
+       {std::pair("stall some", &tenant.some), {"stall full", &tenant.full}})
     line(out, name,
          fmt::format("avg10={} avg60={} avg300={} total={}us", format_share(stall->average[0]),
                      format_share(stall->average[1]), format_share(stall->average[2]),
@@ -91,7 +91,8 @@ int show(const std::string& which, const std::string& path, bool json) {
 }  // namespace
 
 void add_stat(CLI::App& app, Action& action) {
-  Command command(app, "stat", "Show all figures of a process or of one tenant",
+  Command command(
+      app, "stat", "Show all figures of a process or of one tenant",
       "  tenure stat 4711\n"
       "  tenure stat 4711 /shop/acme\n"
       "  tenure stat 4711 /shop/acme --json | jq .usage\n"

@@ -81,8 +81,8 @@ int show_screen(const Request& request, Source& source, milliseconds interval) {
                                                       : "end of the recording";
     terminal.show(screen_page(state, terminal.size(), note));
     const auto patience = std::chrono::duration_cast<milliseconds>(due - Clock::now());
-    const int key = terminal.wait_for_key(
-        goes_on ? std::max(patience, milliseconds(0)) : milliseconds(1000));
+    const int key =
+        terminal.wait_for_key(goes_on ? std::max(patience, milliseconds(0)) : milliseconds(1000));
     if (!state.press(key)) return 0;
     if (!goes_on || Clock::now() < due) continue;
     if (state.is_paused() && !request.replay.empty()) {
@@ -110,8 +110,10 @@ int show_top(const Request& request) {
   if (!request.replay.empty() && !request.processes.empty())
     throw Failure("top: --replay shows what was recorded; name no process with it");
   std::unique_ptr<Source> source;
-  if (request.replay.empty()) source = std::make_unique<LiveSource>(request.processes);
-  else source = std::make_unique<RecordingReader>(request.replay);
+  if (request.replay.empty())
+    source = std::make_unique<LiveSource>(request.processes);
+  else
+    source = std::make_unique<RecordingReader>(request.replay);
   return request.once ? show_once(request, *source, interval)
                       : show_screen(request, *source, interval);
 }
@@ -120,15 +122,17 @@ int show_top(const Request& request) {
 
 void add_top(CLI::App& app, Action& action) {
   Command command(app, "top", "Watch processes and tenants, full screen",
-      "  tenure top\n"
-      "  tenure top redis-server --sort full\n"
-      "  tenure top --once | head -20\n"
-      "  tenure top --replay night.tenure --speed 60\n"
-      "\n"
-      "Keys: arrows move and fold, s sorts, / filters, e shows events, p pauses, ? explains, q quits.");
+                  "  tenure top\n"
+                  "  tenure top redis-server --sort full\n"
+                  "  tenure top --once | head -20\n"
+                  "  tenure top --replay night.tenure --speed 60\n"
+                  "\n"
+                  "Keys: arrows move and fold, s sorts, / filters, e shows events, p pauses, ? "
+                  "explains, q quits.");
   static Request request;
   command.processes(request.processes);
-  command.option("--sort", request.sort, "KEY", "Order: " + words_of_orders() + " (default usage)", is_order);
+  command.option("--sort", request.sort, "KEY", "Order: " + words_of_orders() + " (default usage)",
+                 is_order);
   command.option("--interval,-d", request.interval, "TIME", "Time between samples (default 1s)");
   command.flag("--once", request.once, "Print one page as plain text");
   command.option("--replay", request.replay, "FILE", "Show a recording of 'tenure record'");

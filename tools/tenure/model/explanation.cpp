@@ -19,15 +19,13 @@ void add_children(const Process& process, size_t index, Explanation& explanation
     if (process.tenants[i].parent == index) children.push_back(i);
   }
   const size_t named = std::min(kMostNamed, children.size());
-  std::partial_sort(children.begin(), children.begin() + static_cast<int64_t>(named),
-                    children.end(), [&](size_t a, size_t b) {
-                      return process.tenants[a].usage > process.tenants[b].usage;
-                    });
+  std::partial_sort(
+      children.begin(), children.begin() + static_cast<int64_t>(named), children.end(),
+      [&](size_t a, size_t b) { return process.tenants[a].usage > process.tenants[b].usage; });
   for (size_t i = 0; i < named; ++i) {
     const Tenant& child = process.tenants[children[i]];
-    explanation.parts.push_back(
-        {"below: /" + child.name, child.usage,
-         child.max == kUnlimited ? "" : "max " + format_bytes(child.max)});
+    explanation.parts.push_back({"below: /" + child.name, child.usage,
+                                 child.max == kUnlimited ? "" : "max " + format_bytes(child.max)});
   }
   uint64_t rest = 0;
   for (size_t i = named; i < children.size(); ++i) rest += process.tenants[children[i]].usage;

@@ -19,11 +19,14 @@ void write_member(Text& out, std::string_view key, std::string_view text) {
 }
 
 void write_limit(Text& out, std::string_view key, uint64_t bytes) {
-  if (bytes == kUnlimited) write(out, "\"{}\":null,", key);
-  else write(out, "\"{}\":{},", key, bytes);
+  if (bytes == kUnlimited)
+    write(out, "\"{}\":null,", key);
+  else
+    write(out, "\"{}\":{},", key, bytes);
 }
 
-void write_events(Text& out, std::string_view key, const std::array<uint64_t, kEventKinds>& counts) {
+void write_events(Text& out, std::string_view key,
+                  const std::array<uint64_t, kEventKinds>& counts) {
   write(out, "\"{}\":{{", key);
   for (size_t i = 0; i < kEventKinds; ++i)
     write(out, "{}\"{}\":{}", i == 0 ? "" : ",", kEventNames[i], counts[i]);
@@ -69,9 +72,12 @@ Stall stall_from(const nlohmann::json& json) {
 void write_quoted(Text& out, std::string_view text) {
   write_text(out, "\"");
   for (const char c : text) {
-    if (c == '"' || c == '\\') write(out, "\\{}", c);
-    else if (static_cast<unsigned char>(c) < 0x20) write(out, "\\u{:04x}", c);
-    else out.push_back(c);
+    if (c == '"' || c == '\\')
+      write(out, "\\{}", c);
+    else if (static_cast<unsigned char>(c) < 0x20)
+      write(out, "\\u{:04x}", c);
+    else
+      out.push_back(c);
   }
   write_text(out, "\"");
 }
@@ -79,9 +85,11 @@ void write_quoted(Text& out, std::string_view text) {
 void write_json(Text& out, const Tenant& tenant, std::string_view path) {
   write_text(out, "{");
   write_member(out, "path", path);
-  write(out, "\"id\":{},\"slot\":{},\"generation\":{},\"online\":{},\"policy\":\"{}\",\"usage\":{},\"peak\":{},",
-        tenant.id, tenant.slot, tenant.generation, tenant.online, policy_name(tenant.policy), tenant.usage,
-        tenant.peak);
+  write(out,
+        "\"id\":{},\"slot\":{},\"generation\":{},\"online\":{},\"policy\":\"{}\",\"usage\":{},"
+        "\"peak\":{},",
+        tenant.id, tenant.slot, tenant.generation, tenant.online, policy_name(tenant.policy),
+        tenant.usage, tenant.peak);
   write(out, "\"min\":{},\"low\":{},", tenant.min, tenant.low);
   write_limit(out, "high", tenant.high);
   write_limit(out, "max", tenant.max);
@@ -120,11 +128,16 @@ void write_facts(Text& out, const Process& process) {
   write_member(out, "command", process.command);
   write_member(out, "mode", process.mode);
   write_member(out, "version", process.version);
-  write(out, "\"time_ns\":{},\"resident\":{},\"stopped\":{},\"ended\":{},\"answers\":{},\"looked_at_ns\":{}",
-        process.taken_ns, process.resident, process.stopped, process.ended, process.answers, process.looked_at_ns);
+  write(out,
+        "\"time_ns\":{},\"resident\":{},\"stopped\":{},\"ended\":{},\"answers\":{},\"looked_at_"
+        "ns\":{}",
+        process.taken_ns, process.resident, process.stopped, process.ended, process.answers,
+        process.looked_at_ns);
   write_text(out, ",\"whole_process\":");
-  if (process.whole == 0 || process.whole >= process.tenants.size()) write_text(out, "null");
-  else write_quoted(out, path_of(process, process.whole));
+  if (process.whole == 0 || process.whole >= process.tenants.size())
+    write_text(out, "null");
+  else
+    write_quoted(out, path_of(process, process.whole));
 }
 
 void write_totals(Text& out, const Process& process) {
@@ -205,8 +218,8 @@ Process facts_from(const nlohmann::json& json) {
 
 Event event_from(const nlohmann::json& json) {
   return {json.at("sequence").get<uint64_t>(), json.at("time_ns").get<int64_t>(),
-          json.at("kind").get<std::string>(), json.at("tenant").get<std::string>(),
-          json.at("text").get<std::string>(), 0};
+          json.at("kind").get<std::string>(),  json.at("tenant").get<std::string>(),
+          json.at("text").get<std::string>(),  0};
 }
 
 }  // namespace tenure::tool

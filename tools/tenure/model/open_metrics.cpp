@@ -18,8 +18,10 @@ std::string label(std::string_view name, std::string_view value) {
   text += "=\"";
   for (const char c : value) {
     if (c == '\\' || c == '"') text += '\\';
-    if (c == '\n') text += "\\n";
-    else text += c;
+    if (c == '\n')
+      text += "\\n";
+    else
+      text += c;
   }
   return text + "\"";
 }

@@ -29,7 +29,8 @@ private:
   };
   struct Others {
     Counters counters;  // Of "other", since the exporter began.
-    std::unordered_map<uint64_t, Counters> last;  // Of each unlabelled tenant when it was last seen.
+    std::unordered_map<uint64_t, Counters>
+        last;  // Of each unlabelled tenant when it was last seen.
   };
   struct Remembered {
     uint64_t start_time = 0;
@@ -43,7 +44,7 @@ private:
     std::vector<size_t> chosen;  // Tenants with labels.
     std::vector<std::string> tenant_labels;
     bool has_others = false;
-    Tenant others;               // Sums of gauges: of the uppermost unlabelled tenants.
+    Tenant others;  // Sums of gauges: of the uppermost unlabelled tenants.
     Counters other_counters;
   };
 

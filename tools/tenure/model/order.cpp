@@ -32,10 +32,10 @@ bool by_stall(const Tenant& a, const Tenant& b) {
 
 }  // namespace
 
-const Order orders[] = {{"name", "NAME", by_name},         {"usage", "USAGE", by_usage},
-                        {"full", "FULL", by_full},         {"peak", "PEAK", by_peak},
-                        {"failed", "FAILED", by_failed},   {"events", "EVENTS", by_events},
-                        {"stall", "STALL", by_stall},      {nullptr, nullptr, nullptr}};
+const Order orders[] = {{"name", "NAME", by_name},       {"usage", "USAGE", by_usage},
+                        {"full", "FULL", by_full},       {"peak", "PEAK", by_peak},
+                        {"failed", "FAILED", by_failed}, {"events", "EVENTS", by_events},
+                        {"stall", "STALL", by_stall},    {nullptr, nullptr, nullptr}};
 
 bool (*order_by(const std::string& word))(const Tenant&, const Tenant&) {
   for (const Order* order = orders; order->word != nullptr; ++order) {

@@ -49,23 +49,26 @@ int64_t find_tenant(const Process& process, std::string_view path) {
   return is_root ? 0 : -1;
 }
 
-std::vector<size_t> preorder(const Process& process,
-                             bool (*before)(const Tenant&, const Tenant&)) {
+std::vector<size_t> preorder(const Process& process, bool (*before)(const Tenant&, const Tenant&)) {
   const size_t count = process.tenants.size();
   std::vector<size_t> first(count + 1), children(count), order;
   size_t roots = 0;
   // Counting sort by parent: the children of i are children[first[i]..first[i + 1]).
   for (const Tenant& tenant : process.tenants) {
-    if (tenant.parent == kNoParent) ++roots;
-    else ++first[tenant.parent + 1];
+    if (tenant.parent == kNoParent)
+      ++roots;
+    else
+      ++first[tenant.parent + 1];
   }
   for (size_t i = 0; i < count; ++i) first[i + 1] += first[i];
   std::vector<size_t> next(first.begin(), first.end() - 1);
   std::vector<size_t> stack;
   for (size_t i = 0; i < count; ++i) {
     const uint32_t parent = process.tenants[i].parent;
-    if (parent == kNoParent) stack.push_back(i);
-    else children[next[parent]++] = i;
+    if (parent == kNoParent)
+      stack.push_back(i);
+    else
+      children[next[parent]++] = i;
   }
   const auto less = [&](size_t a, size_t b) {
     return before(process.tenants[a], process.tenants[b]);

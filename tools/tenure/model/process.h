@@ -35,8 +35,8 @@ constexpr uint32_t kNoParent = UINT32_MAX;
 
 struct Tenant {
   uint32_t id = 0;
-  uint32_t slot = 0;        // Its place in the process's region,
-  uint32_t generation = 0;  // and which of all tenants that were ever there it is.
+  uint32_t slot = 0;            // Its place in the process's region,
+  uint32_t generation = 0;      // and which of all tenants that were ever there it is.
   uint32_t parent = kNoParent;  // Index in Process::tenants, below this one's; kNoParent: the root.
   uint32_t depth = 0;
   std::string name;    // Printable. "" of the root.
@@ -44,7 +44,7 @@ struct Tenant {
   uint32_t policy = 0;
   uint64_t usage = 0, peak = 0;  // With all below; so are the counters of failures.
   uint64_t min = 0, low = 0, high = kUnlimited, max = kUnlimited, reserve = 0;
-  uint64_t failures = 0;  // Requests refused because of its max.
+  uint64_t failures = 0;                                  // Requests refused because of its max.
   std::array<uint64_t, kEventKinds> events = {};          // Its own.
   std::array<uint64_t, kEventKinds> subtree_events = {};  // With those of all below.
   Stall some, full;
@@ -62,8 +62,8 @@ struct Event {
   uint64_t sequence = 0;
   int64_t time_ns = 0;  // CLOCK_REALTIME
   std::string kind;
-  std::string tenant;  // Path.
-  std::string text;    // In words.
+  std::string tenant;   // Path.
+  std::string text;     // In words.
   uint64_t number = 0;  // Of the report, for kind "report".
   bool operator==(const Event&) const = default;
 };
@@ -88,22 +88,23 @@ struct Process {
   int pid = 0;
   uint64_t start_time = 0;  // In ticks since boot, as /proc/PID/stat: with the pid, one process.
   uint32_t uid = 0;
-  std::string name;     // /proc/PID/comm
-  std::string command;  // /proc/PID/cmdline
-  uint64_t resident = 0;  // As the kernel counts; 0 of one that has ended.
-  std::string mode;     // "rseq" or "fallback"
-  std::string version;  // Of the library.
-  int64_t taken_ns = 0;  // When it was read, CLOCK_REALTIME.
-  bool stopped = false;  // SIGSTOP, or a debugger.
-  bool ended = false;    // This is what it left.
-  bool answers = false;  // Has a helper thread, which serves requests.
-  int64_t looked_at_ns = 0;      // When the target last walked its heap; 0: never.
-  uint32_t whole = 0;  // Index of the tenant that stands for the whole process; 0: none but the root.
-  std::vector<Tenant> tenants;   // The root first; parents before children.
-  std::vector<Event> events;     // Oldest first.
-  std::vector<Class> classes;    // Of the heap.
-  uint64_t heap = 0;             // Slabs and large objects, as of the last look.
-  std::vector<Total> totals;     // Levels and sums.
+  std::string name;          // /proc/PID/comm
+  std::string command;       // /proc/PID/cmdline
+  uint64_t resident = 0;     // As the kernel counts; 0 of one that has ended.
+  std::string mode;          // "rseq" or "fallback"
+  std::string version;       // Of the library.
+  int64_t taken_ns = 0;      // When it was read, CLOCK_REALTIME.
+  bool stopped = false;      // SIGSTOP, or a debugger.
+  bool ended = false;        // This is what it left.
+  bool answers = false;      // Has a helper thread, which serves requests.
+  int64_t looked_at_ns = 0;  // When the target last walked its heap; 0: never.
+  uint32_t whole =
+      0;  // Index of the tenant that stands for the whole process; 0: none but the root.
+  std::vector<Tenant> tenants;  // The root first; parents before children.
+  std::vector<Event> events;    // Oldest first.
+  std::vector<Class> classes;   // Of the heap.
+  uint64_t heap = 0;            // Slabs and large objects, as of the last look.
+  std::vector<Total> totals;    // Levels and sums.
 };
 
 struct Sample {

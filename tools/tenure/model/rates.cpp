@@ -36,10 +36,10 @@ std::vector<Rates> rates_between(const Process* before, const Process& now) {
     const int64_t old = index.find(key_of(tenant), i);
     if (old < 0) continue;
     const Tenant& was = before->tenants[static_cast<size_t>(old)];
-    rates[i] = {
-        (static_cast<double>(tenant.usage) - static_cast<double>(was.usage)) / seconds,
-        rate(was.failures, tenant.failures), rate(sum(was.subtree_events), sum(tenant.subtree_events)),
-        rate(was.some.total_us, tenant.some.total_us) / 1e6};
+    rates[i] = {(static_cast<double>(tenant.usage) - static_cast<double>(was.usage)) / seconds,
+                rate(was.failures, tenant.failures),
+                rate(sum(was.subtree_events), sum(tenant.subtree_events)),
+                rate(was.some.total_us, tenant.some.total_us) / 1e6};
   }
   return rates;
 }

@@ -68,8 +68,9 @@ void RecordingWriter::write_process(Text& out, const Process& process, Written& 
 }
 
 void RecordingWriter::write(Text& out, const Sample& sample) {
-  fmt::format_to(std::back_inserter(out), "{{\"tenure_recording\":{},\"time_ns\":{},\"processes\":[",
-                 kFormat, sample.time_ns);
+  fmt::format_to(std::back_inserter(out),
+                 "{{\"tenure_recording\":{},\"time_ns\":{},\"processes\":[", kFormat,
+                 sample.time_ns);
   Commas commas(out);
   std::map<int, Written> written;
   for (const Process& process : sample.processes) {
@@ -96,8 +97,10 @@ void RecordingReader::apply(const nlohmann::json& json, State& state) {
   for (const auto& tenant : json.at("tenants")) {
     Entry entry{tenant_from(tenant), tenant.at("path").get<std::string>()};
     const auto place = places.find(key_of(entry.tenant));
-    if (place == places.end()) state.tenants.push_back(std::move(entry));
-    else state.tenants[place->second] = std::move(entry);
+    if (place == places.end())
+      state.tenants.push_back(std::move(entry));
+    else
+      state.tenants[place->second] = std::move(entry);
   }
   std::unordered_set<uint64_t> gone;
   for (const auto& key : json.at("gone")) gone.insert(key.get<uint64_t>());
@@ -154,7 +157,8 @@ bool RecordingReader::next(Sample& sample) {
     if (json.at("tenure_recording").get<int>() != kFormat) throw Failure("another format");
     sample = {};
     sample.time_ns = json.at("time_ns").get<int64_t>();
-    for (const auto& process : json.at("processes")) sample.processes.push_back(process_from(process));
+    for (const auto& process : json.at("processes"))
+      sample.processes.push_back(process_from(process));
   } catch (const std::exception&) {
     throw Failure(fmt::format("{}: line {} is no line of a recording", path_, line_),
                   kExitUnreadable);

@@ -54,8 +54,8 @@ void examine_rseq(Findings& findings) {
   // Refused for its arguments where the call is there.
   const bool is_there = syscall(SYS_rseq, nullptr, 0, 0, 0) == 0 || errno != ENOSYS;
   const char* const tunables = getenv("GLIBC_TUNABLES");
-  const bool is_off =
-      tunables != nullptr && std::string(tunables).find("glibc.pthread.rseq=0") != std::string::npos;
+  const bool is_off = tunables != nullptr &&
+                      std::string(tunables).find("glibc.pthread.rseq=0") != std::string::npos;
   int minor = 0;
   // NOLINTNEXTLINE(cert-err34-c)
   sscanf(gnu_get_libc_version(), "2.%d", &minor);
@@ -67,9 +67,10 @@ void examine_rseq(Findings& findings) {
     findings.note("rseq", "GLIBC_TUNABLES turns restartable sequences off",
                   "take glibc.pthread.rseq=0 out of GLIBC_TUNABLES");
   } else if (minor < 35) {
-    findings.problem("rseq", fmt::format("glibc {} does not register threads for restartable "
-                                         "sequences",
-                                         gnu_get_libc_version()),
+    findings.problem("rseq",
+                     fmt::format("glibc {} does not register threads for restartable "
+                                 "sequences",
+                                 gnu_get_libc_version()),
                      "glibc 2.35 or later gives full speed");
   } else {
     findings.good("rseq", fmt::format("restartable sequences, glibc {}", gnu_get_libc_version()));
@@ -78,8 +79,9 @@ void examine_rseq(Findings& findings) {
   if (commands >= 0 && (commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ) != 0) {
     findings.good("membarrier", "fences for restartable sequences");
   } else {
-    findings.problem("membarrier", "the kernel, or a sandbox, refuses fences for restartable "
-                                   "sequences",
+    findings.problem("membarrier",
+                     "the kernel, or a sandbox, refuses fences for restartable "
+                     "sequences",
                      "allow the system call membarrier (seccomp); CONFIG_MEMBARRIER in the kernel");
   }
 }
@@ -110,9 +112,10 @@ void examine_limits(Findings& findings) {
   if (limit.rlim_cur == RLIM_INFINITY) {
     findings.good("limits", "no limit of address space");
   } else {
-    findings.note("limits", "address space is limited to " + format_bytes(limit.rlim_cur),
-                  "ulimit -v unlimited; Tenure maps memory as it grows under such a limit, which is "
-                  "slower, and the limit counts what is only reserved");
+    findings.note(
+        "limits", "address space is limited to " + format_bytes(limit.rlim_cur),
+        "ulimit -v unlimited; Tenure maps memory as it grows under such a limit, which is "
+        "slower, and the limit counts what is only reserved");
   }
   const std::string maps = read_text("/proc/sys/vm/max_map_count", 64);
   if (!maps.empty() && strtoul(maps.c_str(), nullptr, 10) < 65530)
@@ -148,13 +151,14 @@ void examine_cgroup(Findings& findings) {
 void examine_regions(Findings& findings) {
   const Found found = find_all();
   for (const std::string& fault : found.faults)
-    findings.problem("region", fault, "use the tool of the same version as the library, or remove "
-                                      "the file if its process has ended");
+    findings.problem("region", fault,
+                     "use the tool of the same version as the library, or remove "
+                     "the file if its process has ended");
   if (!found.ended.empty())
-    findings.note("region",
-                  fmt::format("{} processes ended without removing their files",
-                              found.ended.size()),
-                  "tenure ps shows and removes them");
+    findings.note(
+        "region",
+        fmt::format("{} processes ended without removing their files", found.ended.size()),
+        "tenure ps shows and removes them");
   findings.good("region", fmt::format("{} processes show their tenants", found.living.size()));
 }
 

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
-#include "tools/tenure/reader/executable.h"
 #include "tools/tenure/model/bytes.h"
 #include "tools/tenure/reader/checkup.h"
+#include "tools/tenure/reader/executable.h"
 #include "tools/tenure/reader/locate.h"
 
 namespace tenure::tool {
@@ -41,8 +41,9 @@ std::string status_number(const std::string& status, const std::string& name) {
   const size_t at = status.find("\n" + name + ":");
   if (at == std::string::npos) return "";
   const size_t start = status.find_first_of("0123456789", at);
-  return start == std::string::npos ? ""
-                                    : status.substr(start, status.find_first_of(" \n", start) - start);
+  return start == std::string::npos
+             ? ""
+             : status.substr(start, status.find_first_of(" \n", start) - start);
 }
 
 class Examination {
@@ -97,9 +98,8 @@ public:
     try {
       Located located = find_process(facts_.pid);
       const Process process = located.region.read(facts_);
-      add(Level::kGood, "region", located.region.path() + fmt::format(", {} tenants",
-                                                                      process.tenants.size() - 1),
-          "");
+      add(Level::kGood, "region",
+          located.region.path() + fmt::format(", {} tenants", process.tenants.size() - 1), "");
       look_at_mode(process, located.region.header());
       look_at_helper(process);
       look_at_tenants(process);

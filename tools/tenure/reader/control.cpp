@@ -110,7 +110,8 @@ live::Request* RegionControl::claim() {
     uint32_t unused = number_of(live::RequestState::kUnused);
     // Acquire: whoever used it before has read its answer.
     if (shared(request->state)
-            .compare_exchange_strong(unused, number_of(live::RequestState::kWriting), std::memory_order_acquire))
+            .compare_exchange_strong(unused, number_of(live::RequestState::kWriting),
+                                     std::memory_order_acquire))
       return request;
   }
   return nullptr;
@@ -128,8 +129,7 @@ void RegionControl::post(live::Request& request, live::RequestKind kind, const T
   request.value = 0;
   request.text[0] = '\0';
   // Release: the owner reads the rest after it.
-  shared(request.state)
-      .store(number_of(live::RequestState::kPosted), std::memory_order_release);
+  shared(request.state).store(number_of(live::RequestState::kPosted), std::memory_order_release);
   auto& header = *reinterpret_cast<live::Header*>(base_);
   shared(header.doorbell).fetch_add(1, std::memory_order_release);
   syscall(SYS_futex, &header.doorbell, FUTEX_WAKE, 1, nullptr, nullptr, 0);
@@ -164,12 +164,15 @@ std::optional<Answer> RegionControl::ask(live::RequestKind kind, const Tenant& t
   for (;;) {
     if (state.load(std::memory_order_acquire) == number_of(live::RequestState::kAnswered)) {
       const Answer answer{request->result, request->value};
-      state.store(number_of(live::RequestState::kUnused), std::memory_order_release);  // After the answer was read.
+      state.store(number_of(live::RequestState::kUnused),
+                  std::memory_order_release);  // After the answer was read.
       return answer;
     }
     const uint64_t now = monotonic_us();
     uint32_t posted = number_of(live::RequestState::kPosted);
-    if (now >= deadline && state.compare_exchange_strong(posted, number_of(live::RequestState::kUnused))) return std::nullopt;
+    if (now >= deadline &&
+        state.compare_exchange_strong(posted, number_of(live::RequestState::kUnused)))
+      return std::nullopt;
     if (now >= deadline + patience_us) return std::nullopt;
     nanosleep(&pause, nullptr);
     if (pause.tv_nsec < 10'000'000) pause.tv_nsec *= 2;

@@ -46,8 +46,8 @@ public:
 private:
   live::TenantSlot* slot_of(const Tenant& tenant) const;
   live::Request* claim();
-  void post(live::Request& request, live::RequestKind kind, const Tenant& tenant,
-            uint64_t argument, uint64_t deadline);
+  void post(live::Request& request, live::RequestKind kind, const Tenant& tenant, uint64_t argument,
+            uint64_t deadline);
 
   const live::Header header_;  // Our copy: the one in the file may change under us.
   std::byte* base_ = nullptr;

@@ -212,9 +212,9 @@ Located find_process(const std::string& text, Region::Access access) {
   for (const Located& located : find_all().living) {
     if (located.process->name != text) continue;
     if (only != 0)
-      throw Failure(fmt::format("{} processes and more are called {}: name one by its number", 2,
-                                text),
-                    kExitNotThere);
+      throw Failure(
+          fmt::format("{} processes and more are called {}: name one by its number", 2, text),
+          kExitNotThere);
     only = located.process->pid;
   }
   if (only == 0) throw Failure("no process under Tenure is called " + text, kExitNotThere);

@@ -9,14 +9,15 @@
 namespace tenure::tool {
 
 struct ProcFacts {
-  int pid = 0;          // Here.
-  int inner_pid = 0;    // In its own PID namespace.
-  uint32_t uid = 0;     // Effective.
+  int pid = 0;        // Here.
+  int inner_pid = 0;  // In its own PID namespace.
+  uint32_t uid = 0;   // Effective.
   uint64_t start_ticks = 0;
-  char state = '?';     // As in ps(1): R, S, D, T, t, Z
+  char state = '?';       // As in ps(1): R, S, D, T, t, Z
   uint64_t resident = 0;  // Bytes.
-  std::string name;     // comm
-  std::string command;  // Arguments, with blanks between; the name in brackets where there are none.
+  std::string name;       // comm
+  std::string
+      command;  // Arguments, with blanks between; the name in brackets where there are none.
 };
 
 // Nothing where there is no such process, or only what is left of it (a zombie).

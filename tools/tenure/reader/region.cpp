@@ -26,8 +26,8 @@ int Descriptor::release() { return std::exchange(fd_, -1); }
 
 Region Region::open(const std::string& path, uint32_t uid, Access access) {
   // O_NONBLOCK: a pipe in the place of the file must not hold the tool.
-  const int flags = (access == Access::kWrite ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW |
-                    O_NONBLOCK;
+  const int flags =
+      (access == Access::kWrite ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
   Region region(Descriptor(::open(path.c_str(), flags)), path);
   if (region.fd() < 0) {
     const int status = errno == EACCES || errno == EPERM ? kExitNotAllowed
@@ -77,8 +77,8 @@ bool Region::remove_if_dead() const {
   if (flock(fd(), LOCK_EX | LOCK_NB) != 0) return false;
   // With the lock held no process puts another file in its place: it takes this one for another's, and uses the next name.
   struct stat status;
-  const bool same = stat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
-                    status.st_ino == inode_;
+  const bool same =
+      stat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_;
   const bool removed = same && unlink(path_.c_str()) == 0;
   flock(fd(), LOCK_UN);
   return removed;
@@ -112,7 +112,8 @@ Process Region::read(const std::optional<ProcFacts>& facts) {
   }
   process.start_time = header_.start_ticks;
   fill_in(RegionBytes(fd()), header_, process);
-  if (process.tenants.empty()) throw Failure(path_ + " is damaged: it has no root", kExitUnreadable);
+  if (process.tenants.empty())
+    throw Failure(path_ + " is damaged: it has no root", kExitUnreadable);
   return process;
 }
 

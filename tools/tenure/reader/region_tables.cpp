@@ -127,8 +127,8 @@ void copy_totals(const RegionBytes& bytes, const live::Header& header, Process& 
 
 std::string copy_report(const RegionBytes& bytes, const live::Header& header, uint64_t number) {
   live::Report report;
-  if (header.reports == 0 || !copy_entry(bytes, header.reports_at, header.report_bytes,
-                                         header.reports, number, report))
+  if (header.reports == 0 ||
+      !copy_entry(bytes, header.reports_at, header.report_bytes, header.reports, number, report))
     return "";
   std::string text;
   // Line by line: a report has several.

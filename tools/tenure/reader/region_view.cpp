@@ -127,7 +127,8 @@ std::string header_fault(const live::Header& header, uint64_t size) {
     return fmt::format("has version {} of the live region; this tool knows version {}",
                        header.version, live::kVersion);
   if (header.state == number_of(live::State::kMaking)) return "is not ready yet";
-  if (header.state > number_of(live::State::kEnded)) return fmt::format("is damaged: its state is {}", header.state);
+  if (header.state > number_of(live::State::kEnded))
+    return fmt::format("is damaged: its state is {}", header.state);
   if (header.header_bytes < sizeof(live::Header) || header.header_bytes > size)
     return "is damaged: its header is cut off";
   const Range ranges[] = {
@@ -166,8 +167,7 @@ std::vector<NumberedSlot> copy_slots(const RegionBytes& bytes, const live::Heade
       if (!join(&earlier[i * stride], &later[i * stride], entry.slot) &&
           !copy_again(bytes, at + i * stride, entry.slot))
         continue;
-      if (is_used(entry.slot))
-        slots.push_back(entry);
+      if (is_used(entry.slot)) slots.push_back(entry);
     }
   }
   return slots;
@@ -206,8 +206,8 @@ std::vector<Tenant> tenants_of(const std::vector<NumberedSlot>& slots) {
 
 int64_t realtime_of(const live::Header& header, uint64_t monotonic_us) {
   // Unsigned: what a hostile header holds wraps, and is no undefined behaviour.
-  return static_cast<int64_t>(
-      (header.opened_realtime_us + (monotonic_us - header.opened_us)) * uint64_t{1000});
+  return static_cast<int64_t>((header.opened_realtime_us + (monotonic_us - header.opened_us)) *
+                              uint64_t{1000});
 }
 
 void fill_in(const RegionBytes& bytes, const live::Header& header, Process& process) {

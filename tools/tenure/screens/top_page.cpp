@@ -77,13 +77,15 @@ size_t columns_for(size_t width) {
 }
 
 std::string right(const std::string& text, size_t width) {
-  return std::string(width - std::min(width, width_of(text)), ' ') + fitted(text, std::min(width, width_of(text)));
+  return std::string(width - std::min(width, width_of(text)), ' ') +
+         fitted(text, std::min(width, width_of(text)));
 }
 
 std::string name_of(const Cell& cell) {
   const char* const mark = !cell.row.has_children ? " " : cell.row.is_folded ? "+" : "-";
   std::string name = std::string(cell.row.depth, ' ') + mark;
-  if (cell.row.tenant != 0) return name + cell.tenant.name + (cell.tenant.online ? "" : " (offline)");
+  if (cell.row.tenant != 0)
+    return name + cell.tenant.name + (cell.tenant.online ? "" : " (offline)");
   name += fmt::format("{} {}", cell.process.pid, cell.process.name);
   if (cell.process.stopped) name += " (stopped)";
   return name;
@@ -101,7 +103,8 @@ std::string title_text(const TopState& state, size_t width) {
   std::string rest;
   for (size_t i = 0; i < columns_for(width); ++i)
     rest += " " + right(kColumns[i].title, kColumns[i].width);
-  return fitted("TENANT  (by " + state.sort() + ")", width - std::min(width, width_of(rest))) + rest;
+  return fitted("TENANT  (by " + state.sort() + ")", width - std::min(width, width_of(rest))) +
+         rest;
 }
 
 Style style_of(const Cell& cell, bool selected) {
@@ -138,8 +141,8 @@ std::string head_text(const TopState& state, const std::string& note) {
                      "failures/s {}  {}",
                      clock_text(state.sample().time_ns), state.is_paused() ? " PAUSED" : "",
                      state.sample().processes.size(),
-                     state.sample().processes.size() == 1 ? "" : "es", tenants,
-                     format_bytes(usage), format_rate(events), format_rate(failures), note);
+                     state.sample().processes.size() == 1 ? "" : "es", tenants, format_bytes(usage),
+                     format_rate(events), format_rate(failures), note);
 }
 
 std::string keys_text(const TopState& state) {
@@ -154,8 +157,9 @@ Line event_line(const Event& event, size_t width) {
   const bool is_warning = event.kind == "max" || event.kind == "high" || event.kind == "overdraw";
   const std::string text = fmt::format("{} {:<8} {}  {}", clock_text(event.time_ns), event.kind,
                                        event.tenant, event.text);
-  return {{fitted(text, width),
-           is_alarm ? Style::kAlarm : is_warning ? Style::kWarning : Style::kDim}};
+  return {{fitted(text, width), is_alarm     ? Style::kAlarm
+                                : is_warning ? Style::kWarning
+                                             : Style::kDim}};
 }
 
 std::vector<Line> help_lines(size_t width) {
@@ -165,8 +169,8 @@ std::vector<Line> help_lines(size_t width) {
         "left, right       fold and unfold; Enter: the other way",
         "s, S              next and former order: name, usage, full, peak, failed, events, stall",
         "/                 filter by a part of the path, or a pattern as /shop/*; Esc: none",
-        "e                 last events: shown or not",
-        "p, space          pause", "q                 quit", "",
+        "e                 last events: shown or not", "p, space          pause",
+        "q                 quit", "",
         "USAGE, MAX, HIGH, PEAK in bytes; FULL: usage of its max; GRAPH: usage, against max",
         "CHG/s: change of usage; FAIL/s: refused requests; EV/s: events with all below",
         "SOME%, FULL%: share of the last 10 s in which some, or all, threads waited for memory",
@@ -209,7 +213,8 @@ std::vector<Line> screen_page(TopState& state, const PageSize& size, const std::
   page.resize(2 + lines);
   if (for_events != 0) {
     const std::vector<const Event*> events = state.last_events(for_events - 1);
-    page.push_back({{fitted(events.empty() ? "EVENTS: none" : "EVENTS", size.width), Style::kTitle}});
+    page.push_back(
+        {{fitted(events.empty() ? "EVENTS: none" : "EVENTS", size.width), Style::kTitle}});
     for (const Event* event : events) page.push_back(event_line(*event, size.width));
     page.resize(2 + room);
   }
@@ -219,7 +224,8 @@ std::vector<Line> screen_page(TopState& state, const PageSize& size, const std::
 
 std::string plain_page(TopState& state, const PageSize& size) {
   std::string text = head_text(state, "") + "\n" + title_text(state, size.width) + "\n";
-  for (const Row& row : state.rows()) text += row_text(cell_of(state, row, size.unicode), size.width) + "\n";
+  for (const Row& row : state.rows())
+    text += row_text(cell_of(state, row, size.unicode), size.width) + "\n";
   const std::vector<const Event*> events = state.last_events(10);
   if (!events.empty()) text += "\nEVENTS\n";
   for (const Event* event : events) text += event_line(*event, size.width)[0].text + "\n";

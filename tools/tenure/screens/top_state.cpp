@@ -9,7 +9,7 @@
 namespace tenure::tool {
 namespace {
 
-constexpr size_t kHistory = 120;       // Samples.
+constexpr size_t kHistory = 120;          // Samples.
 constexpr size_t kMostRemembered = 4096;  // Rows; of more, those on the screen.
 
 const Process* process_in(const Sample& sample, const Process& process) {
@@ -75,8 +75,7 @@ void TopState::remember() {
 
 const std::deque<uint64_t>& TopState::history_of(const Row& row) {
   std::deque<uint64_t>& history = histories_[key_of_row(row)];
-  if (history.empty())
-    history.push_back(sample_.processes[row.process].tenants[row.tenant].usage);
+  if (history.empty()) history.push_back(sample_.processes[row.process].tenants[row.tenant].usage);
   return history;
 }
 
@@ -152,9 +151,8 @@ void TopState::rebuild() {
       return before(sample_.processes[a].tenants[0], sample_.processes[b].tenants[0]);
     });
   for (const size_t process : order) add_rows(process);
-  const auto found = std::find_if(rows_.begin(), rows_.end(), [&](const Row& row) {
-    return key_of_row(row) == selected_key_;
-  });
+  const auto found = std::find_if(rows_.begin(), rows_.end(),
+                                  [&](const Row& row) { return key_of_row(row) == selected_key_; });
   if (found != rows_.end()) selected_ = static_cast<size_t>(found - rows_.begin());
   move(0);
 }

@@ -15,7 +15,7 @@ namespace tenure::tool {
 
 struct Row {
   size_t process;
-  size_t tenant;   // 0: the root, which stands for the process.
+  size_t tenant;  // 0: the root, which stands for the process.
   uint32_t depth;
   bool has_children, is_folded;
 };
