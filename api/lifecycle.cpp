@@ -5,19 +5,20 @@
 #include <sys/single_threaded.h>
 #include <unistd.h>
 
-#include "accounting/events.h"
-#include "accounting/lru.h"
-#include "accounting/own_region.h"
-#include "accounting/pressure.h"
-#include "accounting/shrinker.h"
-#include "accounting/tenant_tree.h"
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
-#include "allocator/charge_stock.h"
-#include "allocator/drain.h"
-#include "allocator/helper.h"
-#include "allocator/reaper.h"
-#include "allocator/statistics.h"
+#include "accounting/pressure/events.h"
+#include "accounting/pressure/pressure.h"
+#include "accounting/shrinkers/lru.h"
+#include "accounting/shrinkers/shrinker.h"
+#include "accounting/tenants/own_region.h"
+#include "accounting/tenants/tenant_tree.h"
+#include "allocator/caches/reaper.h"
+#include "allocator/control/statistics.h"
+#include "allocator/fronts/charge_stock.h"
+#include "allocator/fronts/drain.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/upkeep/helper.h"
+#include "allocator/upkeep/run_stash.h"
 #include "api/helper_thread.h"
 #include "api/lifecycle.h"
 #include "api/ownership.h"
@@ -43,6 +44,7 @@ void in_child() {
   tenure::pressure_after_fork_child();
   tenure::events_after_fork_child();
   tenure::repair_stocks_after_fork();
+  tenure::repair_stashes_after_fork();
   tenure::repair_fronts_after_fork();
   if (lost_threads) tenure::arena.page_heap.repair_hints();
   tenure::repair_helper_after_fork();
@@ -54,8 +56,8 @@ void open_live() {
   const tenure::Arena& arena = tenure::arena;
   const auto mode = static_cast<tenure::LiveMode>(arena.settings.live);
   if (mode == tenure::LiveMode::kOff || !tenure::owns_malloc()) return;
-  const uint32_t flags = (arena.rseq ? tenure::live::kRseq : 0) |
-                         (arena.hardened ? tenure::live::kHardened : 0);
+  const uint32_t flags =
+      (arena.rseq ? tenure::live::kRseq : 0) | (arena.hardened ? tenure::live::kHardened : 0);
   tenure::open_live_region(mode, flags, TENURE_VERSION);
 }
 

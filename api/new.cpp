@@ -1,14 +1,14 @@
 // The 20 replaceable forms of operator new and delete.
 //
-// The library does not link libstdc++. Who calls brings it along: the program, or a plugin.
+// The library does not link libstdc++. The caller brings it along: the program, or a plugin.
 #include <stdlib.h>
 
 #include <cstddef>
 #include <new>
 
-#include "accounting/catch_all.h"
-#include "accounting/cxx_runtime.h"
-#include "allocator/heap.h"
+#include "accounting/callbacks/catch_all.h"
+#include "accounting/callbacks/cxx_runtime.h"
+#include "allocator/heap/heap.h"
 #include "base/check.h"
 
 #define TENURE_CXX_EXPORT __attribute__((visibility("default")))
@@ -25,7 +25,7 @@ TENURE_INLINE void* retry(const tenure::CxxRuntime& runtime, Allocate allocate, 
   }
 }
 
-// What the handler throws passes through. `caller` is where operator new returns to.
+// Exceptions of the handler pass through. `caller` is where operator new returns to.
 template <typename Allocate>
 TENURE_SLOW void* retry_or_throw(Allocate allocate, const void* caller) {
   const tenure::CxxRuntime runtime = tenure::cxx_runtime_of(caller);

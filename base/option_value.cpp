@@ -16,7 +16,7 @@ constexpr Unit kSizes[] = {{"K", 1},         {"KiB", 1},       {"M", 1 << 10},
 
 struct Measure {
   const Unit* units;
-  int64_t own;  // What the option's number counts, in the table's terms.
+  int64_t own;  // The unit of the option's number, in the table's terms.
 };
 
 bool ends_with(const char* name, const char* end) {

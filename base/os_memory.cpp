@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/atomic_update.h"
@@ -135,6 +137,30 @@ void advise_huge_pages(void* p, size_t bytes, bool wanted) {
   madvise(p, bytes, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
+bool huge_pages_available() {
+  if (is_filtered()) return false;
+  KeepErrno keep;
+  if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) > 0) return false;
+  // "always madvise [never]". Where the file cannot be read, /sys may just not be mounted.
+  char text[64];
+  const size_t length =
+      read_system_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+  constexpr char kNever[] = "[never]";
+  return length == 0 || memmem(text, length, kNever, sizeof kNever - 1) == nullptr;
+}
+
+size_t resident_pages(void* p, size_t bytes) {
+  constexpr size_t kMost = kHugePageSize / kPageSize;
+  const size_t pages = bytes / kPageSize;
+  if (is_filtered() || pages > kMost) return 0;
+  KeepErrno keep;
+  unsigned char resident[kMost];
+  if (mincore(p, bytes, resident) != 0) return 0;
+  size_t count = 0;
+  for (size_t i = 0; i < pages; ++i) count += resident[i] & 1;
+  return count;
+}
+
 Move move_pages(void* from, void* to, size_t bytes) {
   KeepErrno keep;
   if (is_filtered()) return Move::kRefused;
@@ -208,7 +234,7 @@ bool GrowingRange::commit_upto(size_t upto, size_t most) {
 }
 
 bool GrowingRange::map_upto(size_t upto) {
-  // What is in the way is mostly another thread's mapping, of which that thread has not told yet.
+  // The obstacle is mostly another thread's mapping, of which that thread has not told yet.
   constexpr int kLooks = 64;
   for (int look = 0; look < kLooks; ++look) {
     const size_t from = mapped_.load(std::memory_order_acquire);

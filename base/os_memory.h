@@ -39,6 +39,11 @@ bool purge(void* p, size_t bytes);
 void populate(void* p, size_t bytes);
 // Asks for, or against, huge pages. Best effort.
 void advise_huge_pages(void* p, size_t bytes, bool wanted);
+// Whether the system may follow advise_huge_pages(). False where it never does, for all processes or for this one (PR_SET_THP_DISABLE).
+bool huge_pages_available();
+// How many of the pages are resident, of at most a huge page's worth. 0 where the system does not say, or may not be asked
+// (base/sandbox.h).
+size_t resident_pages(void* p, size_t bytes);
 // Moves the pages of [from, from + bytes) to `to` without copying; afterwards `from` is mapped and reads as
 // zeros. Both ranges are committed. kRefused: nothing has changed, but what was at `to`. kTargetLost: the kernel has unmapped
 // the target, and it could not be mapped again.
@@ -58,7 +63,7 @@ size_t address_space_limit();
 //
 // Usually all of it is reserved before. Where the program's address space is limited (RLIMIT_AS), which counts what is reserved, nothing is
 // reserved ahead: from the end of what is mapped on, growth maps exactly what it needs, at the address that follows, and so meets the limit
-// as everything else in the program does. Nobody else is likely to have taken that address (allocator/bootstrap chooses the
+// as everything else in the program does. Nobody else is likely to have taken that address (allocator/heap/bootstrap chooses the
 // place); where somebody has, growth is refused.
 //
 // Growth is lock-free but for one thing: between mapping and saying so, a thread that was stopped makes the growth of others fail, as at the

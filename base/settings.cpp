@@ -18,12 +18,22 @@ constexpr Choice kCheckChoices[] = {{"fast", static_cast<int64_t>(CheckLevel::kF
                                     {"hardened", static_cast<int64_t>(CheckLevel::kHardened)},
                                     {nullptr, 0}};
 constexpr Choice kSwitchChoices[] = {{"off", 0}, {"on", 1}, {"0", 0}, {"1", 1}, {nullptr, 0}};
+constexpr Choice kHugePageChoices[] = {{"auto", static_cast<int64_t>(HugePageMode::kAuto)},
+                                       {"on", static_cast<int64_t>(HugePageMode::kOn)},
+                                       {"off", static_cast<int64_t>(HugePageMode::kOff)},
+                                       {"1", static_cast<int64_t>(HugePageMode::kOn)},
+                                       {"0", static_cast<int64_t>(HugePageMode::kOff)},
+                                       {nullptr, 0}};
 constexpr Choice kHelperChoices[] = {{"auto", static_cast<int64_t>(HelperMode::kAuto)},
                                      {"on", static_cast<int64_t>(HelperMode::kOn)},
                                      {"off", static_cast<int64_t>(HelperMode::kOff)},
                                      {nullptr, 0}};
 constexpr Choice kLiveChoices[] = {{"off", static_cast<int64_t>(LiveMode::kOff)},
                                    {"on", static_cast<int64_t>(LiveMode::kOn)},
+                                   {nullptr, 0}};
+constexpr Choice kRseqChoices[] = {{"auto", static_cast<int64_t>(RseqUse::kAuto)},
+                                   {"glibc", static_cast<int64_t>(RseqUse::kGlibc)},
+                                   {"off", static_cast<int64_t>(RseqUse::kOff)},
                                    {nullptr, 0}};
 constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff)},
                                     {"exit", static_cast<int64_t>(StatsMode::kExit)},
@@ -113,8 +123,10 @@ const Option option_table[] = {
      &Settings::check, static_cast<int64_t>(CheckLevel::kFast), 0, 0, kCheckChoices},
     {"decay_ms", "Milliseconds after which unused pages return to the system; 0 at once, -1 never.",
      &Settings::decay_ms, 1000, -1, 3600 * 1000, nullptr},
-    {"huge_pages", "Ask the kernel for transparent huge pages in the arena.", &Settings::huge_pages,
-     0, 0, 0, kSwitchChoices},
+    {"huge_pages",
+     "Transparent huge pages: auto (where a heap beyond 16 MiB grows and fills what it takes), on "
+     "(the whole arena) or off (Tenure asks for none; the system's setting decides).",
+     &Settings::huge_pages, static_cast<int64_t>(HugePageMode::kAuto), 0, 0, kHugePageChoices},
     {"stats", "Print statistics at exit: off, exit (text) or json, on standard error.",
      &Settings::stats, static_cast<int64_t>(StatsMode::kOff), 0, 0, kStatsChoices},
     {"arena_gib",
@@ -144,6 +156,11 @@ const Option option_table[] = {
      "node of the machine; else as many, to which the CPUs are dealt out in turn (1: strict order "
      "of use).",
      &Settings::lru_lists, 0, 0, 64, nullptr},
+    {"rseq",
+     "Restartable sequences: auto (threads that glibc has not registered are registered by the "
+     "library), glibc (only where glibc has registered them: for programs that register their "
+     "threads themselves) or off.",
+     &Settings::rseq, static_cast<int64_t>(RseqUse::kAuto), 0, 0, kRseqChoices},
     {"deepbind",
      "Let dlopen's RTLD_DEEPBIND take effect. Libraries opened so free by libc's free what libc "
      "allocated by Tenure's malloc, and crash.",

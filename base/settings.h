@@ -7,15 +7,18 @@
 namespace tenure {
 
 enum class CheckLevel : int64_t { kFast = 0, kHardened = 1 };
+enum class HugePageMode : int64_t { kOff = 0, kOn = 1, kAuto = 2 };
 enum class HelperMode : int64_t { kOff = 0, kOn = 1, kAuto = 2 };
 enum class LiveMode : int64_t { kOff = 0, kOn = 1, kFolder = 2 };
+// Who may have registered threads for restartable sequences: nobody (they are not used), glibc, or the library where glibc did not.
+enum class RseqUse : int64_t { kOff = 0, kGlibc = 1, kAuto = 2 };
 enum class StatsMode : int64_t { kOff = 0, kExit = 1, kJson = 2 };
 
 // Values after parsing; constant after bootstrap.
 struct Settings {
   int64_t check;          // CheckLevel
   int64_t decay_ms;       // Free pages return to the system after this long; 0 at once, -1 never.
-  int64_t huge_pages;     // 0 off, 1 on
+  int64_t huge_pages;     // HugePageMode
   int64_t stats;          // StatsMode
   int64_t arena_gib;      // Address space reserved at start.
   int64_t slab_kib;       // Smallest slab.
@@ -24,6 +27,7 @@ struct Settings {
   int64_t cgroup;  // The same by the limits and the pressure of the process's cgroup: 0 off, 1 on.
   int64_t helper;  // HelperMode
   int64_t lru_lists;  // Lists of a tenant in each LRU; 0 one for each NUMA node.
+  int64_t rseq;       // RseqUse
   int64_t deepbind;   // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
   int64_t live;       // LiveMode
 };

@@ -20,8 +20,7 @@ inline int open_for_reading(const char* path) {
 }
 // With O_CLOEXEC, and not through a symbolic link.
 inline int open_at(int folder, const char* path, int flags, mode_t mode = 0) {
-  return static_cast<int>(
-      syscall(SYS_openat, folder, path, flags | O_CLOEXEC | O_NOFOLLOW, mode));
+  return static_cast<int>(syscall(SYS_openat, folder, path, flags | O_CLOEXEC | O_NOFOLLOW, mode));
 }
 inline ssize_t write_at(int fd, const void* buffer, size_t bytes, uint64_t offset) {
   return syscall(SYS_pwrite64, fd, buffer, bytes, offset);

@@ -72,8 +72,8 @@ Extent steps(uint64_t usable, uint64_t mapped) {
 int fill_first(int fd, uint64_t* mapped) {
   if (!os::commit(base, kFirstBytes)) return ENOMEM;
   const os::Filled filled = os::fill(base, kFixedPart);
-  if (filled == os::Filled::kFull || (filled == os::Filled::kDone &&
-                                      os::fill(base + kSlotsAt, kStep) != os::Filled::kDone))
+  if (filled == os::Filled::kFull ||
+      (filled == os::Filled::kDone && os::fill(base + kSlotsAt, kStep) != os::Filled::kDone))
     return ENOSPC;
   if (filled == os::Filled::kDone) return 0;
   const uint64_t bytes = *mapped < kFixedBytes ? *mapped : kFixedBytes;
@@ -91,8 +91,8 @@ bool map_new(int fd, uint64_t bytes) {
   if (base && os::map_shared(base, bytes, fd)) error = fill_first(fd, &mapped);
   if (error == 0 && !reserve_slots(static_cast<uint32_t>((bytes - kSlotsAt) / sizeof(TenantSlot))))
     error = ENOMEM;
-  auto* const page = static_cast<std::atomic<uint32_t>*>(error == 0 ? os::page_cleared_by_fork()
-                                                                    : nullptr);
+  auto* const page =
+      static_cast<std::atomic<uint32_t>*>(error == 0 ? os::page_cleared_by_fork() : nullptr);
   if (error == 0 && page == nullptr) error = ENOSYS;
   if (error != 0) {
     say("no memory for a file in", error);
@@ -131,8 +131,8 @@ bool move_to_file(uint64_t usable, uint64_t mapped) {
   if (is_filtered()) return false;
   const int fd = file.make(mapped);
   if (fd < 0) return false;
-  const bool done = copy_into(fd, usable) && os::map_shared(base, mapped, fd) &&
-                    os::commit(base, usable);
+  const bool done =
+      copy_into(fd, usable) && os::map_shared(base, mapped, fd) && os::commit(base, usable);
   if (!done) file.abandon();
   sys::close(fd);
   return done;

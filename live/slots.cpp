@@ -60,8 +60,7 @@ void describe(TenantSlot& slot, const Identity& identity) {
   show(slot.depth, identity.depth);
   show(slot.flags, identity.flags);
   show(slot.name_length, identity.name_length);
-  const size_t length =
-      identity.name_length < kNameBytes ? identity.name_length : kNameBytes - 1;
+  const size_t length = identity.name_length < kNameBytes ? identity.name_length : kNameBytes - 1;
   __builtin_memcpy(slot.name, identity.name, length);
   __builtin_memset(slot.name + length, 0, kNameBytes - length);
 }

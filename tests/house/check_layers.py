@@ -6,6 +6,9 @@ import sys
 
 # Bottom up. A file may include what lies in its own folder or in a lower one.
 LAYERS = ["base", "live", "rcu", "accounting", "allocator", "api"]
+# A layer's rooms stand bottom up, too: the list in its CMakeLists.txt. The layer's own headers (hooks.h) lie below all rooms
+# in rank, and name what higher rooms do for lower ones.
+ROOMS = re.compile(r"tenure_layer\(\w+ ROOMS ([\w\s]+)\)")
 # Above all layers; they may include any layer, and each only itself among its peers.
 TOPS = ["tools", "bench", "tests", "examples"]
 SUFFIXES = (".h", ".hpp", ".c", ".cpp", ".S")
@@ -28,6 +31,32 @@ def rank(folder):
     return LAYERS.index(folder) if folder in LAYERS else len(LAYERS)
 
 
+def rooms_of(layer, root):
+    lists = os.path.join(root, layer, "CMakeLists.txt")
+    if not os.path.exists(lists):
+        return []
+    with open(lists, encoding="utf-8") as file:
+        match = ROOMS.search(file.read())
+    return match.group(1).split() if match else []
+
+
+def check_rooms(path, target, root):
+    """The rule on rooms of one layer that this include breaks, or None."""
+    layer, *inside = path.split("/")
+    rooms = rooms_of(layer, root)
+    if not rooms or target.count("/") < 2 or not os.path.exists(os.path.join(root, target)):
+        return None
+    own, other = inside[0], target.split("/")[1]
+    if len(inside) < 2:
+        # hooks.h, which every room may include, needs the types of the lowest.
+        return None if other == rooms[0] else f"{path} may include {layer}/{rooms[0]} only"
+    if other not in rooms:
+        return f"{layer}/{other} is not in the list of rooms"
+    if rooms.index(other) > rooms.index(own):
+        return f"{layer}/{own} may not include {layer}/{other}"
+    return None
+
+
 def check_include(path, target, root):
     """The rule that this include breaks, or None."""
     folder = path.split("/")[0]
@@ -37,6 +66,8 @@ def check_include(path, target, root):
     if "../" in target:
         return "includes are written from the root of the repository"
     other = target.split("/")[0]
+    if other == folder and folder in LAYERS:
+        return check_rooms(path, target, root)
     if "/" not in target or other == folder or not os.path.exists(os.path.join(root, target)):
         return None
     if other in LAYERS and rank(other) <= rank(folder):

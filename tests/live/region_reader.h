@@ -55,8 +55,8 @@ public:
     return reinterpret_cast<live::Request*>(base_ + header().requests_at)[number];
   }
   live::Event& event(uint64_t number) const {
-    return reinterpret_cast<live::Event*>(
-        base_ + header().events_at)[number % header().event_entries];
+    return reinterpret_cast<live::Event*>(base_ +
+                                          header().events_at)[number % header().event_entries];
   }
   char* base() const { return base_; }
 

@@ -251,7 +251,8 @@ void RunCommand::preload_and_set() {
   if (!request_.helper.empty()) set_option("helper", "TENURE_HELPER", request_.helper);
   if (!request_.stats.empty())
     set_option("stats", "TENURE_STATS", request_.stats == "json" ? "json" : "exit");
-  // Behind: of two settings of a tunable the later one counts.
+  if (request_.fallback) set_option("rseq", "TENURE_RSEQ", "off");
+  // glibc need not register either. Behind: of two settings of a tunable the later one counts.
   if (request_.fallback) add_to_list("GLIBC_TUNABLES", "glibc.pthread.rseq=0", Place::kBehind);
 }
 
