@@ -206,7 +206,7 @@ class Errors(ToolCase):
                             ("bad value '1.5'", "set", self.pid, "/t1", "max=1.5"),
                             ("cannot be without bound", "set", self.pid, "/t1", "low=max"),
                             ("no policy 'kill'", "set", self.pid, "/t1", "max=1M", "policy=kill"),
-                            ("the root has no limits", "set", self.pid, "/", "max=1M"),
+                            ("has no limits", "set", self.pid, "/", "max=1M"),
                             ("SETTING", "set", self.pid, "/t1"),
                             ("no number of bytes", "reclaim", self.pid, "/t1", "0"),
                             ("no time", "reclaim", self.pid, "/t1", "1M", "--timeout", "soon"),

@@ -118,11 +118,14 @@ int set_limits(const Request& request) {
                   kExitNotThere);
   const Process process = read_process(located);
   std::vector<size_t> tenants = tenants_at(process, request.tenant);
-  std::erase(tenants, size_t{0});
+  // Only where the root stands for a process that was started with a limit does its counter hold anything.
+  constexpr uint32_t kRootSlot = 0;
+  const live::Header& header = located.region.header();
+  if ((header.flags & live::kWholeProcess) == 0 || header.process_slot != kRootSlot)
+    std::erase(tenants, size_t{0});
   if (tenants.empty())
-    throw Failure(
-        "set: the root has no limits; the process's own tenant has, see tenure run --max");
-  RegionControl control(located.region);
+    throw Failure("set: the root of this process has no limits: start it by 'tenure run --max'");
+  the process's own tenant has, see tenure run --max"); RegionControl control(located.region);
   int status = 0;
   for (const size_t index : tenants) {
     const Tenant& tenant = process.tenants[index];
