@@ -125,7 +125,7 @@ int set_limits(const Request& request) {
     std::erase(tenants, size_t{0});
   if (tenants.empty())
     throw Failure("set: the root of this process has no limits: start it by 'tenure run --max'");
-  the process's own tenant has, see tenure run --max"); RegionControl control(located.region);
+  RegionControl control(located.region);
   int status = 0;
   for (const size_t index : tenants) {
     const Tenant& tenant = process.tenants[index];
