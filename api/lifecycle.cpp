@@ -9,6 +9,7 @@
 #include "accounting/pressure/pressure.h"
 #include "accounting/shrinkers/lru.h"
 #include "accounting/shrinkers/shrinker.h"
+#include "accounting/tenants/own_region.h"
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/caches/reaper.h"
 #include "allocator/control/statistics.h"
@@ -21,6 +22,7 @@
 #include "allocator/upkeep/run_stash.h"
 #include "api/helper_thread.h"
 #include "api/lifecycle.h"
+#include "api/ownership.h"
 #include "api/threads.h"
 #include "mapped/calls.h"
 
@@ -55,13 +57,25 @@ void in_child() {
   tenure::count_threads_anew_after_fork();
 }
 
+// Where the process's malloc is another's, the library has no tenants.
+void open_live() {
+  const tenure::Arena& arena = tenure::arena;
+  const auto mode = static_cast<tenure::LiveMode>(arena.settings.live);
+  if (mode == tenure::LiveMode::kOff || !tenure::owns_malloc()) return;
+  const uint32_t flags =
+      (arena.rseq ? tenure::live::kRseq : 0) | (arena.hardened ? tenure::live::kHardened : 0);
+  tenure::open_live_region(mode, flags, TENURE_VERSION);
+}
+
 __attribute__((constructor(101))) void start() {
   tenure::bootstrap();
   pthread_atfork(nullptr, nullptr, in_child);
+  open_live();
   tenure::start_helper();
 }
 
 __attribute__((destructor(101))) void finish() {
+  tenure::live::end_region();
   const auto mode = static_cast<tenure::StatsMode>(tenure::arena.settings.stats);
   if (mode == tenure::StatsMode::kOff) return;
   tenure::print_statistics(STDERR_FILENO, mode == tenure::StatsMode::kJson);

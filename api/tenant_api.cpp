@@ -150,7 +150,7 @@ TENURE_EXPORT size_t tenure_tenant_limit(tenure_tenant* handle, tenure_limit whi
   case TENURE_MAX:
     return tenant.counter.max();
   case TENURE_RESERVE:
-    return tenant.reserve.load(std::memory_order_relaxed);
+    return tenant.reserve();
   }
   return 0;
 }
@@ -172,7 +172,7 @@ TENURE_EXPORT int tenure_tenant_set_policy(tenure_tenant* tenant, tenure_policy 
 
 TENURE_EXPORT tenure_policy tenure_tenant_policy(tenure_tenant* tenant) {
   static_cast<void>(refusal_of(tenant));
-  return static_cast<tenure_policy>(tenant_of(tenant).policy.load(std::memory_order_relaxed));
+  return static_cast<tenure_policy>(tenant_of(tenant).policy());
 }
 
 TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenant_stats* stats) {
@@ -226,7 +226,9 @@ TENURE_EXPORT int tenure_dead_for_each(int (*visit)(const tenure_dead*, void*), 
     dead.name = context.origin_name;
     dead.id = context.origin_id;
     dead.payer = handle_of(*context.payer);
-    dead.bytes = context.bytes;
+    const uint64_t unused = unused_bytes_of(*context.context);
+    dead.bytes = unused < context.bytes ? context.bytes - unused : 0;
+    dead.charged_bytes = context.bytes;
     const LentHandle lent(*context.payer);
     result = call_visit(as_visit(visit), &dead, argument);
   });

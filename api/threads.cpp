@@ -155,6 +155,8 @@ TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attrib
                                  void* (*routine)(void*), void* argument) {
   const auto real = tenure::find_real();
   if (TENURE_UNLIKELY(real == nullptr)) return EAGAIN;
+  // In a child of _Fork() or clone: while it has one thread.
+  tenure::ensure_own_counters();
   const int error = tenure::create(real, thread, attributes, routine, argument);
   // Another process may have set the limit (prlimit): then what the heap has reserved and does not use is in the way.
   if (TENURE_LIKELY(error != EAGAIN) || tenure::os::address_space_limit() == SIZE_MAX) return error;

@@ -72,6 +72,14 @@ bool parse_number(const Option& option, const char* value, int64_t& number) {
   return *p == '\0' || convert(measure_of(option), p, number);
 }
 
+bool parse_path(const Option& option, const char* value, Settings& settings) {
+  const size_t length = __builtin_strlen(value);
+  if (value[0] != '/' || length >= kLongestPath) return false;
+  __builtin_memcpy(option.path, value, length + 1);
+  settings.*option.field = option.path_value;
+  return true;
+}
+
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 constexpr size_t kLongestCompared = 32;
@@ -106,7 +114,7 @@ bool parse_option(const Option& option, const char* value, Settings& settings) {
       settings.*option.field = choice->value;
       return true;
     }
-    return false;
+    return option.path && parse_path(option, value, settings);
   }
   int64_t number = 0;
   if (!parse_number(option, value, number)) return false;
@@ -125,6 +133,7 @@ const char* units_of(const Option& option) {
 void write_good_values(LineBuffer& line, const Option& option) {
   for (const Choice* choice = option.choices; choice && choice->word; ++choice)
     line.text(choice == option.choices ? "" : ", ").text(choice->word);
+  if (option.path) line.text(" or an absolute path");
   if (option.choices) return;
   if (option.text) {
     line.text("a name of 1 to 63 bytes without '/'");

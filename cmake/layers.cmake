@@ -3,7 +3,7 @@
 #
 # A room is a folder in the folder, and a layer in the layer: rooms stand bottom up, and each includes only those before it
 # (tests/house/check_layers.py reads this list). Each room is an object library, tenure_<folder>_<room>.
-set(TENURE_LAYERS base rcu accounting allocator mapped api)
+set(TENURE_LAYERS base live rcu accounting allocator mapped api)
 
 function(tenure_layer name)
   cmake_parse_arguments(PARSE_ARGV 1 layer "" "" "ROOMS")

@@ -62,6 +62,7 @@ Tenant* common_ancestor(Tenant* a, Tenant* b) {
 // One read section: the context, its tenant and all ancestors stay while they are charged
 // (accounting_context.h, I3).
 Attempt attempt(const Payer& payer, uint64_t bytes, Allowance allowance) {
+  ensure_own_counters();
   grace::ReadSection section;
   AccountingContext* context = hold_context(payer, bytes);
   if (context == nullptr) return {};
@@ -144,8 +145,7 @@ uint64_t RefusedCharge::allowance(const PageCounter& counter, const void* reques
   const auto& self = *static_cast<const RefusedCharge*>(request);
   const Tenant& tenant = Tenant::of(counter);
   if (!self.turns_[tenant.depth].allowed) return 0;
-  return allowance_of(decide(tenant.policy.load(std::memory_order_relaxed), self.kind_),
-                      tenant.reserve.load(std::memory_order_relaxed));
+  return allowance_of(decide(tenant.policy(), self.kind_), tenant.reserve());
 }
 
 // The bytes to reclaim to get below max. Usage may be above max by the reserve, or because max was lowered.
@@ -167,7 +167,7 @@ bool RefusedCharge::take_step(Tenant& failed) {
   Turn& turn = turns_[failed.depth];
   if (!turn.begun) record_event(failed, EventKind::kMax);
   turn.begun = true;
-  const Verdict verdict = decide(failed.policy.load(std::memory_order_relaxed), kind_);
+  const Verdict verdict = decide(failed.policy(), kind_);
   if (turn.next == Step::kRefuse) return false;
   // Nothing needs to be given up for what is granted anyway.
   if (turn.next == Step::kAllow || verdict == Verdict::kGrant) return allow(failed, turn, verdict);
@@ -252,6 +252,7 @@ bool charge_more(AccountingContext& context, uint64_t bytes, RequestKind kind) {
 }
 
 void uncharge(AccountingContext& context, uint64_t bytes) {
+  ensure_own_counters();
   grace::ReadSection section;
   // Read after the memory came to us, hence the same tenant as at the charge or a later one (I2).
   // The counters first: while the context holds the bytes they are on its tenant's counters.

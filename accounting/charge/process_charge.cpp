@@ -24,13 +24,13 @@ uint64_t sum(uint64_t a, uint64_t b) { return a > kUnlimited - b ? kUnlimited : 
 }  // namespace
 
 Verdict ProcessCharge::verdict() const {
-  return decide(root_tenant.policy.load(std::memory_order_relaxed), kind_);
+  return decide(root_tenant.policy(), kind_);
 }
 
 uint64_t ProcessCharge::allowance(const PageCounter&, const void* request) {
   const auto& self = *static_cast<const ProcessCharge*>(request);
   if (!self.allowed_) return self.moved_;
-  const uint64_t reserve = root_tenant.reserve.load(std::memory_order_relaxed);
+  const uint64_t reserve = root_tenant.reserve();
   return sum(allowance_of(self.verdict(), reserve), self.moved_);
 }
 

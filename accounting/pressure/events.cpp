@@ -193,7 +193,7 @@ void tell_eventfd(Notifier& notifier, uint32_t bit) {
 }  // namespace
 
 void record_event(Tenant& tenant, EventKind kind) {
-  tenant.events[static_cast<unsigned>(kind)].fetch_add(1, std::memory_order_relaxed);
+  tenant.counter.count_event(static_cast<unsigned>(kind));
   count_event_above(tenant, kind);
   Notifier* notifier = tenant.notifier.load(std::memory_order_acquire);
   if (notifier == nullptr) return;

@@ -1,7 +1,5 @@
 #include "accounting/pressure/pressure.h"
 
-#include <time.h>
-
 #include "accounting/pressure/reclaim_state.h"
 #include "accounting/tenants/tenant.h"
 #include "base/atomic_update.h"
@@ -37,12 +35,6 @@ void begin_stall(Tenant& tenant, uint64_t now_us) {
 }
 
 }  // namespace
-
-uint64_t monotonic_us() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
-}
 
 PressureAverages PressureAverages::advanced(uint64_t elapsed_us, uint64_t stalled_us) const {
   if (stalled_us > elapsed_us) stalled_us = elapsed_us;

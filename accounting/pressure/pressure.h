@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "accounting/tenants/under_way.h"
+#include "base/clock.h"
 
 namespace tenure {
 
@@ -56,8 +57,6 @@ private:
   std::atomic<uint64_t> averaged_at_{0};
   std::atomic<uint64_t> averaged_total_us_{0};  // As averages_.
 };
-
-uint64_t monotonic_us();
 
 // This thread is stalled, for the length of the object, on behalf of the tenant and all above it.
 // The tenant is pinned by the caller, and here for as long. Not in a read section.

@@ -4,25 +4,16 @@
 #include "accounting/tenants/tenant.h"
 #include "accounting/tenants/under_way.h"
 #include "base/check.h"
+#include "base/thread_words.h"
 
 namespace tenure {
 namespace {
 
 constinit ReclaimHooks registered;  // Constant after bootstrap.
 
-// Packed, so that other thread-locals find room behind the bytes: there is little.
-struct __attribute__((packed)) ThisThread {
-  uint64_t uncharged;  // Wraps around.
-  UnderWay* innermost;
-  uint32_t released;     // In pages: wraps after 16 TiB, and who measures just then is wrong once.
-  bool reclaiming : 1;   // In a hook.
-  bool quiet : 1;        // QuietScope
-  uint8_t charging : 6;  // In how many charges: more than one in a signal handler.
-};
-constexpr uint64_t kReleasedUnit = 4096;
+// Of thread_words: `reclaiming` is set in a hook, `quiet` by QuietScope; `charging` says in how many charges the thread is, of which there are
+// more than one in a signal handler.
 constexpr uint8_t kMostCharging = 63;
-// A signal handler leaves it as it found it, but for `uncharged` and `released`, which need not be exact.
-alignas(8) thread_local constinit ThisThread self __attribute__((tls_model("initial-exec"))) = {};
 
 // What a stage needs beside memory.
 bool may_run(ReclaimStage stage) {
@@ -34,7 +25,7 @@ bool may_run(ReclaimStage stage) {
   case ReclaimStage::kShrink:
     break;
   }
-  return self.charging <= 1 && !holds_lock() && !grace::in_read_section();
+  return thread_words.charging <= 1 && !holds_lock() && !grace::in_read_section();
 }
 
 auto hook_of(ReclaimStage stage) {
@@ -55,47 +46,47 @@ void register_reclaim_hooks(const ReclaimHooks& hooks) { registered = hooks; }
 
 size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage) {
   const auto hook = hook_of(stage);
-  if (hook == nullptr || self.reclaiming || !may_run(stage)) return 0;
+  if (hook == nullptr || thread_words.reclaiming || !may_run(stage)) return 0;
   // A shrinker's own charges are not those that could be done without.
-  const bool quiet = self.quiet;
-  self.quiet = false;
-  self.reclaiming = true;
+  const bool quiet = thread_words.quiet;
+  thread_words.quiet = false;
+  thread_words.reclaiming = true;
   const size_t freed = hook(top, bytes);
-  self.reclaiming = false;
-  self.quiet = quiet;
+  thread_words.reclaiming = false;
+  thread_words.quiet = quiet;
   return freed;
 }
 
-bool in_reclaim() { return self.reclaiming; }
-uint64_t uncharged_here() { return self.uncharged; }
-void count_uncharged(uint64_t bytes) { self.uncharged += bytes; }
-uint64_t released_here() { return uint64_t{self.released} * kReleasedUnit; }
+bool in_reclaim() { return thread_words.reclaiming; }
+void count_uncharged(uint64_t bytes) {
+  for_each_under_way<Achievement>([bytes](Achievement& each) { each.uncharged_ += bytes; });
+}
 void count_released(uint64_t bytes) {
-  self.released += static_cast<uint32_t>(bytes / kReleasedUnit);
+  for_each_under_way<Achievement>([bytes](Achievement& each) { each.released_ += bytes; });
 }
 
-ChargingScope::ChargingScope() : outer_(self.charging) {
-  self.charging = (outer_ + (outer_ < kMostCharging)) & kMostCharging;
+ChargingScope::ChargingScope() : outer_(thread_words.charging) {
+  thread_words.charging = (outer_ + (outer_ < kMostCharging)) & kMostCharging;
 }
-ChargingScope::~ChargingScope() { self.charging = outer_ & kMostCharging; }
+ChargingScope::~ChargingScope() { thread_words.charging = outer_ & kMostCharging; }
 
-QuietScope::QuietScope() : outer_(self.quiet) { self.quiet = true; }
-QuietScope::~QuietScope() { self.quiet = outer_; }
-bool refuses_quietly() { return self.quiet; }
+QuietScope::QuietScope() : outer_(thread_words.quiet) { thread_words.quiet = true; }
+QuietScope::~QuietScope() { thread_words.quiet = outer_; }
+bool refuses_quietly() { return thread_words.quiet; }
 
 // The fences are for signal handlers, and for fork in the midst of what the frame stands for.
 void UnderWay::begin() {
-  outer = self.innermost;
+  outer = thread_words.under_way;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  self.innermost = this;
+  thread_words.under_way = this;
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 void UnderWay::end() {
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  self.innermost = outer;
+  thread_words.under_way = outer;
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
-UnderWay* innermost_under_way() { return self.innermost; }
+UnderWay* innermost_under_way() { return thread_words.under_way; }
 
 size_t reclaim_to(Tenant& top, size_t target) {
   // What was charged to a tenant that has gone is its parent's; its counter stands still.

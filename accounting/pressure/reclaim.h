@@ -9,6 +9,7 @@
 
 #include "accounting/hooks.h"
 
+#include "accounting/tenants/under_way.h"
 namespace tenure {
 
 enum class ReclaimStage { kPurge, kReap, kShrink };
@@ -30,12 +31,28 @@ size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage);
 
 // Whether this thread runs one of the hooks, shrinkers included.
 bool in_reclaim();
-// Bytes this thread has uncharged so far: how a hook measures what it has achieved while others go
-// on charging.
-uint64_t uncharged_here();
+// What this thread does during the life of the object: how a hook measures what it has achieved while others go on charging. Signal handlers
+// count as well, and a count may miss one.
+class Achievement : public UnderWay {
+public:
+  static constexpr Kind kKind = Kind::kAchievement;
+  Achievement() : UnderWay(kKind) { begin(); }
+  ~Achievement() { end(); }
+  Achievement(const Achievement&) = delete;
+  Achievement& operator=(const Achievement&) = delete;
+
+  // Bytes that this thread has uncharged.
+  uint64_t uncharged() const { return uncharged_; }
+  // Bytes of runs that this thread has given back to the page heap, whoever paid for them.
+  uint64_t released() const { return released_; }
+
+private:
+  friend void count_uncharged(uint64_t bytes);
+  friend void count_released(uint64_t bytes);
+  uint64_t uncharged_ = 0;
+  uint64_t released_ = 0;
+};
 void count_uncharged(uint64_t bytes);
-// Bytes of runs this thread has given back to the page heap so far, whoever paid for them.
-uint64_t released_here();
 void count_released(uint64_t bytes);
 
 // This thread is charging, for the length of the object.

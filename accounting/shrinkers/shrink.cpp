@@ -129,13 +129,13 @@ void shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings, 
 // nobody, it is what was given back to the page heap.
 class Progress {
 public:
-  explicit Progress(const Tenant& top) : for_root_(&top == &root_tenant), start_(now()) {}
-  uint64_t bytes() const { return now() - start_; }
+  explicit Progress(const Tenant& top) : for_root_(&top == &root_tenant) {}
+  uint64_t bytes() const { return for_root_ ? done_.released() : done_.uncharged(); }
+  uint64_t uncharged() const { return done_.uncharged(); }
 
 private:
-  uint64_t now() const { return for_root_ ? released_here() : uncharged_here(); }
   const bool for_root_;
-  const uint64_t start_;
+  const Achievement done_;
 };
 
 void pause(unsigned circle) {
@@ -247,7 +247,6 @@ uint64_t Room::own_usage(const Tenant& tenant) {
 size_t shrink_subtree(Tenant& top, size_t bytes) {
   if (!any_shrinker() || (!any_untied_shrinker() && nothing_to_shrink(top))) return 0;
   const int saved = errno;
-  const uint64_t start = uncharged_here();
   const Progress progress(top);
   // A small tenant is not emptied for the sake of a batch.
   const uint64_t sixteenth = top.counter.usage() / 16;
@@ -262,7 +261,7 @@ size_t shrink_subtree(Tenant& top, size_t bytes) {
   }
   store_position(top, position);
   errno = saved;
-  return uncharged_here() - start;
+  return progress.uncharged();
 }
 
 void register_empty_caches(size_t (*empty_caches)(Tenant&)) { empty_caches_of = empty_caches; }

@@ -21,6 +21,7 @@ AccountingContext* AccountingContext::create(Tenant* tenant) {
     context->origin[i] = name[i];
   }
   context->origin_id_ = index_of(tenant->id());
+  context->holds_slabs_ = is_isolated(*tenant);
   context->start(tenant);
   return context;
 }

@@ -71,6 +71,8 @@ public:
   AccountingContext* next() const { return next_; }
   const char* origin_name() const { return origin; }
   uint32_t origin_id() const { return origin_id_; }
+  // Whether slabs are charged to it, as to an isolated tenant, and not only objects.
+  bool holds_slabs() const { return holds_slabs_; }
 
 private:
   friend class ContextList;
@@ -85,7 +87,8 @@ private:
     DeferredItem item;     // Once dead; `next` links the dead stack before.
     char origin[24] = {};  // While alive.
   };
-  uint32_t origin_id_ = 0;  // Constant.
+  uint32_t origin_id_ = 0;    // Constant.
+  bool holds_slabs_ = false;  // Constant.
 };
 
 static_assert(sizeof(AccountingContext) == 64);

@@ -12,7 +12,7 @@ void for_each_dead_context(Fn fn) {
     const AccountingContext* own = tenant.context.load(std::memory_order_relaxed);
     for (AccountingContext* c = tenant.contexts.first(); c != nullptr; c = c->next()) {
       if (c == own || !c->pin()) continue;  // The pin keeps the name readable.
-      fn(DeadContext{c->origin_name(), c->origin_id(), &tenant, c->held()});
+      fn(DeadContext{c->origin_name(), c->origin_id(), &tenant, c->held(), c});
       c->unpin();
     }
     return true;

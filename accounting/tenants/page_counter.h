@@ -5,12 +5,17 @@
 // a large one that fails can lock out a small one, and the counter reads above its limit for an
 // instant. Here usage and limit are one 16-byte word: a charge enters a counter in the same step in
 // which it is compared with the limit.
+//
+// The numbers lie in a record (live/counter_record.h): the counter's own, or one in the live region, where others may set limits.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
+#include "base/attributes.h"
 #include "base/double_word.h"
+#include "live/counter_record.h"
+#include "live/own.h"
 
 namespace tenure {
 
@@ -40,6 +45,13 @@ struct UsageWord {
 
 class PageCounter;
 
+// In a fork child, whose parent has a live region: takes one of its own, with counters of its own (accounting/tenants/own_region).
+TENURE_SLOW void take_own_region();
+// Before a thread uses counters. One load where nothing is to be done. Async-signal-safe.
+inline void ensure_own_counters() {
+  if (TENURE_UNLIKELY(!live::is_ours())) take_own_region();
+}
+
 // How far above max each counter may go for one request: 0, a published reserve, or kUnlimited.
 // `of` is called without locks, and is pure but for loads. Without it no counter may.
 struct Allowance {
@@ -59,13 +71,22 @@ struct ChargeOutcome {
 
 class alignas(16) PageCounter {
 public:
-  constexpr PageCounter() = default;
+  constexpr PageCounter() : record_(&own_) {}
   PageCounter(const PageCounter&) = delete;
   PageCounter& operator=(const PageCounter&) = delete;
 
   // Before the counter is used. The parent outlives every charge and uncharge that starts here.
   void set_parent(PageCounter* parent) { parent_ = parent; }
   PageCounter* parent() const { return parent_; }
+  // Before the counter is used: from now on the numbers lie there.
+  void lie_in(CounterRecord* record) { record_.store(record, std::memory_order_relaxed); }
+  // From now on the numbers lie in the counter again, as they are. While nobody else changes them.
+  void come_home();
+  // The record in the live region, or nullptr.
+  CounterRecord* shown() const {
+    CounterRecord* const record = record_.load(std::memory_order_relaxed);
+    return record == &own_ ? nullptr : record;
+  }
 
   // Charges `bytes` here and at every ancestor below `end` (nullptr: all), or nowhere.
   //
@@ -77,13 +98,14 @@ public:
   //
   // Races with set_max(): both are one compare-and-swap of {usage, max}, so they are ordered: a
   // charge is checked against the limit that stands at the instant it enters. Lock-free,
-  // async-signal-safe.
+  // async-signal-safe. The caller has called ensure_own_counters() before its read section.
   ChargeOutcome try_charge(uint64_t bytes, Allowance allowance = {},
                            const PageCounter* end = nullptr);
 
   // Takes `bytes` charged here, or charged at a descendant from which they came to be held here,
   // from this counter and every ancestor below `end`. Lock-free, async-signal-safe. A counter that would fall
-  // below zero is corruption: aborts.
+  // below zero is corruption: aborts. One in the live region may have been changed from outside: it becomes zero. The caller has called
+  // ensure_own_counters().
   void uncharge(uint64_t bytes, const PageCounter* end = nullptr);
 
   // From when this returns, no charge passes that leads above the new limit; what is already
@@ -93,41 +115,58 @@ public:
 
   // In a fork child with one thread: what threads that are gone had done by halves is set right.
   void mend(uint64_t usage);
+  // In a fork child that takes a live region of its own: the limits that this process has set itself, where the slot is another tenant's
+  // by now in the parent.
+  void restore_limits();
 
   // Plain loads of values that change under the reader's eyes.
-  uint64_t usage() const { return word_.load().value; }
-  uint64_t max() const { return ~word_.load().tag; }
+  uint64_t usage() const { return record().word.load().value; }
+  uint64_t max() const { return ~record().word.load().tag; }
   // Usage and max of one and the same instant.
   UsageWord snapshot();
   // The highest usage a successful charge has seen since creation or reset.
-  uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
+  uint64_t peak() const { return record().peak.load(std::memory_order_relaxed); }
   void reset_peak() { reset_peak(usage()); }
-  void reset_peak(uint64_t bytes) { peak_.store(bytes, std::memory_order_relaxed); }
+  void reset_peak(uint64_t bytes) { record().peak.store(bytes, std::memory_order_relaxed); }
   // Requests refused because of this counter's max.
-  uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
-  void count_failure() { failures_.fetch_add(1, std::memory_order_relaxed); }
+  uint64_t failures() const { return record().failures.load(std::memory_order_relaxed); }
+  void count_failure() { record().failures.fetch_add(1, std::memory_order_relaxed); }
+  uint64_t events(unsigned kind) const {
+    return record().events[kind].load(std::memory_order_relaxed);
+  }
+  void count_event(unsigned kind) { record().events[kind].fetch_add(1, std::memory_order_relaxed); }
 
-  // Settings that bind nothing but later decisions: relaxed, as nothing is published with them.
-  uint64_t min() const { return min_.load(std::memory_order_relaxed); }
-  uint64_t low() const { return low_.load(std::memory_order_relaxed); }
-  uint64_t high() const { return ~high_complement_.load(std::memory_order_relaxed); }
-  void set_min(uint64_t bytes) { min_.store(bytes, std::memory_order_relaxed); }
-  void set_low(uint64_t bytes) { low_.store(bytes, std::memory_order_relaxed); }
-  void set_high(uint64_t bytes) { high_complement_.store(~bytes, std::memory_order_relaxed); }
+  uint64_t min() const { return record().min.load(std::memory_order_relaxed); }
+  uint64_t low() const { return record().low.load(std::memory_order_relaxed); }
+  uint64_t high() const { return ~record().high_complement.load(std::memory_order_relaxed); }
+  uint64_t oom() const { return record().oom.load(std::memory_order_relaxed); }
+  void set_min(uint64_t bytes) { set(&CounterRecord::min, bytes); }
+  void set_low(uint64_t bytes) { set(&CounterRecord::low, bytes); }
+  void set_high(uint64_t bytes) { set(&CounterRecord::high_complement, ~bytes); }
+  // Policy and reserve (live::pack_oom).
+  void set_policy(uint64_t policy);
+  void set_reserve(uint64_t bytes);
 
 private:
+  using Setting = std::atomic<uint64_t> CounterRecord::*;
+
+  // Where the numbers lie. `record` makes sure first that they are this process's.
+  CounterRecord& raw() const { return *record_.load(std::memory_order_relaxed); }
+  CounterRecord& record() const {
+    ensure_own_counters();
+    return raw();
+  }
+  bool is_shown() const { return record_.load(std::memory_order_relaxed) != &own_; }
+  void set(Setting setting, uint64_t value);
+
   bool enter(uint64_t bytes, uint64_t extra, uint64_t* before);
   void leave(uint64_t bytes);
 
-  AtomicDoubleWord word_;  // UsageWord, changed by compare-and-swap.
-  std::atomic<uint64_t> peak_{0};
-  std::atomic<uint64_t> min_{0};
-  std::atomic<uint64_t> low_{0};
-  std::atomic<uint64_t> high_complement_{0};
-  std::atomic<uint64_t> failures_{0};
+  // Where the numbers lie in the live region, the settings that this process has made itself stand here, too.
+  [[no_unique_address]] CounterRecord own_;
+  // Changed before the counter is used: relaxed.
+  std::atomic<CounterRecord*> record_;
   PageCounter* parent_ = nullptr;  // Constant after set_parent().
 };
-
-static_assert(sizeof(PageCounter) == 64);
 
 }  // namespace tenure

@@ -36,6 +36,12 @@ constexpr Verdict decide(Policy policy, RequestKind kind) {
   return Verdict::kRefuse;
 }
 
+// The policy in a counter's settings (live::pack_oom), which others may have written: what is none counts as the default.
+constexpr Policy policy_in(uint64_t oom) {
+  const uint64_t policy = live::policy_of(oom);
+  return policy < kPolicies ? static_cast<Policy>(policy) : Policy::kFailLarge;
+}
+
 // How far above max the verdict lets a charge go.
 constexpr uint64_t allowance_of(Verdict verdict, uint64_t reserve) {
   switch (verdict) {
@@ -47,7 +53,5 @@ constexpr uint64_t allowance_of(Verdict verdict, uint64_t reserve) {
     return 0;
   }
 }
-
-constexpr uint64_t kDefaultReserve = 64 * 1024;
 
 }  // namespace tenure

@@ -3,6 +3,7 @@
 #include "accounting/tenants/context_table.h"
 #include "accounting/tenants/departed_tenants.h"
 #include "accounting/tenants/notifier.h"
+#include "accounting/tenants/own_region.h"
 #include "accounting/tenants/protection.h"
 #include "base/check.h"
 #include "base/meta_arena.h"
@@ -85,6 +86,7 @@ bool Tenant::pin() {
 }
 
 void free_tenant(Tenant& tenant) {
+  hide_tenant(tenant);
   if (tenant.name_length >= sizeof tenant.short_name) {
     meta_arena.release(tenant.long_name, tenant.name_length + size_t{1});
   }

@@ -106,11 +106,11 @@ struct alignas(64) Tenant {
   // Changes the limit at once; the caller then reclaims what the return value (usage) is above it.
   // Lock-free.
   uint64_t set_max(uint64_t bytes) { return counter.set_max(bytes); }
-  void set_policy(Policy value) { policy.store(value, std::memory_order_relaxed); }
-  void set_reserve(uint64_t bytes) { reserve.store(bytes, std::memory_order_relaxed); }
-  uint64_t event_count(EventKind kind) const {
-    return events[static_cast<unsigned>(kind)].load(std::memory_order_relaxed);
-  }
+  void set_policy(Policy value) { counter.set_policy(static_cast<uint64_t>(value)); }
+  void set_reserve(uint64_t bytes) { counter.set_reserve(bytes); }
+  Policy policy() const { return policy_in(counter.oom()); }
+  uint64_t reserve() const { return live::reserve_of(counter.oom()); }
+  uint64_t event_count(EventKind kind) const { return counter.events(static_cast<unsigned>(kind)); }
 
   // Both effective protections against reclaim on behalf of `top` (an ancestor or itself: then
   // nothing is protected). Time in proportion to the siblings on the way. In a read section.
@@ -120,21 +120,18 @@ struct alignas(64) Tenant {
   Protection protection_from(const Tenant& top) const;
 
   // --- Fields. What is not said to be under tenants_mutex is changed by single atomic steps.
-  PageCounter counter;  // First: of().
-
-  std::atomic<uint64_t> events[kEventKinds] = {};  // Statistics: relaxed.
-  std::atomic<uint64_t> reserve{kDefaultReserve};  // Setting: relaxed.
-  ContextList contexts;                            // Under tenants_mutex.
+  [[no_unique_address]] PageCounter counter;  // First: of().
 
   // The tree. Written under tenants_mutex (stores release), read in read sections (loads acquire).
   // A tenant that leaves the list keeps its `next_sibling`, so that a reader standing on it finds
   // its way.
   std::atomic<Tenant*> first_child{nullptr};
   std::atomic<Tenant*> next_sibling{nullptr};
-  Tenant* previous_sibling = nullptr;  // Under tenants_mutex.
-
+  union {
+    Tenant* previous_sibling = nullptr;  // While in the list. Under tenants_mutex.
+    DeferredItem item;                   // After that, until gone. Its cookie: tenant_repair.
+  };
   std::atomic<Notifier*> notifier{nullptr};  // Set once, under tenants_mutex.
-  DeferredItem item{};                       // From dying to gone.
   std::atomic<uint32_t> pins{1};             // At zero, who took it there frees the tenant.
   std::atomic<uint32_t> children{0};         // Online ones. Written under tenants_mutex.
   union {
@@ -154,7 +151,6 @@ struct alignas(64) Tenant {
   uint32_t number = 0;
   TenantId tenant_id{kRootTenant};                       // Constant; the root's is 0.
   std::atomic<TenantState> state{TenantState::kOnline};  // Written under tenants_mutex.
-  std::atomic<Policy> policy{Policy::kFailLarge};        // Setting: relaxed.
   uint8_t depth = 0;                                     // Constant; the root's is 0.
   uint8_t name_length = 0;                               // Constant.
   std::atomic<uint32_t> flags{0};                        // k...Tenant; constant after creation.
@@ -164,8 +160,10 @@ struct alignas(64) Tenant {
   // left.
   std::atomic<uint32_t> handles{0};
   std::atomic<uint32_t> inside{0};
+  ContextList contexts;  // Under tenants_mutex.
 };
 
+static_assert(live::kEvents == kEventKinds && live::kPolicies == kPolicies);
 static_assert(sizeof(Tenant) == 256);
 static_assert(__builtin_offsetof(Tenant, counter) == 0);
 static_assert(__builtin_offsetof(Tenant, context) / 64 == __builtin_offsetof(Tenant, flags) / 64);

@@ -25,20 +25,6 @@ void mark_children(Tenant& parent) {
   }
 }
 
-// Contexts' words are the truth: one is raised before its charge enters the counters and lowered after
-// the charge has left them, so whoever was cut off had taken nothing out that is still to be taken.
-uint64_t mend_counters(Tenant& tenant) {
-  uint64_t usage = 0;
-  for (const AccountingContext* c = tenant.contexts.first(); c != nullptr; c = c->next())
-    usage += c->held();
-  for (Tenant* child = tenant.first_child.load(std::memory_order_relaxed); child != nullptr;
-       child = child->next_sibling.load(std::memory_order_relaxed)) {
-    usage += mend_counters(*child);
-  }
-  tenant.counter.mend(usage);
-  return usage;
-}
-
 void rebuild_tree() {
   tenants_by_id.for_each([](uint32_t, Tenant* tenant) {
     tenant->item.cookie = 0;
@@ -86,6 +72,20 @@ void complete_control_operation() {
 
 }  // namespace
 
+// Contexts' words are the truth: one is raised before its charge enters the counters and lowered after
+// the charge has left them, so whoever was cut off had taken nothing out that is still to be taken.
+uint64_t mend_counters(Tenant& tenant) {
+  uint64_t usage = 0;
+  for (const AccountingContext* c = tenant.contexts.first(); c != nullptr; c = c->next())
+    usage += c->held();
+  for (Tenant* child = tenant.first_child.load(std::memory_order_relaxed); child != nullptr;
+       child = child->next_sibling.load(std::memory_order_relaxed)) {
+    usage += mend_counters(*child);
+  }
+  tenant.counter.mend(usage);
+  return usage;
+}
+
 void tenants_after_fork_child(bool sections_cut_off) {
   if (tenants_mutex.is_held()) {  // An operation was under way.
     tenants_mutex.reset_after_fork();
@@ -93,6 +93,7 @@ void tenants_after_fork_child(bool sections_cut_off) {
   }
   if (!sections_cut_off) return;
   drop_forgotten_reclaim_states();
+  ensure_own_counters();
   mend_counters(root_tenant);
 }
 

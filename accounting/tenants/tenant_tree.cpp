@@ -5,6 +5,7 @@
 
 #include "accounting/tenants/context_table.h"
 #include "accounting/tenants/departed_tenants.h"
+#include "accounting/tenants/own_region.h"
 #include "accounting/tenants/tenant_ids.h"
 #include "accounting/tenants/tenant_links.h"
 #include "accounting/tenants/tenant_names.h"
@@ -84,6 +85,7 @@ int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flag
     free_tenant(*tenant);
     return -ENOMEM;
   }
+  show_tenant(*tenant);
   tenant->contexts.add(*context);
   // Release: pairs with the load in charge(), where the tenant may also come from the caller's own
   // hands.
@@ -99,6 +101,7 @@ int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flag
   add_name(*tenant);
   parent.pin();
   link_child(parent, *tenant);
+  show_state(*tenant, live::SlotState::kOnline);
   *result = tenant;
   return 0;
 }
@@ -108,6 +111,7 @@ void retire(DeferredItem* item) {
   Tenant& tenant = tenant_of_item(item);
   release_tenant_id(tenant.id());
   tenant.state.store(TenantState::kGone, std::memory_order_release);
+  show_state(tenant, live::SlotState::kGone);
   tenant.unpin();  // The tree's.
 }
 
@@ -115,6 +119,7 @@ void retire(DeferredItem* item) {
 
 void complete_offline(Tenant& tenant) {
   Tenant& parent = *tenant.parent();
+  show_state(tenant, live::SlotState::kDying);
   remove_name(tenant);
   call(hooks.switch_ids, tenant);
   call(hooks.close_fronts, tenant);

@@ -81,8 +81,9 @@ void for_each_in_subtree(Tenant& top, Fn fn) {
 struct DeadContext {
   const char* origin_name;  // Valid during the call.
   uint32_t origin_id;
-  Tenant* payer;  // The tenant that pays now.
-  uint64_t bytes;
+  Tenant* payer;                     // The tenant that pays now.
+  uint64_t bytes;                    // Charged.
+  const AccountingContext* context;  // Pinned during the call.
 };
 // Calls fn(const DeadContext&) for each context that was reparented and still holds bytes. Takes
 // tenants_mutex.

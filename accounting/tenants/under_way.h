@@ -1,5 +1,6 @@
 // What this thread is in the middle of, innermost first. A fork child finds stalls counted, tenants claimed and
-// handlers entered by all threads of its parent; here it sees which of them are its own and go on.
+// handlers entered by all threads of its parent; here it sees which of them are its own and go on. Hooks of reclaim find here what they
+// have achieved.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@ namespace tenure {
 
 // Base of objects on the stack. A signal handler leaves the list as it found it.
 struct UnderWay {
-  enum class Kind : uint8_t { kStall, kEnqueue, kHandlers };
+  enum class Kind : uint8_t { kStall, kEnqueue, kHandlers, kAchievement };
 
   const Kind kind;
   UnderWay* outer = nullptr;

@@ -251,13 +251,13 @@ void forget_dead_slabs(Cache& cache) {
 
 // A few at a time: what is left behind is looked at in turn.
 size_t reap_some(Tenant& top, size_t bytes) {
-  const uint64_t before = uncharged_here();
+  const Achievement done;
   if (tenants_mutex.try_lock()) {
     reap_heaps(kHeapsInAStep);
     tenants_mutex.unlock();
   }
   empty_dead_caches(top, bytes, SIZE_MAX);
-  return uncharged_here() - before;
+  return done.uncharged();
 }
 
 }  // namespace tenure

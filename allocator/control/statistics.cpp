@@ -234,6 +234,23 @@ void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {
   if (own && own->held() > beside) statistics.allocated_bytes = own->held() - beside;
 }
 
+TENURE_STALE_READ uint64_t unused_bytes_of(const AccountingContext& context) {
+  if (!context.holds_slabs()) return 0;
+  grace::ReadSection section;
+  uint64_t unused = 0;
+  const uint32_t end = arena.descriptors.end();
+  for (uint32_t number = 1; number < end; ++number) {
+    const RunDescriptor& run = arena.descriptors.at(number);
+    if (run.kind != RunKind::kSlab || __atomic_load_n(&run.context, __ATOMIC_RELAXED) != &context)
+      continue;
+    const SlabState state = run.state.load(std::memory_order_acquire);
+    if (state.dead()) continue;
+    const uint64_t live = static_cast<uint64_t>(state.carved - state.free) * run.object_size;
+    unused += run.granules * kGranuleSize - live;
+  }
+  return unused;
+}
+
 void collect_family_statistics(const CacheFamily& family, FamilyStatistics& statistics) {
   statistics = {};
   grace::ReadSection section;

@@ -76,6 +76,10 @@ struct TenantStatistics {
 void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics);
 // Free objects in the fronts of tenants' own caches in the subtree, which are charged until they are given back (paying.h). Bytes.
 uint64_t listed_below(Tenant& top);
+// The part of a context's charge that is not objects: free space in the slabs that it pays for. Looks at all runs where slabs are charged
+// to the context. The context is pinned.
+uint64_t unused_bytes_of(const AccountingContext& context);
+
 // Objects handed out and kept, and slabs, of one family.
 struct FamilyStatistics {
   uint64_t live, cached, slabs, slab_bytes, tenants;

@@ -47,7 +47,7 @@ inline std::atomic<uint32_t>& stock_in(uint32_t area, OwnerTag tag) {
 class Stock {
 public:
   explicit Stock(OwnerTag tag)
-      : slot_(hot.cpu_base + stock_offset(tag)), by_rseq_(arena.rseq && rseq_cpu(hot.rseq) >= 0) {}
+      : slot_(hot.cpu_base + stock_offset(tag)), by_rseq_(by_sequences()) {}
 
   bool take(uint32_t units) const {
     const auto half = static_cast<uint16_t>(units);

@@ -1,12 +1,12 @@
 #include "allocator/fronts/front.h"
 
 #include "allocator/slabs/misuse.h"
+#include "base/thread_words.h"
 
 namespace tenure {
 namespace {
 
 constinit std::atomic<uint32_t> next_shared_area{0};
-thread_local constinit uint16_t assigned_area = 0;  // Plus one; 0: none yet.
 
 // How often pop may find nothing where a look right afterwards finds objects. Each time takes a migration, or another
 // thread's turn on this CPU, just between the two; so often in a row only a broken chain does it.
@@ -15,12 +15,15 @@ constexpr int kLooks = 16;
 }  // namespace
 
 uint32_t shared_area() {
-  if (assigned_area == 0) {
+  uint16_t& assigned = thread_words.shared_area;  // Plus one; 0: none yet.
+  if (assigned == 0) {
     const uint32_t turn = next_shared_area.fetch_add(1, std::memory_order_relaxed);
-    assigned_area = static_cast<uint16_t>(turn % arena.shared_areas + 1);
+    assigned = static_cast<uint16_t>(turn % arena.shared_areas + 1);
   }
-  return assigned_area - 1u;
+  return assigned - 1u;
 }
+
+TENURE_SLOW bool join_sequences() { return rseq_join(hot.rseq); }
 
 ChainWord close_at_end(ChainWord chain, uint32_t most, ChainWord* rest) {
   void* objects[kLongestWatched];

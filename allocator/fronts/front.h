@@ -21,6 +21,15 @@ inline std::atomic<ChainWord>& word_in_area(uint32_t area, uint32_t offset) {
                                                     offset);
 }
 
+// Whether this thread uses the CPU's own words. Its first slow step registers it where that is the library's part.
+bool join_sequences();
+inline bool by_sequences() {
+  if (!arena.rseq) return false;
+  const int32_t cpu = rseq_cpu(hot.rseq);
+  if (TENURE_LIKELY(cpu >= 0)) return true;
+  return cpu == kRseqNeverRegistered && arena.own_rseq && join_sequences();
+}
+
 // The area of the CPU this thread runs on, or the one it shares.
 inline uint32_t own_area() {
   const int cpu = arena.rseq ? static_cast<int>(rseq_cpu(hot.rseq)) : -1;
@@ -45,7 +54,7 @@ class Front {
 public:
   explicit Front(const Cache& cache)
       : slot_(cache.front_slot.load(std::memory_order_relaxed)), limit_(cache.limit),
-        by_rseq_(arena.rseq && rseq_cpu(hot.rseq) >= 0) {}
+        by_rseq_(by_sequences()) {}
   // Whether the cache has words in the fronts; without, nothing else may be called.
   explicit operator bool() const { return slot_ != 0; }
 

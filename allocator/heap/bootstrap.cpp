@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/meta_arena.h"
 #include "base/topology.h"
+#include "live/region.h"
 #include "rcu/rseq_abi.h"
 
 namespace tenure {
@@ -28,21 +29,29 @@ constexpr uint32_t kSharedAreasBesideRseq = 2;
 
 constinit Layout layout{};
 // The published heap: the reservation's start, which is a multiple of kChunkSize, plus log2 of the arena's size and
-// whether only the CPUs' areas are mapped. 0: none yet.
+// whether only the CPUs' areas are mapped and who registers threads. 0: none yet.
 constinit std::atomic<uint64_t> published{0};
 constinit std::atomic<bool> ready{false};
 
-uint32_t shared_areas_for(bool rseq, uint32_t cpus) {
-  if (rseq) return kSharedAreasBesideRseq;
+// What is published beside the start of the heap and log2 of the arena's size. Sequences are published, too: a registration may be refused
+// to one of two threads that come here at once.
+constexpr uint64_t kShiftMask = 63;
+constexpr uint64_t kBounded = 64;
+constexpr uint64_t kSequences = 128;
+constexpr uint64_t kOwnSequences = 256;  // Threads are registered by the library.
+
+uint64_t flags_of(const RseqAbi& abi) {
+  return (abi.usable ? kSequences : 0) | (abi.usable && abi.own ? kOwnSequences : 0);
+}
+
+uint32_t shared_areas_for(uint64_t flags, uint32_t cpus) {
+  // Threads that start in a sandbox are not registered by the library: then there are many without.
+  if ((flags & (kSequences | kOwnSequences)) == kSequences) return kSharedAreasBesideRseq;
   // Twice the CPUs, so that oversubscribed threads seldom share a word.
   return cpus < 4 ? 8 : cpus > 32 ? 64 : 2 * cpus;
 }
 
 bool wants_marks() { return arena.settings.check == static_cast<int64_t>(CheckLevel::kHardened); }
-
-// What is published beside the start of the heap and log2 of the arena's size.
-constexpr uint64_t kShiftMask = 63;
-constexpr uint64_t kBounded = 64;
 
 // Under RLIMIT_AS, which counts what is reserved, only the CPUs' areas are mapped, at a place where everything can grow: an arena of
 // the limit's size, and beyond it as much again, which the program's own mappings fill from above.
@@ -93,12 +102,13 @@ uint64_t random_key() {
 }
 
 // Each line writes what any other thread here writes too.
-bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint32_t shared) {
+bool adopt(uint64_t word, uint32_t cpus, uint32_t shared) {
   char* const base = reinterpret_cast<char*>(word & ~(kChunkSize - 1));
   layout = {static_cast<unsigned>(word & kShiftMask), kClosedAreas + cpus + shared, wants_marks()};
   const bool mapped = !(word & kBounded);
   arena.hardened = wants_marks();
-  arena.rseq = use_rseq;
+  arena.rseq = (word & kSequences) != 0;
+  arena.own_rseq = (word & kOwnSequences) != 0;
   arena.bytes = layout.arena_bytes();
   arena.cpus = cpus;
   arena.shared_areas = shared;
@@ -114,7 +124,8 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
   context_table.adopt(base + layout.contexts_at(), layout.contexts_bytes(), mapped);
   arena.page_heap.adopt(base + layout.arena_at(), layout.arena_bytes(), base + layout.chunks_at(),
                         layout.chunks_bytes(), base + layout.hints_at(), layout.hints_bytes(),
-                        &arena.page_map, &hot.arena_units, arena.settings.huge_pages != 0, mapped);
+                        &arena.page_map, &hot.arena_units,
+                        static_cast<HugePageMode>(arena.settings.huge_pages), mapped);
 
   arena.page_heap.charge_to(&process_memory);
 
@@ -130,7 +141,7 @@ bool adopt(uint64_t word, const RseqAbi& abi, bool use_rseq, uint32_t cpus, uint
   hot.cpu_base = base + closed_bytes;
   // Without sequences the fast path of free still looks at a word of the thread's area. A thread that
   // reads as not registered finds a closed one; CPUs may have no areas.
-  hot.rseq = use_rseq ? abi.offset : unregistered_rseq();
+  hot.rseq = rseq_offset(arena.own_rseq || !arena.rseq);
   hot.arena_base = reinterpret_cast<uint64_t>(base + layout.arena_at());
   hot.entries = arena.page_map.entries();
   hot.descriptors = &arena.descriptors.at(0);
@@ -153,6 +164,7 @@ void bound_heap() {
   meta_arena.give_up_unused();
   context_table.give_up_unused();
   arena.page_heap.give_up_unused();
+  live::give_up_unused_region();
 }
 
 bool bootstrapped() { return ready.load(std::memory_order_acquire); }
@@ -165,26 +177,30 @@ bool bootstrap() {
   arena.settings = settings;
   watch_pressure(settings);
   limit_process(settings);
-  const RseqAbi abi = probe_rseq();
   const uint32_t cpus = possible_cpus();
   // The areas of many CPUs may not fit a small address space: then all threads share a few.
   const bool fits = os::address_space_limit() / 8 > size_t{cpus} * kCpuAreaSize;
-  // At the hardened level words inside objects are encoded, which the rseq path does not do.
-  const bool use_rseq = abi.usable && fits && !wants_marks();
-  const uint32_t shared = fits ? shared_areas_for(use_rseq, cpus) : kSharedAreasBesideRseq;
   const uint32_t own = fits ? cpus : 0;
+  const auto shared = [=](uint64_t flags) {
+    return fits ? shared_areas_for(flags, cpus) : kSharedAreasBesideRseq;
+  };
 
   uint64_t word = published.load(std::memory_order_acquire);
   if (word == 0) {
-    const uint64_t mine = reserve_heap(kClosedAreas + own + shared);
+    // At the hardened level words inside objects are encoded, which the sections do not do.
+    const bool wanted = fits && !wants_marks();
+    const uint64_t flags = wanted ? flags_of(probe_rseq(static_cast<RseqUse>(settings.rseq))) : 0;
+    const uint32_t areas = kClosedAreas + own + shared(flags);
+    uint64_t mine = reserve_heap(areas);
     if (mine == 0) return false;
+    mine |= flags;
     if (published.compare_exchange_strong(word, mine, std::memory_order_acq_rel)) {
       word = mine;
     } else {
-      release_heap(mine, kClosedAreas + own + shared);
+      release_heap(mine, areas);
     }
   }
-  return adopt(word, abi, use_rseq, own, shared);
+  return adopt(word, own, shared(word));
 }
 
 }  // namespace tenure

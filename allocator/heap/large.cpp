@@ -84,6 +84,7 @@ void release_moved(uint32_t granule, uint32_t granules, bool last, bool clear) {
     release_run(granule, granules, clear);
     return;
   }
+  arena.page_heap.restore_advice(granule, granules);
   if (last) moved_runs.live.fetch_sub(1, std::memory_order_relaxed);
   count_released(bytes);
   // As release_run: the look at the decay has to come by for the marks.

@@ -35,7 +35,7 @@ void for_each_chunk(uint32_t granule, uint32_t granules, F f) {
 
 void PageHeap::adopt(void* arena, size_t arena_bytes, void* chunks, size_t chunks_bytes,
                      void* hints, size_t hints_bytes, PageMap* page_map, uint64_t* arena_units,
-                     bool huge_pages, bool mapped) {
+                     HugePageMode huge_pages, bool mapped) {
   memory_.adopt(arena, arena_bytes, mapped ? 2 * kChunkSize : kChunkSize, mapped);
   chunk_range_.adopt(chunks, chunks_bytes, kPageSize, mapped);
   hint_range_.adopt(hints, hints_bytes, kPageSize, mapped);
@@ -56,8 +56,10 @@ bool PageHeap::ensure(uint32_t chunks) {
   if (!hint_range_.ensure(divide_up(chunks, 64) * sizeof(Hints))) return false;
   const size_t before = memory_.committed();
   if (!memory_.ensure(bytes)) return false;
-  if (huge_pages_ && memory_.committed() > before) {
-    os::advise_huge_pages(memory_.base() + before, memory_.committed() - before, true);
+  // With kAuto against them at first: a system that has them everywhere (THP=always) would give a small process 2 MiB.
+  if (huge_pages_ != HugePageMode::kOff && memory_.committed() > before) {
+    os::advise_huge_pages(memory_.base() + before, memory_.committed() - before,
+                          huge_pages_ == HugePageMode::kOn);
   }
   // Release: pairs with the relaxed load in free, ordered by how the pointer reached that thread.
   atomic_raise(std::atomic_ref(*arena_units_), uint64_t{bytes / kMinAlignment});
@@ -95,7 +97,8 @@ uint32_t PageHeap::mark_dirty(uint32_t granule, uint32_t granules, Fill fill) {
       for_each_run(dirty, [&](unsigned at, unsigned length) {
         void* const from = address(index * kChunkGranules + at);
         const size_t bytes = length * kGranuleSize;
-        const bool purged = granules >= kPurgedForZeros && !huge_pages_ && os::purge(from, bytes);
+        const bool purged = granules >= kPurgedForZeros && huge_pages_ != HugePageMode::kOn &&
+                            os::purge(from, bytes);
         if (!purged) __builtin_memset(from, 0, bytes);
       });
     }
@@ -162,8 +165,16 @@ uint32_t PageHeap::take_from_chunk(uint32_t index, uint32_t granules, uint32_t a
 // Opens chunks [first, end): only the next ones can be opened. False if others did, or the system refuses.
 bool PageHeap::open_chunks(uint32_t first, uint32_t end) {
   // Committed first and claimed after, so that a refusal leaves no hole.
-  return ensure(end) && frontier_.compare_exchange_strong(first, end, std::memory_order_acq_rel,
-                                                          std::memory_order_relaxed);
+  if (!ensure(end)) return false;
+  // Before anybody writes to them. Who loses the race below has advised the same, or nearly.
+  const ChunkPages pages = advise_new_chunks(first, end);
+  if (!frontier_.compare_exchange_strong(first, end, std::memory_order_acq_rel,
+                                         std::memory_order_relaxed))
+    return false;
+  if (pages != ChunkPages::kSmall) {
+    for (uint32_t i = first; i < end; ++i) chunk(i).pages.store(pages, std::memory_order_relaxed);
+  }
+  return true;
 }
 
 uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Growth growth) {
@@ -291,8 +302,11 @@ Run PageHeap::allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth 
                                ? allocate_in_chunk(granules, alignment, growth)
                                : allocate_chunks(granules, alignment, growth);
   if (granule == kNoGranule || !pay_for(granule, granules, charge)) return {};
+  if (granules > kChunkGranules) make_uniform(granule, granules);
   const uint32_t fresh = mark_dirty(granule, granules, fill);
-  return {granule, granules, fresh == granules, fresh != 0};
+  const bool untouched =
+      fresh == granules && pages_of(granule / kChunkGranules) != ChunkPages::kHuge;
+  return {granule, granules, untouched, fresh != 0};
 }
 
 void PageHeap::release(uint32_t granule, uint32_t granules, bool purged) {
@@ -314,6 +328,7 @@ bool PageHeap::extend(uint32_t granule, uint32_t granules, uint32_t new_granules
   const uint32_t from = granule + granules;
   const uint32_t added = new_granules - granules;
   if (claim(from, added) != kNoGranule || !pay_for(from, added, charge)) return false;
+  make_uniform(granule, new_granules);
   mark_dirty(from, added, Fill::kAny);
   return true;
 }
@@ -339,7 +354,10 @@ PageHeapStats PageHeap::stats() const {
     const uint64_t used = chunk(index).used.load(std::memory_order_relaxed);
     const uint64_t dirty = chunk(index).dirty.load(std::memory_order_relaxed);
     stats.used_bytes += static_cast<size_t>(std::popcount(used)) * kGranuleSize;
-    stats.dirty_bytes += static_cast<size_t>(std::popcount(dirty & ~used)) * kGranuleSize;
+    // Of a huge page that is written to, all is resident.
+    const bool whole = dirty != 0 && pages_of(index) == ChunkPages::kHuge;
+    stats.dirty_bytes +=
+        static_cast<size_t>(std::popcount((whole ? ~0ULL : dirty) & ~used)) * kGranuleSize;
     stats.live_chunks += (used | dirty) != 0;
   }
   stats.chunk_bytes = size_t{frontier} * kChunkSize;

@@ -14,8 +14,10 @@
 #include <cstdint>
 
 #include "allocator/pages/config.h"
+#include "allocator/pages/huge_pages.h"
 #include "allocator/pages/page_map.h"
 #include "base/os_memory.h"
+#include "base/settings.h"
 
 namespace tenure {
 
@@ -57,11 +59,13 @@ public:
   // Takes over its part of the reservation. `arena_units` is raised to the committed arena in units of kMinAlignment, for
   // the range check of free.
   void adopt(void* arena, size_t arena_bytes, void* chunks, size_t chunks_bytes, void* hints,
-             size_t hints_bytes, PageMap* page_map, uint64_t* arena_units, bool huge_pages,
+             size_t hints_bytes, PageMap* page_map, uint64_t* arena_units, HugePageMode huge_pages,
              bool mapped = true);
   // From now on granules that may be resident are charged to `payer`: before they may be, until they are not any more. Before the
   // first run.
   void charge_to(PageCounter* payer) { payer_ = payer; }
+  // What was mapped anew gets the advice for, or against, huge pages that its chunks had.
+  void restore_advice(uint32_t granule, uint32_t granules);
   // Of the address space: os::GrowingRange.
   void give_up_unused() {
     memory_.give_up_unused();
@@ -126,6 +130,8 @@ private:
         dirty;  // Bit: the granule's pages may be resident and not zero. Changed by its owner only.
     std::atomic<uint64_t>
         idle;  // Bit: free and dirty at the last look, and not used since. A hint.
+    // What the system was asked for. A hint: it decides itself, and two threads may ask at a time.
+    std::atomic<ChunkPages> pages;
   };
   // Bit c of hints[g].order[o]: chunk 64 g + c probably has a longest free run of 2^o to 2^(o+1)-1 granules.
   static constexpr unsigned kOrders = 7;
@@ -144,20 +150,43 @@ private:
   bool open_chunks(uint32_t first, uint32_t end);
   bool ensure(uint32_t chunks);
   uint32_t mark_dirty(uint32_t granule, uint32_t granules, Fill fill);
-  size_t purge_stretch(uint32_t stretch, bool only_idle);
+  // What returns: what has been idle, what is worth it, all that is free.
+  enum class Purge : uint8_t { kIdle, kFree, kAll };
+  size_t purge_stretch(uint32_t stretch, Purge purge);
+  uint64_t resident(const Chunk& c) const;
+  uint64_t returnable(const Chunk& c, uint64_t used, uint64_t stretch, Purge purge) const;
+  // Advice for huge pages (page_advice.cpp).
+  ChunkPages pages_of(uint32_t index) const {
+    return chunk(index).pages.load(std::memory_order_relaxed);
+  }
+  bool is_filled(uint32_t index) const;
+  bool wants_huge_pages(uint32_t first, uint32_t end);
+  bool huge_pages_work();
+  ChunkPages advise_new_chunks(uint32_t first, uint32_t end);
+  void advise(uint32_t first, uint32_t end, bool huge) const {
+    os::advise_huge_pages(address(first * kChunkGranules), size_t{end - first} * kChunkSize, huge);
+  }
+  void make_uniform(uint32_t granule, uint32_t granules);
+  void split_chunk(uint32_t index);
+  void join_chunk(uint32_t index);
   bool pay_for(uint32_t granule, uint32_t granules, ProcessCharge* charge);
   void count_clean(uint64_t granules);
   void count_free(int granules) { free_.fetch_add(granules, std::memory_order_relaxed); }
 
   os::GrowingRange memory_, chunk_range_, hint_range_;
-  Chunk* chunk_table_ = nullptr;     // Constant after adopt().
-  Hints* hint_table_ = nullptr;      // Constant after adopt().
-  uint32_t chunk_limit_ = 0;         // Constant after adopt().
-  PageMap* page_map_ = nullptr;      // Constant after adopt().
-  uint64_t* arena_units_ = nullptr;  // Constant after adopt().
-  PageCounter* payer_ = nullptr;     // Constant after charge_to().
-  bool huge_pages_ =
-      false;  // Constant after adopt(): only whole chunks are purged, so that none is split.
+  Chunk* chunk_table_ = nullptr;                  // Constant after adopt().
+  Hints* hint_table_ = nullptr;                   // Constant after adopt().
+  uint32_t chunk_limit_ = 0;                      // Constant after adopt().
+  PageMap* page_map_ = nullptr;                   // Constant after adopt().
+  uint64_t* arena_units_ = nullptr;               // Constant after adopt().
+  PageCounter* payer_ = nullptr;                  // Constant after charge_to().
+  HugePageMode huge_pages_ = HugePageMode::kOff;  // Constant after adopt().
+  // The next three of kAuto. Relaxed: heuristics.
+  std::atomic<HugePageTrust> trust_{{0, 0, 1}};
+  // Chunks that were split: each may take two of the process's mappings.
+  std::atomic<uint32_t> splits_{0};
+  enum class Huge : uint8_t { kUnknown, kWorking, kDone };
+  std::atomic<Huge> huge_{Huge::kUnknown};  // kDone: no chunk gets huge pages any more.
   // Dirty granules of all chunks, counted after each change. Relaxed: nothing hangs on it but when reclaim begins. A fork may
   // come between a change and its count; the child's stays a little off.
   std::atomic<int64_t> resident_{0};

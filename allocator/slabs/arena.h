@@ -42,6 +42,7 @@ struct Arena {
   DescriptorTable descriptors;
   Settings settings;  // Constant after bootstrap.
   bool rseq;          // Fronts are used through rseq.
+  bool own_rseq;      // Threads are registered by the library, at their first slow step.
   bool hardened;
   uint64_t bytes;         // Reserved for the arena: more than any request can get.
   uint32_t cpus;          // Possible CPUs.

@@ -78,7 +78,7 @@ Outcome give_back(size_t bytes, Occasion occasion) {
   size_t done = heap.purge_free(bytes);
   if (done >= bytes) return {done, 0};
   const StallScope stalled(current_tenant());
-  const uint64_t before = released_here();
+  const Achievement achieved;
   empty_stashes();
   empty_tenant_caches(root_tenant);
   reclaim(root_tenant, bytes - done, ReclaimStage::kPurge);
@@ -91,7 +91,7 @@ Outcome give_back(size_t bytes, Occasion occasion) {
     reclaim(root_tenant, bytes - done, ReclaimStage::kShrink);
     done += heap.purge_free(bytes - done);
   }
-  return {done, released_here() - before};
+  return {done, achieved.released()};
 }
 
 // The next look comes with growth by what there is room for now, or by half of what went where that was not enough but worth the

@@ -66,8 +66,6 @@ struct SharedWord {
   }
 };
 
-bool by_rseq() { return arena.rseq && rseq_cpu(hot.rseq) >= 0; }
-
 uint32_t number_in(ChainWord word) { return static_cast<uint32_t>(pointer_bits(word)); }
 
 TENURE_STALE_READ bool suits(const RunDescriptor& run, uint32_t granules, size_t alignment) {
@@ -101,7 +99,7 @@ void release_taken() {
 
 // Without a fence other CPUs' words are out of reach, but not those of the CPU this thread runs on.
 void empty_own() {
-  if (!by_rseq()) return;
+  if (!by_sequences()) return;
   for (uint32_t i = 0; i < kWords; ++i) {
     const OwnWord stash{offset_for(2u << i)};
     const ChainWord word = stash.load();
@@ -170,7 +168,7 @@ TENURE_SLOW bool keep_shared(uint32_t number) {
 
 uint32_t take_stashed(uint32_t granules, size_t alignment) {
   if (!fits(granules)) return 0;
-  if (TENURE_UNLIKELY(!by_rseq())) return take_shared(granules, alignment);
+  if (TENURE_UNLIKELY(!by_sequences())) return take_shared(granules, alignment);
   return take(OwnWord{offset_for(granules)}, granules, alignment);
 }
 
@@ -178,7 +176,7 @@ bool stash_run(uint32_t number) {
   const RunDescriptor& run = arena.descriptors.at(number);
   // The length of a buffer that realloc resized is one of many, and its place the next one's to grow in.
   if (!fits(run.granules) || run.moved || run.resized || !enabled()) return false;
-  if (TENURE_UNLIKELY(!by_rseq())) return keep_shared(number);
+  if (TENURE_UNLIKELY(!by_sequences())) return keep_shared(number);
   return keep(OwnWord{offset_for(run.granules)}, number);
 }
 

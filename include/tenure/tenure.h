@@ -27,7 +27,7 @@ extern "C" {
 TENURE_API const char* tenure_version(void);
 
 /* "rseq" where the fast path uses restartable sequences, "fallback" where it uses atomic operations (no rseq or membarrier,
- * GLIBC_TUNABLES=glibc.pthread.rseq=0, or TENURE_CHECK=hardened). A constant string. Thread- and signal-safe. */
+ * TENURE_RSEQ=off, or TENURE_CHECK=hardened). A constant string. Thread- and signal-safe. */
 TENURE_API const char* tenure_mode(void);
 
 /* 1 where the process's malloc is the library's: preloaded, linked, or linked statically. 0 where another malloc serves the process,
@@ -233,7 +233,9 @@ struct tenure_dead {
   const char* name; /* Of the departed tenant, perhaps cut to 23 bytes; valid during the call */
   uint32_t id;      /* It had then */
   struct tenure_tenant* payer; /* Who is charged now; good during the call */
-  size_t bytes;                /* Still charged */
+  size_t bytes;                /* Of its objects: by size class, large ones by pages */
+  size_t
+      charged_bytes; /* Of an isolated tenant: with the slabs that these objects keep. Of others: the same */
 };
 /* Calls visit(dead, argument) for each until it returns another value than 0, which is then returned; -ECANCELED if it throws.
  * The lock is held: visit must not call control functions. Control. */

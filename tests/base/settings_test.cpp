@@ -55,7 +55,7 @@ TEST_F(SettingsTest, EmptyEnvironmentGivesTheDefaults) {
   }
   EXPECT_EQ(settings.check, static_cast<int64_t>(CheckLevel::kFast));
   EXPECT_EQ(settings.decay_ms, 1000);
-  EXPECT_EQ(settings.huge_pages, 0);
+  EXPECT_EQ(settings.huge_pages, static_cast<int64_t>(HugePageMode::kAuto));
   EXPECT_EQ(settings.stats, static_cast<int64_t>(StatsMode::kOff));
 }
 

@@ -47,7 +47,7 @@ NEEDED = re.compile(r"^(libc\.so\.6|ld-linux[\w.-]*)$")
 
 def api():
     """The functions that the C headers declare."""
-    text = re.sub(r"static inline [^;{]*", " ", c_headers.text())
+    text = re.sub(r"static inline [^;{]*", " ", c_headers.text(inline=False))
     # Inside a parameter list a name before a parenthesis is a function type, not a declaration.
     return set(re.findall(r"\b(tenure_\w+)\s*\((?!\s*\*)", text))
 

@@ -57,6 +57,7 @@ class Run(unittest.TestCase):
         self.assertEqual(os.path.realpath(first), LIBRARY)
         self.assertEqual(second, "libm.so.6")
         self.assertEqual(inside["GLIBC_TUNABLES"], "glibc.malloc.check=0:glibc.pthread.rseq=0")
+        self.assertEqual(inside["TENURE_RSEQ"], "off")
 
     def test_statistics_as_text(self):
         done = tenure("run", "--stats", "--", sys.executable, "-c", "pass")

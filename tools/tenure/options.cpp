@@ -105,8 +105,8 @@ void print_markdown() {
   fmt::print("\n"
              "One setting belongs to glibc: `GLIBC_TUNABLES=glibc.pthread.rseq=0` keeps it from "
              "registering threads for\n"
-             "restartable sequences, and Tenure then works in its [fallback](rseq.md#fallback) "
-             "(`tenure run --fallback`).\n"
+             "restartable sequences. Tenure then [registers them](rseq.md#areas-of-our-own) "
+             "itself. `tenure run --fallback` turns both off.\n"
              "\n"
              "This page is the output of `tenure options --markdown`.\n");
 }

@@ -27,7 +27,7 @@ uint64_t ceiling(const Tenant& tenant) {
   const uint64_t max = tenant.counter.max();
   if (max == kUnlimited)
     return kUnlimited;  // The root, or a tenant whose limit is still to be set.
-  return max + (tenant.policy.load() == Policy::kFailLarge ? kReserve : 0);
+  return max + (tenant.policy() == Policy::kFailLarge ? kReserve : 0);
 }
 
 TEST_F(ExactnessTest, Stress) {

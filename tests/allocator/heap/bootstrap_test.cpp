@@ -10,6 +10,7 @@
 
 #include "base/topology.h"
 #include "tests/allocator/heap_support.h"
+#include "tests/rcu/sequences.h"
 
 namespace {
 // What stands in the file of possible CPUs; nullptr: what the system says.
@@ -99,10 +100,10 @@ TEST_F(BootstrapDeathTest, FewCpusInLittleAddressSpace) {
   EXPECT_EXIT(
       {
         possible = "0-31\n";
-        const bool sequences = probe_rseq().usable;
+        const bool usable = sequences().usable;
         limit_address_space(2 * kGiB);
         if (!bootstrap()) _exit(6);
-        if (arena.cpus != 32 || arena.rseq != (sequences && !arena.hardened)) _exit(7);
+        if (arena.cpus != 32 || arena.rseq != (usable && !arena.hardened)) _exit(7);
         if ((hot.front_sizes != 0) != arena.rseq || (rseq_cpu(hot.rseq) >= 0) != arena.rseq)
           _exit(8);
         _exit(use());

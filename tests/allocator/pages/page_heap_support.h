@@ -10,7 +10,8 @@ namespace tenure {
 class OwnPageHeap {
 public:
   // The arena starts `skew` chunks behind a multiple of 64 MiB.
-  explicit OwnPageHeap(uint32_t chunks, bool huge_pages = false, uint32_t skew = 0)
+  explicit OwnPageHeap(uint32_t chunks, HugePageMode huge_pages = HugePageMode::kOff,
+                       uint32_t skew = 0)
       : arena_bytes_((chunks + skew) * kChunkSize),
         tables_bytes_(round_up(size_t{chunks} * kChunkGranules * 8, kPageSize) + 2 * 64 * kKiB),
         arena_(static_cast<char*>(os::reserve(arena_bytes_, 64 * kMiB))),

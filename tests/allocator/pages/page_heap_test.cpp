@@ -308,7 +308,7 @@ TEST_F(PageHeapTest, SkippedChunksBeforeAnAlignedRunAreFree) {
 // The arena need not start at a multiple of the alignment.
 TEST(PageHeapSkewed, AddressesAreAligned) {
   for (uint32_t skew = 1; skew < 8; ++skew) {
-    OwnPageHeap own(32, false, skew);
+    OwnPageHeap own(32, HugePageMode::kOff, skew);
     for (uint32_t chunks = 1; chunks <= 8; chunks *= 2) {
       const tenure::Run run = own.take(3, chunks * kChunkGranules);
       ASSERT_TRUE(run);
@@ -320,7 +320,7 @@ TEST(PageHeapSkewed, AddressesAreAligned) {
 }
 
 TEST(PageHeapHuge, OnlyWholeChunksArePurged) {
-  OwnPageHeap own(4, true);
+  OwnPageHeap own(4, HugePageMode::kOn);
   const tenure::Run a = own.take(32), b = own.take(32);
   own.fill(a, 7);
   own.heap.release(a.granule, 32);

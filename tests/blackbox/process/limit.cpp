@@ -241,7 +241,7 @@ void high() {
     list = node;
   }
   REQUIRE(tenure_tenant_stats(tenure_root(), &stats) == 0, "errno %d", errno);
-  REQUIRE(stats.events[TENURE_EVENT_HIGH] == 1, "errno %d", errno);
+  REQUIRE(stats.events[TENURE_EVENT_HIGH] >= 1, "errno %d", errno);
   free_all(list);
 }
 
