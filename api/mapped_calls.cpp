@@ -20,7 +20,8 @@ namespace {
 char* break_now() { return sys::brk(nullptr); }
 
 bool set_break(char* now, char* end) {
-  char* const reached = mapped::tracks() && now != nullptr ? mapped::move_break(now, end) : sys::brk(end);
+  char* const reached =
+      mapped::tracks() && now != nullptr ? mapped::move_break(now, end) : sys::brk(end);
   __curbrk = reached;
   // The kernel rounds nothing: any other end means that it, or the limit, has refused.
   if (reached == end) return true;

@@ -26,9 +26,7 @@ inline void* as_pointer(long result) { return reinterpret_cast<void*>(result); }
 inline void* mmap(void* p, size_t bytes, int protection, int flags, int fd, off64_t offset) {
   return as_pointer(syscall(SYS_mmap, p, bytes, protection, flags, fd, offset));
 }
-inline int munmap(void* p, size_t bytes) {
-  return static_cast<int>(syscall(SYS_munmap, p, bytes));
-}
+inline int munmap(void* p, size_t bytes) { return static_cast<int>(syscall(SYS_munmap, p, bytes)); }
 inline int mprotect(void* p, size_t bytes, int protection) {
   return static_cast<int>(syscall(SYS_mprotect, p, bytes, protection));
 }

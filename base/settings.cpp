@@ -177,8 +177,7 @@ const Option option_table[] = {
      "Limit in bytes on the memory of the whole process: heap, and memory that the program maps "
      "(TENURE_MAPPED). Beyond it requests fail with ENOMEM as TENURE_POLICY says; 0: none.",
      &Settings::max, 0, 0, kLargestLimit, nullptr},
-    {"high",
-     "Bytes above which the process gives back what it caches; nothing fails. 0: none.",
+    {"high", "Bytes above which the process gives back what it caches; nothing fails. 0: none.",
      &Settings::high, 0, 0, kLargestLimit, nullptr},
     {"policy",
      "At TENURE_MAX: fail-large (small requests may use a reserve of 64 KiB beyond it), fail-all, "

@@ -29,14 +29,14 @@ struct Settings {
   int64_t rss_limit_mib;  // Of the heap: above it memory is given back; 0 none.
   int64_t cgroup;  // The same by the limits and the pressure of the process's cgroup: 0 off, 1 on.
   int64_t helper;  // HelperMode
-  int64_t lru_lists;  // Lists of a tenant in each LRU; 0 one for each NUMA node.
-  int64_t rseq;       // RseqUse
-  int64_t deepbind;   // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
-  int64_t live;       // LiveMode
-  int64_t max;        // Limit on the memory of the whole process, in bytes; 0 none.
-  int64_t high;       // Bytes above which the process reclaims; 0 none.
-  int64_t policy;     // Policy of the limit: accounting/policy.h
-  int64_t mapped;     // MappedMode
+  int64_t lru_lists;        // Lists of a tenant in each LRU; 0 one for each NUMA node.
+  int64_t rseq;             // RseqUse
+  int64_t deepbind;         // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
+  int64_t live;             // LiveMode
+  int64_t max;              // Limit on the memory of the whole process, in bytes; 0 none.
+  int64_t high;             // Bytes above which the process reclaims; 0 none.
+  int64_t policy;           // Policy of the limit: accounting/policy.h
+  int64_t mapped;           // MappedMode
   char name[kLongestText];  // Of the process as a tenant; ends with 0; empty: none.
 };
 

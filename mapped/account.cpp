@@ -75,8 +75,8 @@ constexpr uint64_t kPagesAtATime = 1024;
 void release_absent_part(PageRange part, InHand& account) {
   unsigned char resident[kPagesAtATime];
   const int saved = errno;
-  const bool known =
-      sys::mincore(reinterpret_cast<void*>(part.first * kPageSize), part.count * kPageSize, resident) == 0;
+  const bool known = sys::mincore(reinterpret_cast<void*>(part.first * kPageSize),
+                                  part.count * kPageSize, resident) == 0;
   errno = saved;
   if (!known) return;
   for (uint64_t i = 0; i < part.count;) {

@@ -26,10 +26,13 @@ namespace {
 uint64_t page_of(const void* p) { return reinterpret_cast<uint64_t>(p) / kPageSize; }
 bool is_aligned(const void* p) { return reinterpret_cast<uint64_t>(p) % kPageSize == 0; }
 // 0 where the kernel refuses the length.
-uint64_t pages_of(size_t bytes) { return bytes > SIZE_MAX - kPageSize ? 0 : divide_up(bytes, kPageSize); }
+uint64_t pages_of(size_t bytes) {
+  return bytes > SIZE_MAX - kPageSize ? 0 : divide_up(bytes, kPageSize);
+}
 
 PageState state_of_new(int protection, int flags) {
-  if ((flags & MAP_TYPE) != MAP_PRIVATE || (flags & MAP_ANONYMOUS) == 0 || (flags & MAP_HUGETLB) != 0)
+  if ((flags & MAP_TYPE) != MAP_PRIVATE || (flags & MAP_ANONYMOUS) == 0 ||
+      (flags & MAP_HUGETLB) != 0)
     return PageState::kForeign;
   const bool writable = (protection & PROT_WRITE) != 0 && (flags & MAP_NORESERVE) == 0;
   return writable ? PageState::kWritable : PageState::kReserved;
@@ -48,7 +51,8 @@ void* map(void* p, size_t bytes, int protection, int flags, int fd, off64_t offs
   const uint64_t pages = pages_of(bytes);
   const bool replaces = (flags & MAP_FIXED) != 0 && (flags & MAP_FIXED_NOREPLACE) == 0;
   // What the kernel refuses anyway changes nothing.
-  if (pages == 0 || (replaces && PageRange::of(p, bytes).count == 0) || (replaces && !is_aligned(p)))
+  if (pages == 0 || (replaces && PageRange::of(p, bytes).count == 0) ||
+      (replaces && !is_aligned(p)))
     return sys::mmap(p, bytes, protection, flags, fd, offset);
   const PageState state = state_of_new(protection, flags);
   InHand account;
@@ -94,8 +98,7 @@ void* remap(void* p, size_t bytes, size_t new_bytes, int flags, void* to) {
   const uint64_t kept = pages < old.count ? pages : old.count;
   const PageState last = before.last();
   const uint64_t growth = pages - kept;
-  const uint64_t needed = before.charged(kept) +
-                          (last == PageState::kWritable ? growth : 0) +
+  const uint64_t needed = before.charged(kept) + (last == PageState::kWritable ? growth : 0) +
                           (stays ? before.charged(old.count) : 0);
   void* const at = account.have(needed) ? sys::mremap(p, bytes, new_bytes, flags, to) : MAP_FAILED;
   if (at == MAP_FAILED) {
@@ -122,8 +125,8 @@ int protect(void* p, size_t bytes, int protection, int key) {
   if (range.count == 0 || !is_aligned(p)) return call();
   InHand account;
   if ((protection & PROT_WRITE) != 0) {
-    const uint64_t more = page_states.count(
-        range, [](PageState state) { return state == PageState::kReserved; });
+    const uint64_t more =
+        page_states.count(range, [](PageState state) { return state == PageState::kReserved; });
     if (!account.have(more)) return -1;
     const int result = call();
     if (result == 0) account.change(range, page_word::made_writable);
@@ -162,8 +165,6 @@ char* move_break(char* now, char* end) {
   return reached;
 }
 
-uint64_t charged_bytes() {
-  return page_states.charged(PageStates::everything()) * kPageSize;
-}
+uint64_t charged_bytes() { return page_states.charged(PageStates::everything()) * kPageSize; }
 
 }  // namespace tenure::mapped

@@ -42,9 +42,8 @@ public:
   template <typename Transition>
   int64_t change(PageRange range, Transition transition);
   int64_t set(PageRange range, PageState state) {
-    return change(range, [state](uint64_t word, uint64_t mask) {
-      return page_word::set(word, mask, state);
-    });
+    return change(
+        range, [state](uint64_t word, uint64_t mask) { return page_word::set(word, mask, state); });
   }
 
   // Calls visit(PageRange, PageState) for runs of pages of one state, in ascending order.
@@ -54,7 +53,8 @@ public:
   template <typename Wanted>
   uint64_t count(PageRange range, Wanted wanted) const {
     uint64_t sum = 0;
-    for_each_run(range, [&](PageRange run, PageState state) { sum += wanted(state) ? run.count : 0; });
+    for_each_run(range,
+                 [&](PageRange run, PageState state) { sum += wanted(state) ? run.count : 0; });
     return sum;
   }
   uint64_t charged(PageRange range) const { return count(range, is_charged); }
@@ -79,7 +79,9 @@ private:
   };
 
   static Leaf* leaf_of(uint64_t span) { return span < 4 ? nullptr : reinterpret_cast<Leaf*>(span); }
-  Root* root_at(uint64_t page) const { return roots_[page >> kRootShift].load(std::memory_order_acquire); }
+  Root* root_at(uint64_t page) const {
+    return roots_[page >> kRootShift].load(std::memory_order_acquire);
+  }
   Root* make_root(uint64_t page);
   static Leaf* make_leaf(std::atomic<uint64_t>& span, uint64_t seen);
 
@@ -108,7 +110,8 @@ int64_t PageStates::change_leaf(Leaf& leaf, PageRange range, Transition transiti
   int64_t grown = 0;
   for_each_part(range, page_word::kPages, [&](PageRange part) {
     std::atomic<uint64_t>& word = leaf.words[part.first % kLeafPages / page_word::kPages];
-    const uint64_t mask = page_word::mask(part.first % page_word::kPages, static_cast<unsigned>(part.count));
+    const uint64_t mask =
+        page_word::mask(part.first % page_word::kPages, static_cast<unsigned>(part.count));
     // Relaxed: a word says nothing of other memory, and the order of its own changes is all that counts.
     uint64_t before = word.load(std::memory_order_relaxed);
     uint64_t after;
@@ -122,7 +125,8 @@ int64_t PageStates::change_leaf(Leaf& leaf, PageRange range, Transition transiti
 }
 
 template <typename Transition>
-int64_t PageStates::change_span(std::atomic<uint64_t>& span, PageRange range, Transition transition) {
+int64_t PageStates::change_span(std::atomic<uint64_t>& span, PageRange range,
+                                Transition transition) {
   // Acquire: pairs with the publication of a leaf in make_leaf().
   uint64_t seen = span.load(std::memory_order_acquire);
   for (;;) {
@@ -132,7 +136,9 @@ int64_t PageStates::change_span(std::atomic<uint64_t>& span, PageRange range, Tr
     if (after == before) return 0;
     if (range.count == kLeafPages) {
       if (!span.compare_exchange_weak(seen, after & 3, std::memory_order_acquire)) continue;
-      const auto charged = [](uint64_t word) { return int64_t{page_word::charged(word, ~uint64_t{0})}; };
+      const auto charged = [](uint64_t word) {
+        return int64_t{page_word::charged(word, ~uint64_t{0})};
+      };
       return (charged(after) - charged(before)) * int64_t{kLeafPages / page_word::kPages};
     }
     if (make_leaf(span, seen) == nullptr) return 0;
@@ -175,12 +181,13 @@ void PageStates::for_each_run(PageRange range, Visit visit) const {
     const Root* const root = in_root.first < kPages ? root_at(in_root.first) : nullptr;
     if (root == nullptr) return add(in_root.count, PageState::kForeign);
     for_each_part(in_root, kLeafPages, [&](PageRange part) {
-      const uint64_t span = root->spans[part.first % kRootPages >> kLeafShift].load(std::memory_order_acquire);
+      const uint64_t span =
+          root->spans[part.first % kRootPages >> kLeafShift].load(std::memory_order_acquire);
       const Leaf* const leaf = leaf_of(span);
       if (leaf == nullptr) return add(part.count, static_cast<PageState>(span));
       for_each_part(part, page_word::kPages, [&](PageRange pages) {
-        const uint64_t word =
-            leaf->words[pages.first % kLeafPages / page_word::kPages].load(std::memory_order_relaxed);
+        const uint64_t word = leaf->words[pages.first % kLeafPages / page_word::kPages].load(
+            std::memory_order_relaxed);
         const auto first = static_cast<unsigned>(pages.first % page_word::kPages);
         if (word == page_word::all(page_word::state(word, first)))
           return add(pages.count, page_word::state(word, first));

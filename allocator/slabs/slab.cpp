@@ -243,8 +243,8 @@ ChainWord create_slab(Cache& cache) {
   const Occasion occasion = for_tenant ? Occasion::kMallocForTenant : Occasion::kMallocForRoot;
   void* const tags = cache.pooled ? meta_arena.allocate(tag_bytes(cache)) : nullptr;
   const uint32_t number = tags || !cache.pooled ? arena.descriptors.allocate() : 0;
-  const Run run = number ? allocate_run(cache.granules, 1, Fill::kAny, occasion, RequestKind::kSmall)
-                         : Run{};
+  const Run run =
+      number ? allocate_run(cache.granules, 1, Fill::kAny, occasion, RequestKind::kSmall) : Run{};
   if (!run) {
     if (tags) meta_arena.release(tags, tag_bytes(cache));
     if (number) arena.descriptors.release(number);

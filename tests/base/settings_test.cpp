@@ -149,12 +149,18 @@ TEST_F(SettingsTest, NumbersMayHaveUnits) {
     const char* name;
     const char* value;
     int64_t number;
-  } good[] = {{"decay_ms", "2s", 2000},           {"decay_ms", "250ms", 250},
-              {"decay_ms", "1h", 3600000},        {"rss_limit_mib", "64M", 64},
-              {"rss_limit_mib", "2G", 2048},      {"rss_limit_mib", "2048K", 2},
-              {"rss_limit_mib", "1TiB", 1 << 20}, {"slab_kib", "64K", 64},
-              {"arena_gib", "16G", 16},           {"arena_gib", "2T", 2048},
-              {"max", "64M", 64 << 20},           {"high", "1G", 1 << 30},
+  } good[] = {{"decay_ms", "2s", 2000},
+              {"decay_ms", "250ms", 250},
+              {"decay_ms", "1h", 3600000},
+              {"rss_limit_mib", "64M", 64},
+              {"rss_limit_mib", "2G", 2048},
+              {"rss_limit_mib", "2048K", 2},
+              {"rss_limit_mib", "1TiB", 1 << 20},
+              {"slab_kib", "64K", 64},
+              {"arena_gib", "16G", 16},
+              {"arena_gib", "2T", 2048},
+              {"max", "64M", 64 << 20},
+              {"high", "1G", 1 << 30},
               {"max", "4097", 4097}};
   for (const auto& [name, value, number] : good) {
     Settings settings{};

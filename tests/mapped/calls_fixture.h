@@ -45,11 +45,13 @@ protected:
   }
 
   static char* map_pages(uint64_t pages, int protection = PROT_READ | PROT_WRITE, int flags = 0) {
-    void* const p = map(nullptr, pages * kPageSize, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    void* const p =
+        map(nullptr, pages * kPageSize, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     return p == MAP_FAILED ? nullptr : static_cast<char*>(p);
   }
   static char* map_at(void* p, uint64_t pages, int protection = PROT_READ | PROT_WRITE) {
-    void* const at = map(p, pages * kPageSize, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    void* const at =
+        map(p, pages * kPageSize, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     return at == MAP_FAILED ? nullptr : static_cast<char*>(at);
   }
   static void unmap_pages(char* p, uint64_t pages) { EXPECT_EQ(unmap(p, pages * kPageSize), 0); }

@@ -44,7 +44,8 @@ public:
   static constexpr uint64_t kPages = 256;
 
   explicit Window(unsigned seed) : random_(seed), pages_(kPages) {
-    base_ = static_cast<char*>(map(nullptr, kPages * kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    base_ = static_cast<char*>(
+        map(nullptr, kPages * kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     for (ModelPage& page : pages_) page.become(PROT_NONE, true, false);
   }
   ~Window() { EXPECT_EQ(unmap(base_, kPages * kPageSize), 0); }
@@ -102,8 +103,12 @@ private:
     const int protections[] = {PROT_NONE, PROT_READ, kReadWrite, kReadWrite};
     const int protection = protections[random_() % 4];
     const unsigned kind = random_() % 6;
-    const int flags = kind == 0 ? MAP_SHARED : kind == 1 ? MAP_PRIVATE | MAP_NORESERVE : MAP_PRIVATE;
-    ASSERT_EQ(map(at(first_), count_ * kPageSize, protection, flags | MAP_ANONYMOUS | MAP_FIXED, -1, 0), at(first_));
+    const int flags = kind == 0   ? MAP_SHARED
+                      : kind == 1 ? MAP_PRIVATE | MAP_NORESERVE
+                                  : MAP_PRIVATE;
+    ASSERT_EQ(
+        map(at(first_), count_ * kPageSize, protection, flags | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+        at(first_));
     for_part([&](ModelPage& page) { page.become(protection, kind != 0, kind == 1); });
   }
   void unmap_part() {
@@ -139,7 +144,9 @@ private:
                               MREMAP_MAYMOVE | MREMAP_FIXED, at(to));
     if (moved == MAP_FAILED) {
       // It may have unmapped the target before.
-      ASSERT_EQ(map(at(to), count_ * kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), at(to));
+      ASSERT_EQ(map(at(to), count_ * kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                    -1, 0),
+                at(to));
       for (uint64_t i = to; i < to + count_; ++i) pages_[i].become(PROT_NONE, true, false);
       return;
     }

@@ -16,7 +16,8 @@ TEST_F(CallsTest, WritablePrivateAnonymousMemoryIsCharged) {
 }
 
 TEST_F(CallsTest, LengthsAreRoundedUp) {
-  void* const p = map(nullptr, 5 * kPageSize + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const p =
+      map(nullptr, 5 * kPageSize + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   expect_charged(6);
   EXPECT_EQ(unmap(p, 5 * kPageSize + 1), 0);
 }
@@ -81,7 +82,9 @@ TEST_F(CallsTest, AMappingReplacesWhatWasThere) {
   expect_charged(10);
   const int file = memfd_create("file", 0);
   ASSERT_EQ(ftruncate(file, 4 * kPageSize), 0);
-  ASSERT_NE(map(page(p, 5), 4 * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, 0), MAP_FAILED);
+  ASSERT_NE(
+      map(page(p, 5), 4 * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, 0),
+      MAP_FAILED);
   close(file);
   expect_charged(6);
   unmap_pages(page(p, 3), 3);
@@ -104,7 +107,8 @@ TEST_F(CallsTest, MremapMoves) {
   ASSERT_TRUE(map_at(p, 4));
   ASSERT_TRUE(map_at(page(p, 10), 2));
   expect_charged(6);
-  ASSERT_EQ(remap(p, 4 * kPageSize, 6 * kPageSize, MREMAP_MAYMOVE | MREMAP_FIXED, page(p, 10)), page(p, 10));
+  ASSERT_EQ(remap(p, 4 * kPageSize, 6 * kPageSize, MREMAP_MAYMOVE | MREMAP_FIXED, page(p, 10)),
+            page(p, 10));
   expect_charged(6);
   char* const moved = static_cast<char*>(
       remap(page(p, 10), 6 * kPageSize, 100 * kPageSize, MREMAP_MAYMOVE, nullptr));
@@ -211,7 +215,8 @@ TEST_F(CallsTest, FailedCallsLeaveTheAccount) {
   fails(intptr_t{protect(p + 1, kPageSize, PROT_NONE, kNoKey)}, EINVAL);
   fails(remap(p + 1, kPageSize, kPageSize, 0, nullptr), EINVAL);
   fails(remap(p, kPageSize, 0, 0, nullptr), EINVAL);
-  fails(remap(p, 2 * kPageSize, 4 * kPageSize, 0, nullptr), ENOMEM);  // Its own pages are in the way.
+  fails(remap(p, 2 * kPageSize, 4 * kPageSize, 0, nullptr),
+        ENOMEM);  // Its own pages are in the way.
   fails(remap(p, 2 * kPageSize, 2 * kPageSize, MREMAP_FIXED, page(p, 5)), EINVAL);
   fails(intptr_t{advise(p + 1, kPageSize, MADV_DONTNEED)}, EINVAL);
   expect_charged(10);

@@ -52,7 +52,8 @@ TEST_F(PageStatesTest, ChangesTellTheDifference) {
 TEST_F(PageStatesTest, RangesMayEndAnywhere) {
   for (const uint64_t border : {uint64_t{32}, kSpan, kRoot, 3 * kRoot}) {
     for (const int64_t before : {-33, -1, 0, 1}) {
-      for (const uint64_t count : {uint64_t{1}, uint64_t{2}, uint64_t{33}, kSpan, kSpan + 1, 2 * kSpan}) {
+      for (const uint64_t count :
+           {uint64_t{1}, uint64_t{2}, uint64_t{33}, kSpan, kSpan + 1, 2 * kSpan}) {
         if (before < 0 && border < static_cast<uint64_t>(-before)) continue;
         const PageRange range{border + static_cast<uint64_t>(before), count};
         ASSERT_EQ(states_->set(range, PageState::kWritable), static_cast<int64_t>(count));
@@ -72,7 +73,8 @@ TEST_F(PageStatesTest, RangesMayEndAnywhere) {
 TEST_F(PageStatesTest, TerabytesTakeNoLeaves) {
   const PageRange terabyte{5 * kRoot, 4 * kRoot};
   EXPECT_EQ(states_->set(terabyte, PageState::kReserved), 0);
-  EXPECT_EQ(states_->change(terabyte, page_word::made_writable), static_cast<int64_t>(terabyte.count));
+  EXPECT_EQ(states_->change(terabyte, page_word::made_writable),
+            static_cast<int64_t>(terabyte.count));
   EXPECT_EQ(states_->set({6 * kRoot + 5, 1}, PageState::kForeign), -1);
   EXPECT_EQ(states_->set(terabyte, PageState::kForeign), 1 - static_cast<int64_t>(terabyte.count));
 }

@@ -78,8 +78,8 @@ void heap() {
     free_all(list);
     list = fill(bytes, &second);
     require_within_limit();
-    REQUIRE(second >= first - first / 8 && second <= first + first / 8, "%zu, then %zu objects of %zu bytes", first,
-            second, bytes);
+    REQUIRE(second >= first - first / 8 && second <= first + first / 8,
+            "%zu, then %zu objects of %zu bytes", first, second, bytes);
     free_all(list);
   }
 }
@@ -105,7 +105,8 @@ void heap_and_mappings() {
 
 // A reservation costs nothing; what is committed of it does.
 void reservations() {
-  char* const p = static_cast<char*>(mmap(nullptr, 1024 * kMiB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* const p =
+      static_cast<char*>(mmap(nullptr, 1024 * kMiB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   REQUIRE(p != MAP_FAILED, "errno %d", errno);
   size_t committed = 0;
   while (mprotect(p + committed, kMiB, PROT_READ | PROT_WRITE) == 0) {
@@ -118,7 +119,8 @@ void reservations() {
   REQUIRE(munmap(p, 1024 * kMiB) == 0, "errno %d", errno);
   // The same by the data segment.
   committed = 0;
-  while (sbrk(kMiB) != reinterpret_cast<void*>(-1)) REQUIRE((committed += kMiB) <= kMax, "there is no limit");
+  while (sbrk(kMiB) != reinterpret_cast<void*>(-1))
+    REQUIRE((committed += kMiB) <= kMax, "there is no limit");
   REQUIRE(errno == ENOMEM && committed >= kMax / 4 * 3, "errno %d", errno);
 }
 
@@ -139,9 +141,11 @@ void unasked() {
   pthread_barrier_init(&gate.touched, nullptr, kThreads + 1);
   pthread_barrier_init(&gate.done, nullptr, kThreads + 1);
   pthread_t threads[kThreads];
-  for (pthread_t& thread : threads) REQUIRE(pthread_create(&thread, nullptr, use_stack, &gate) == 0, "errno %d", errno);
+  for (pthread_t& thread : threads)
+    REQUIRE(pthread_create(&thread, nullptr, use_stack, &gate) == 0, "errno %d", errno);
   pthread_barrier_wait(&gate.touched);
-  void* const p = mmap(nullptr, 64 * kMiB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const p = mmap(nullptr, 64 * kMiB, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   REQUIRE(p != MAP_FAILED, "errno %d", errno);
   memset(p, 1, 16 * kMiB);
   size_t count;
@@ -255,15 +259,18 @@ void name() {
   struct tenure_tenant* tenant;
   REQUIRE(tenure_tenant_create(tenure_root(), "blue", 0, &tenant) == 0, "errno %d", errno);
   char path[64];
-  REQUIRE(tenure_tenant_path(tenant, path, sizeof path) == 10 && strcmp(path, "/shop/blue") == 0, "errno %d", errno);
-  REQUIRE(tenure_tenant_path(tenure_root(), path, sizeof path) == 5 && strcmp(path, "/shop") == 0, "errno %d", errno);
+  REQUIRE(tenure_tenant_path(tenant, path, sizeof path) == 10 && strcmp(path, "/shop/blue") == 0,
+          "errno %d", errno);
+  REQUIRE(tenure_tenant_path(tenure_root(), path, sizeof path) == 5 && strcmp(path, "/shop") == 0,
+          "errno %d", errno);
   REQUIRE(strcmp(tenure_tenant_name(tenure_root()), "shop") == 0, "the root has no name");
   for (const char* good : {"/shop/blue", "/blue"}) {
     struct tenure_tenant* const found = tenure_tenant_find(good);
     REQUIRE(found == tenant, "%s", good);
     tenure_tenant_close(found);
   }
-  for (const char* root : {"/shop", "/"}) REQUIRE(tenure_tenant_find(root) == tenure_root(), "%s", root);
+  for (const char* root : {"/shop", "/"})
+    REQUIRE(tenure_tenant_find(root) == tenure_root(), "%s", root);
   for (const char* bad : {"/shop/", "/sho", "/shopping", "/shop/shop", "shop"})
     REQUIRE(tenure_tenant_find(bad) == nullptr, "%s", bad);
   // A child of the same name comes first.
@@ -314,7 +321,8 @@ int main(int count, char** arguments) {
   REQUIRE(!words.empty(), "usage: limit SCENARIO");
   for (const Scenario& scenario : scenarios) {
     if (words[0] == scenario.name) {
-      const ChildResult result = run_self({"child", scenario.name}, {.environment = scenario.environment});
+      const ChildResult result =
+          run_self({"child", scenario.name}, {.environment = scenario.environment});
       const bool ended = scenario.signal ? result.signalled(scenario.signal) : result.exited(0);
       const bool says = scenario.says == nullptr || result.err == scenario.says;
       REQUIRE(ended && says, "%s", result.describe().c_str());
