@@ -37,11 +37,11 @@ Measure measure_of(const Option& option) {
   return {nullptr, 1};
 }
 
-// A name that a tenant can have.
+// A name that a tenant can have, or none.
 bool parse_text(const char* value, char (&text)[kLongestText]) {
   const size_t length = __builtin_strlen(value);
   const bool dots = __builtin_strcmp(value, ".") == 0 || __builtin_strcmp(value, "..") == 0;
-  if (length == 0 || length >= kLongestText || dots) return false;
+  if (length >= kLongestText || dots) return false;
   for (size_t i = 0; i < length; ++i)
     if (value[i] == '/' || static_cast<unsigned char>(value[i]) < ' ') return false;
   __builtin_memcpy(text, value, length + 1);
