@@ -23,9 +23,7 @@ uint64_t sum(uint64_t a, uint64_t b) { return a > kUnlimited - b ? kUnlimited : 
 
 }  // namespace
 
-Verdict ProcessCharge::verdict() const {
-  return decide(root_tenant.policy(), kind_);
-}
+Verdict ProcessCharge::verdict() const { return decide(root_tenant.policy(), kind_); }
 
 uint64_t ProcessCharge::allowance(const PageCounter&, const void* request) {
   const auto& self = *static_cast<const ProcessCharge*>(request);
@@ -36,6 +34,7 @@ uint64_t ProcessCharge::allowance(const PageCounter&, const void* request) {
 
 bool ProcessCharge::take(uint64_t bytes) {
   bytes_ = bytes;
+  follow_root_limits();
   look_at_resident(bytes);
   const ChargeOutcome outcome = process_memory.try_charge(bytes, {allowance, this});
   refused_ = outcome.failed_at != nullptr;
