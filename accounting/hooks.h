@@ -10,7 +10,7 @@ namespace tenure {
 
 struct Tenant;
 
-// What the layers above do when a tenant goes, in this order, each with tenants_mutex held and the
+// The work of the layers above when a tenant goes, in this order, each with tenants_mutex held and the
 // tenant already dying. nullptr: nothing. docs/accounting.md has the whole order.
 struct OfflineHooks {
   // Everything indexed by the tenant's id goes to the parent's from now on (a tenant's

@@ -9,6 +9,7 @@
 #include "accounting/tenants/policy.h"
 #include "allocator/pages/page_heap.h"
 #include "base/attributes.h"
+#include "base/chain_word.h"
 
 namespace tenure {
 
@@ -16,7 +17,7 @@ struct Tenant;
 
 // --- slabs -> upkeep/reclaim.cpp: pages for a slab may take reclaim.
 
-// What may run where the look is taken. Shrinkers may wait for locks under which the root's memory is allocated, but none under
+// The occasion of a look decides on what may run there. Shrinkers may wait for locks under which the root's memory is allocated, but none under
 // which a tenant's is (docs/reclaim.md), so malloc runs them for tenants only, and of the control operations only that which may
 // wait anyway. Reaping takes tenants_mutex: not in malloc.
 enum class Occasion : uint8_t { kMallocForRoot, kControl, kMallocForTenant, kCheckpoint };
@@ -45,7 +46,7 @@ bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes);
 
 // --- fronts -> upkeep/helper.cpp: memory has left the fronts.
 
-// What the helper sleeps on. kUntilCalled: for as long as nobody frees anything.
+// The helper's sleep. kUntilCalled: for as long as nobody frees anything.
 enum HelperSleep : uint32_t { kAwake, kUntilTurn, kUntilCalled };
 extern constinit std::atomic<uint32_t> helper_sleep;
 TENURE_SLOW void wake_helper_slow();
@@ -60,5 +61,10 @@ inline void wake_helper() {
 
 // Gives the run of descriptor `number` back without looking at the decay.
 void release_large(uint32_t number);
+
+// --- slabs -> heap/sampled_lists.cpp: a list made before objects were sampled.
+
+// Makes the chain, which the caller holds, end in the sentinel. As many steps as it has objects.
+void end_in_sentinel(ChainWord chain, uint16_t limit);
 
 }  // namespace tenure

@@ -55,7 +55,7 @@ void start_helper() {
                                             std::memory_order_seq_cst))
     return;
   const int saved = errno;
-  // What libc allocates for the thread is the root's.
+  // libc's allocations for the thread are the root's.
   const ScopedTenant as_root(root_tenant);
   int error = note_main_thread() ? create(kStackBytes) : EAGAIN;
   if (error == EINVAL) error = create(0);  // The program's thread-locals do not fit.

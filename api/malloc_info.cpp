@@ -1,4 +1,4 @@
-// What glibc's users ask malloc about itself: mallinfo, malloc_stats, malloc_info.
+// glibc's questions to malloc about itself: mallinfo, malloc_stats, malloc_info.
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>

@@ -182,7 +182,7 @@ TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenan
   TenantStatistics own;
   collect_tenant_statistics(tenant, own);
   struct tenure_tenant_stats full = {};
-  // The root's own runs are not charged: it has no limit. What was charged to a tenant that has gone is its parent's.
+  // The root's own runs are not charged: it has no limit. A departed tenant's charge is its parent's.
   if (&tenant == &root_tenant) {
     full.usage = arena.page_heap.stats().used_bytes;
   } else if (tenant.online()) {

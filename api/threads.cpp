@@ -41,7 +41,7 @@ Create find_real() {
   return found;
 }
 
-// What a thread has to give back when it ends, however it does: its pin on the tenant it started in, and its place in the count.
+// The things that a thread gives back at its end, however it ends: its pin on the tenant it started in, and its place in the count.
 constinit pthread_once_t key_once = PTHREAD_ONCE_INIT;
 constinit pthread_key_t key;
 constinit std::atomic<bool> key_made{false};
@@ -60,7 +60,7 @@ bool has(void* mark, uintptr_t what) { return reinterpret_cast<uintptr_t>(mark) 
 void leave_for_good(void* mark) {
   Tenant& tenant = tenant_in(mark);
   if (&tenant != &root_tenant) {
-    leave(scope_of(root_tenant));  // What later destructors allocate is the root's.
+    leave(scope_of(root_tenant));  // Allocations of later destructors are the root's.
     tenant.unpin();
   }
   if (has(mark, kCounted)) uncount_thread();
@@ -112,7 +112,7 @@ int create(Create real, pthread_t* thread, const pthread_attr_t* attributes,
            void* (*routine)(void*), void* argument) {
   if (!counts_threads() || !note_main_thread()) return real(thread, attributes, routine, argument);
   Tenant& tenant = inherited();
-  // What libc keeps for threads (it caches stacks with their tables) is nobody's in particular.
+  // Memory that libc keeps for threads (it caches stacks with their tables) is nobody's in particular.
   const ScopedTenant as_root(root_tenant);
   auto* start = meta_arena.create<Start>(Start{routine, argument, &tenant});
   count_thread();

@@ -1,4 +1,4 @@
-// What vfork_<arch>.S calls before and after the system call.
+// The functions that vfork_<arch>.S calls before and after the system call.
 //
 // The child of vfork runs in its parent's memory, thread-local storage included, but the kernel has
 // not registered it for restartable sequences: it would see the CPU number its parent had last, and

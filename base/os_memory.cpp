@@ -242,7 +242,7 @@ bool GrowingRange::commit_upto(size_t upto, size_t most) {
 }
 
 bool GrowingRange::map_upto(size_t upto) {
-  // What is in the way is mostly another thread's mapping, of which that thread has not told yet.
+  // The obstacle is mostly another thread's mapping, of which that thread has not told yet.
   constexpr int kLooks = 64;
   for (int look = 0; look < kLooks; ++look) {
     const size_t from = mapped_.load(std::memory_order_acquire);

@@ -28,14 +28,6 @@ constexpr Choice kHelperChoices[] = {{"auto", static_cast<int64_t>(HelperMode::k
                                      {"on", static_cast<int64_t>(HelperMode::kOn)},
                                      {"off", static_cast<int64_t>(HelperMode::kOff)},
                                      {nullptr, 0}};
-constexpr Choice kMappedChoices[] = {{"auto", static_cast<int64_t>(MappedMode::kAuto)},
-                                     {"on", static_cast<int64_t>(MappedMode::kOn)},
-                                     {"off", static_cast<int64_t>(MappedMode::kOff)},
-                                     {nullptr, 0}};
-// The order of accounting/policy.h, which checks it.
-constexpr Choice kPolicyChoices[] = {{"fail-large", 0}, {"fail-all", 1}, {"observe", 2},
-                                     {"event", 3},      {"abort", 4},    {nullptr, 0}};
-constexpr int64_t kLargestLimit = int64_t{1} << 60;
 constexpr Choice kLiveChoices[] = {{"off", static_cast<int64_t>(LiveMode::kOff)},
                                    {"on", static_cast<int64_t>(LiveMode::kOn)},
                                    {nullptr, 0}};
@@ -43,6 +35,14 @@ constexpr Choice kRseqChoices[] = {{"auto", static_cast<int64_t>(RseqUse::kAuto)
                                    {"glibc", static_cast<int64_t>(RseqUse::kGlibc)},
                                    {"off", static_cast<int64_t>(RseqUse::kOff)},
                                    {nullptr, 0}};
+constexpr Choice kMappedChoices[] = {{"auto", static_cast<int64_t>(MappedMode::kAuto)},
+                                     {"on", static_cast<int64_t>(MappedMode::kOn)},
+                                     {"off", static_cast<int64_t>(MappedMode::kOff)},
+                                     {nullptr, 0}};
+// The order of accounting/tenants/policy.h, which checks it.
+constexpr Choice kPolicyChoices[] = {{"fail-large", 0}, {"fail-all", 1}, {"observe", 2},
+                                     {"event", 3},      {"abort", 4},    {nullptr, 0}};
+constexpr int64_t kLargestLimit = int64_t{1} << 60;
 constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff)},
                                     {"exit", static_cast<int64_t>(StatsMode::kExit)},
                                     {"json", static_cast<int64_t>(StatsMode::kJson)},
@@ -173,6 +173,11 @@ const Option option_table[] = {
      "Let dlopen's RTLD_DEEPBIND take effect. Libraries opened so free by libc's free what libc "
      "allocated by Tenure's malloc, and crash.",
      &Settings::deepbind, 0, 0, 0, kSwitchChoices},
+    {"live",
+     "A file in which others of the user see the tenants and change limits (docs/live.md): off, on "
+     "(in the user's folder for such files), or the folder as an absolute path.",
+     &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, nullptr, nullptr,
+     live_folder, static_cast<int64_t>(LiveMode::kFolder)},
     {"max",
      "Limit in bytes on the memory of the whole process: heap, and memory that the program maps "
      "(TENURE_MAPPED). Beyond it requests fail with ENOMEM as TENURE_POLICY says; 0: none.",
@@ -188,19 +193,21 @@ const Option option_table[] = {
      "brk): on, off, or auto (where TENURE_MAX or TENURE_HIGH is set).",
      &Settings::mapped, static_cast<int64_t>(MappedMode::kAuto), 0, 0, kMappedChoices},
     {"name", "Name of the process as a tenant: the root's path is /NAME.", nullptr, 0, 0, 0,
-     nullptr, nullptr, 0, &Settings::name},
-    {"live",
-     "A file in which others of the user see the tenants and change limits (docs/live.md): off, on "
-     "(in the user's folder for such files), or the folder as an absolute path.",
-     &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, live_folder,
-     static_cast<int64_t>(LiveMode::kFolder)},
+     nullptr, &Settings::name},
+    {"profile",
+     "Sample allocations from the start, one in so many bytes on average; 0: none. The profile is "
+     "written at exit to the file that profile_file names.",
+     &Settings::profile, 0, 0, int64_t{1} << 40, nullptr},
+    {"profile_file",
+     "Where the profile is written at exit; %p stands for the process's number. Empty: nowhere.",
+     nullptr, 0, 0, 0, nullptr, &Settings::profile_file, "tenure.%p.profile"},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 
 void load_settings(Settings& settings) {
   for (const Option* option = option_table; option->name; ++option) {
     if (option->text) {
-      (settings.*option->text)[0] = '\0';
+      set_text(settings.*option->text, option->default_text ? option->default_text : "");
     } else {
       settings.*option->field = option->default_value;
     }

@@ -26,7 +26,7 @@ struct SpanState {
   static constexpr uint16_t kDead = 2;
   static constexpr uint16_t kEnding = 4;
   static constexpr uint16_t kDirty =
-      8;  // What is yet to be carved may hold other bytes than zeros.
+      8;  // The part yet to be carved may hold other bytes than zeros.
 
   friend bool operator==(const SpanState&, const SpanState&) = default;
   constexpr bool listed() const { return flags & kListed; }

@@ -117,9 +117,11 @@ ptrdiff_t rseq_offset(bool own) { return own ? own_offset() : __rseq_offset; }
 
 RseqAbi probe_rseq(RseqUse use) {
   if (!kBuiltForRseq || use == RseqUse::kOff) return no_rseq();
-  const bool by_glibc = &__rseq_offset != nullptr && &__rseq_size != nullptr && __rseq_size != 0 &&
-                        rseq_cpu(__rseq_offset) >= 0;
-  if (by_glibc) return kernel_is_fit() ? RseqAbi{true, false, __rseq_offset} : no_rseq();
+  // A thread that glibc has left out is no reason to take the others' registrations.
+  if (&__rseq_offset != nullptr && &__rseq_size != nullptr && __rseq_size != 0) {
+    const bool usable = rseq_cpu(__rseq_offset) >= 0 && kernel_is_fit();
+    return usable ? RseqAbi{true, false, __rseq_offset} : no_rseq();
+  }
   // With GLIBC_TUNABLES=glibc.pthread.rseq=0, or where glibc is older. A thread has one registration: a program that wants it for itself must
   // not find it taken.
   if (use == RseqUse::kGlibc || &rseq_register_current_thread != nullptr) return no_rseq();

@@ -17,7 +17,7 @@ namespace tenure {
 constexpr int kRseqCpuId = 4;
 constexpr int kRseqCs = 8;
 
-// What cpu_id reads as in threads that are not registered.
+// The value of cpu_id in threads that are not registered.
 constexpr int32_t kRseqNeverRegistered = -1;
 constexpr int32_t kRseqRefused = -2;  // Or, in an area of our own, not to be registered for now.
 

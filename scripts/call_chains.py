@@ -85,7 +85,7 @@ def rooms(library, addresses):
     return places
 
 
-LAYERS = ["base", "live", "rcu", "accounting", "allocator", "api"]
+LAYERS = ["base", "live", "rcu", "accounting", "allocator", "mapped", "api"]
 
 
 def inside(layer):

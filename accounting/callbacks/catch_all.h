@@ -1,9 +1,9 @@
-// Calls of functions of the program that may throw. What they throw ends here.
+// Calls of functions of the program that may throw. Their exceptions end here.
 #pragma once
 
 namespace tenure {
 
-// false: it has thrown. What was thrown is destroyed.
+// false: it has thrown. The exception is destroyed.
 bool returns(void (*function)(void*), void* argument) noexcept;
 
 template <typename Function>

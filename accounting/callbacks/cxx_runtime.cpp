@@ -30,7 +30,7 @@ void find(Object*& object, void* handle, const char* mangled_name) {
   object = reinterpret_cast<Object*>(dlsym(handle, mangled_name));
 }
 
-// What is visible through a handle: of a library and all it depends on.
+// Symbols that are visible through a handle: of a library and all its dependencies.
 bool find_in(void* handle, CxxRuntime& runtime) {
   find(runtime.bad_alloc_type, handle, "_ZTISt9bad_alloc");
   find(runtime.throw_exception, handle, "__cxa_throw");
@@ -84,7 +84,7 @@ void CxxRuntime::throw_bad_alloc() const {
   if (!allocate_exception || !throw_exception || !bad_alloc_type || !bad_alloc_vtable) return;
   auto** const exception = static_cast<void**>(allocate_exception(sizeof(std::bad_alloc)));
   *exception =
-      bad_alloc_vtable + 2;  // What its constructor does. Two words come before the functions.
+      bad_alloc_vtable + 2;  // As its constructor does. Two words come before the functions.
   throw_exception(exception, bad_alloc_type, destroy_bad_alloc);
 }
 

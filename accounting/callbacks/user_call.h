@@ -1,7 +1,7 @@
 // Room accounting/callbacks: functions of the program. It calls tenants. It promises that whatever such a function does, the
 // library goes on.
 //
-// Calls of functions that belong to the program. What a callback throws ends here. Cancellation of the thread is put off until it is back:
+// Calls of functions that belong to the program. Exceptions of a callback end here. Cancellation of the thread is put off until it is back:
 // it would unwind the library, which cannot be left from within (nor by longjmp or pthread_exit).
 #pragma once
 
@@ -35,7 +35,7 @@ using LruCallback = LruVerdict (*)(LruItem* item, void* argument);
 size_t call_count(CountCallback count, void* argument, Tenant& tenant);
 size_t call_scan(ScanCallback scan, void* argument, Tenant& tenant, size_t most);
 
-// With the root as the current tenant. What a handler throws is lost. The tenant is pinned.
+// With the root as the current tenant. Exceptions of a handler are lost. The tenant is pinned.
 void call_handler(EventHandler handler, Tenant& tenant, EventKind kind, void* argument);
 
 // The rest in the current tenant of the thread.

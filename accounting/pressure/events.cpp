@@ -47,7 +47,7 @@ struct Running : UnderWay {
   Running() : UnderWay(kKind) { begin(); }
   ~Running() { end(); }
 
-  Notifier* rest = nullptr;  // What it has taken from the queue and not yet looked at.
+  Notifier* rest = nullptr;  // Taken from the queue and not yet looked at.
   Listener* called = nullptr;
 };
 

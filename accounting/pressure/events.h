@@ -1,4 +1,4 @@
-// What happened to a tenant at its limits: counters always; an eventfd and handlers where someone
+// Events of a tenant at its limits: counters always; an eventfd and handlers where someone
 // asked.
 //
 // The malloc path only counts, sets a bit and, the first time since the listener last looked,

@@ -15,7 +15,7 @@ constinit ReclaimHooks registered;  // Constant after bootstrap.
 // more than one in a signal handler.
 constexpr uint8_t kMostCharging = 63;
 
-// What a stage needs beside memory.
+// The needs of a stage beside memory.
 bool may_run(ReclaimStage stage) {
   switch (stage) {
   case ReclaimStage::kPurge:
@@ -89,7 +89,7 @@ void UnderWay::end() {
 UnderWay* innermost_under_way() { return thread_words.under_way; }
 
 size_t reclaim_to(Tenant& top, size_t target) {
-  // What was charged to a tenant that has gone is its parent's; its counter stands still.
+  // A departed tenant's charge is its parent's; its counter stands still.
   if (!top.online() || top.counter.usage() <= target) return 0;
   if (registered.empty_stocks) registered.empty_stocks(top);
   const StallScope stalled(top);

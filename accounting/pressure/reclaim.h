@@ -31,7 +31,7 @@ size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage);
 
 // Whether this thread runs one of the hooks, shrinkers included.
 bool in_reclaim();
-// What this thread does during the life of the object: how a hook measures what it has achieved while others go on charging. Signal handlers
+// The doings of this thread during the life of the object: so a hook measures its own success while others go on charging. Signal handlers
 // count as well, and a count may miss one.
 class Achievement : public UnderWay {
 public:

@@ -19,7 +19,7 @@ constinit std::atomic<bool> marks_lost{false};
 
 void retire(uint32_t id, ReclaimState* state) {
   if (!states.clear_if(id, state)) return;
-  // Who still finds it is in a read section; what it counts there is lost with the tenant.
+  // A thread that still finds it is in a read section; its count is lost with the tenant.
   deferred::defer(state->item, [](DeferredItem* item) {
     auto* bytes = reinterpret_cast<char*>(item) - __builtin_offsetof(ReclaimState, item);
     meta_arena.release(bytes, sizeof(ReclaimState));

@@ -1,4 +1,4 @@
-// What a tenant has only once reclaim concerns it: which shrinkers have something of it, where the
+// A tenant's state from its first reclaim on: which shrinkers have something of it, where the
 // last reclaim below it stopped, how long its threads have waited. In an array by tenant id, as in
 // the kernel's shrinker_info; made at the first need, gone at offline. The root's is always there.
 #pragma once

@@ -143,7 +143,7 @@ int lru_add(Lru& lru, Tenant& tenant, LruItem& item) {
   LruList* const list = find_or_make(lru.node_of_caller(), tenant.nearest_online());
   if (list == nullptr) return -ENOMEM;
   LruList& root = lock_root(*list);
-  // Release: pairs with home_word(). Who finds the home waits for the lock, and then for the links.
+  // Release: pairs with home_word(). The finder of the home waits for the lock, and then for the links.
   uintptr_t none = 0;
   if (!item.home.compare_exchange_strong(none, reinterpret_cast<uintptr_t>(&root),
                                          std::memory_order_acq_rel, std::memory_order_relaxed)) {

@@ -12,7 +12,7 @@
 // of one node and those of another never meet.
 //
 // Unlike in Linux, no lock is held while a walk's callback runs: the walk takes the item off the list,
-// shows it, and puts it back where the verdict says. Who has taken an item off a list owns it:
+// shows it, and puts it back where the verdict says. The thread that has taken an item off a list owns it:
 //   - lru_remove() returning 1: the caller. No walk will show it any more.
 //   - a walk: from before the callback until its verdict is carried out. Who calls lru_remove()
 //     meanwhile gets -EBUSY and leaves the item to the callback, which is called once more if its

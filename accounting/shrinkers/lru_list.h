@@ -53,7 +53,7 @@ struct HomeWord {
   HomeWord without(uintptr_t flag) const { return {word & ~flag}; }
 };
 
-// What the service embeds in its objects; zero at first.
+// The part that the service embeds in its objects; zero at first.
 struct LruItem : LruLinks {
   std::atomic<uintptr_t> home{
       0};  // HomeWord. Set from 0 by CAS, else changed under the root's lock.
@@ -103,7 +103,7 @@ LruList& lock_root(LruList& list);
 // The root of the item's home, locked, and the home at that time; nullptr if it is on no list. In a
 // read section.
 LruList* lock_home(const LruItem& item, HomeWord* home);
-// Takes back a reference. The root is locked. What nobody needs any more is freed by deferral.
+// Takes back a reference. The root is locked. A list that nobody needs any more is freed by deferral.
 void drop_reference(LruList& home);
 // Moves everything on the list to `target`'s root, a list of an ancestor, and forwards there.
 // Returns the root. Nothing new finds the list. In a read section.

@@ -55,7 +55,7 @@ public:
     return item;
   }
 
-  // What the verdict asks for. False if somebody wanted the item meanwhile and it may be `shown_again`: then it is to be.
+  // Carries out the verdict. False if somebody wanted the item meanwhile and it may be `shown_again`: then it is to be.
   bool settle(const Lru& lru, LruItem& item, HomeWord home, LruVerdict verdict, bool shown_again) {
     grace::ReadSection section;
     LruList& root = lock_root(*home_);

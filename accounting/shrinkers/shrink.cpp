@@ -31,8 +31,8 @@ enum class Spare { kLow, kMin };
 
 struct Victim {
   Tenant* tenant;  // Pinned.
-  uint64_t own;    // What it uses itself.
-  uint64_t room;   // What may be taken of that.
+  uint64_t own;    // Its own usage.
+  uint64_t room;   // The part of that which may be taken.
   bool below_low;
 };
 
@@ -93,7 +93,7 @@ TENURE_NOINLINE void gather(Tenant& top, Spare spare, uint32_t& position, Victim
   position = index_of(at->id());
 }
 
-// What a circle has brought.
+// The result of a circle.
 struct Circle {
   bool all_asked = true;  // Everyone has been asked for all its room.
   bool any_asked = false;
@@ -125,7 +125,7 @@ void shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings, 
   }
 }
 
-// What reclaim on behalf of a tenant has brought so far: bytes uncharged. On behalf of the root, whose own memory is charged to
+// The result of reclaim on behalf of a tenant so far: bytes uncharged. On behalf of the root, whose own memory is charged to
 // nobody, it is what was given back to the page heap.
 class Progress {
 public:

@@ -25,7 +25,7 @@ public:
 
   // `tenant`: top (unlimited) or below.
   Bytes of(const Tenant& tenant);
-  // What the tenant uses without those below it.
+  // The tenant's usage without its subtree's.
   static uint64_t own_usage(const Tenant& tenant);
 
 private:

@@ -129,7 +129,7 @@ int unregister_shrinker(Shrinker* shrinker) {
   }
   shrinker->calls.fetch_or(kUnregistering, std::memory_order_acq_rel);
   wait_for_calls(*shrinker);
-  grace::synchronize();  // Who has found it in its slot and not yet entered.
+  grace::synchronize();  // For threads that have found it in its slot and not yet entered.
   meta_arena.destroy(shrinker);
   return 0;
 }
@@ -141,7 +141,7 @@ void tie_lru(Lru& lru, Shrinker* shrinker) {
   }
   if (shrinker == nullptr) return;
   grace::
-      synchronize();  // Who has added with an older look at `shrinker` has put its item on a list.
+      synchronize();  // A thread that has added with an older look at `shrinker` has put its item on a list.
   mark_lru_owners(lru);
   if (!shrinker->tied.exchange(true, std::memory_order_relaxed)) {
     untied.fetch_sub(1, std::memory_order_relaxed);

@@ -60,7 +60,7 @@ bool any_shrinker();
 // Whether some shrinker wants to be asked about every tenant.
 bool any_untied_shrinker();
 
-// What is to be taken from a tenant: `part` of `whole`, in any unit.
+// The share to be taken from a tenant: `part` of `whole`, in any unit.
 struct ShrinkShare {
   uint64_t part, whole;
 };

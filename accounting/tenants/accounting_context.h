@@ -1,4 +1,4 @@
-// What slabs, large runs and owner tags point to instead of their tenant: a tiny object that
+// Accounting context: slabs, large runs and owner tags point to it instead of their tenant. A tiny object that
 // outlives the tenant and says, under RCU, who pays for them now. Reparenting a tenant repoints its
 // contexts, not its objects.
 //
@@ -59,7 +59,7 @@ public:
   bool pin();
   void unpin() { remove(HoldWord::kOnePin); }
 
-  // Who pays. In a read section, which also protects the tenant.
+  // The paying tenant. In a read section, which also protects the tenant.
   // Acquire: pairs with the release in repoint() and create().
   Tenant* tenant() const { return tenant_.load(std::memory_order_acquire); }
   // Bytes charged through this context.

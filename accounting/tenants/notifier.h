@@ -19,7 +19,7 @@ struct Listener {
   std::atomic<uint64_t> calls{0};
 };
 
-// What a tenant has only once someone listens. Lives as long as the tenant.
+// A tenant's listeners, made for the first one. Lives as long as the tenant.
 struct Notifier {
   explicit Notifier(Tenant* owner) : tenant(owner) {}
 

@@ -8,7 +8,7 @@ namespace tenure {
 
 // Gives a tenant that nobody has seen yet its slot, where there is a live region. Under tenants_mutex.
 void show_tenant(Tenant& tenant);
-// What others see of its state.
+// The state that others see.
 void show_state(Tenant& tenant, live::SlotState state);
 // The tenant's memory is about to be freed.
 void hide_tenant(Tenant& tenant);

@@ -1,4 +1,4 @@
-// What happens when a charge would lead above a tenant's max and reclaim has not helped. Pure.
+// Policy: the decision when a charge would lead above a tenant's max and reclaim has not helped. Pure.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ enum class Policy : uint8_t {
 };
 constexpr unsigned kPolicies = 5;
 
-// What the request wants: a small one is one that few programs expect to fail.
+// The kind of request: few programs expect a small one to fail.
 enum class RequestKind : uint8_t { kSmall, kLarge };
 
 enum class Verdict : uint8_t { kRefuse, kReserve, kGrant, kAbort };

@@ -119,7 +119,7 @@ struct alignas(64) Tenant {
   };
   Protection protection_from(const Tenant& top) const;
 
-  // --- Fields. What is not said to be under tenants_mutex is changed by single atomic steps.
+  // --- Fields. Single atomic steps change every field that is not said to be under tenants_mutex.
   [[no_unique_address]] PageCounter counter;  // First: of().
 
   // The tree. Written under tenants_mutex (stores release), read in read sections (loads acquire).

@@ -37,7 +37,7 @@ inline void unlink_child(Tenant& parent, Tenant& child) {
 // In a fork child: sets the counters of the tenant and all below to what contexts hold. Returns the usage.
 uint64_t mend_counters(Tenant& tenant);
 
-// What follows after the tenant's state has become dying. Every step may be repeated, which a fork
+// The steps after the tenant's state has become dying. Every step may be repeated, which a fork
 // child does.
 void complete_offline(Tenant& tenant);
 

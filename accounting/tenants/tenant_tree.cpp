@@ -40,7 +40,7 @@ void call(void (*hook)(Tenant&), Tenant& tenant) {
   if (hook) hook(tenant);
 }
 
-// Who creates and removes tenants faster than preempted readers let grace periods pass gives those
+// A thread that creates and removes tenants faster than preempted readers let grace periods pass gives those
 // readers the processor, so that ids and metadata stay near what is live. Not a wait: a reader that
 // is stopped only costs memory.
 void hold_back() {

@@ -54,11 +54,11 @@ uint32_t tenants_online();
 // mends what another thread's control operation left half done: a creation is undone or done, an
 // offline is completed. `sections_cut_off`, what grace::after_fork_child() has said: then counters
 // are also mended, as a charge may have been entered at some levels only, and what was published for
-// a tenant that went is taken away. What contexts hold is the truth; what a vanished thread had held
+// a tenant that went is taken away. The bytes held by contexts are the truth; what a vanished thread had held
 // for itself stays held.
 void tenants_after_fork_child(bool sections_cut_off);
 
-// What is wrong with lists, counts, table and contexts, or nullptr. Takes tenants_mutex. `quiet`: no
+// The fault found in lists, counts, table and contexts, or nullptr. Takes tenants_mutex. `quiet`: no
 // charge is under way, so every byte of usage must also be held by exactly one context.
 const char* check_tenants(bool quiet = true);
 inline bool validate_tenants(bool quiet = true) { return check_tenants(quiet) == nullptr; }

@@ -1,4 +1,4 @@
-// What this thread is in the middle of, innermost first. A fork child finds stalls counted, tenants claimed and
+// Operations that this thread is in the middle of, innermost first. A fork child finds stalls counted, tenants claimed and
 // handlers entered by all threads of its parent; here it sees which of them are its own and go on. Hooks of reclaim find here what they
 // have achieved.
 #pragma once

@@ -65,7 +65,7 @@ void destroy_cache(Cache& cache) {
 // The heap's end, a grace period after its last cache's: the front is not used any more.
 void destroy_heap(TenantHeap& heap) {
   Tenant& tenant = *heap.tenant;
-  // Who enters the tenant from now on, by mistake, gets no front.
+  // A thread that enters the tenant from now on, by mistake, gets no front.
   if (const uint32_t front = tenant.front.exchange(0, std::memory_order_relaxed)) {
     front_space.release_front(front);
   }
@@ -90,7 +90,7 @@ bool reap_heap(TenantHeap& heap, bool& any_destroyed) {
   bool on_their_way = false;
   for (Cache** link = &heap.dead; Cache* cache = *link;) {
     seal(*cache);
-    // What is in a list is of a slab.
+    // An object in a list is of a slab.
     if (unreachable && cache->slabs.load(std::memory_order_acquire) == 0) {
       *link = cache->next;
       destroy_cache(*cache);

@@ -1,4 +1,4 @@
-// What becomes of the caches of a tenant that went: dead at offline, destroyed when nobody can reach them.
+// The end of the caches of a tenant that went: dead at offline, destroyed when nobody can reach them.
 //
 // The last free destroys nothing (memcg/slab, 2014): a dead cache is emptied, looked at, and kept while it has slabs. It is looked at by
 // control operations, a few heaps each, by reclaim outside malloc, and on request.
@@ -39,7 +39,7 @@ size_t reap_some(Tenant& top, size_t bytes);
 // Calls fn(argument, cache) for the caches of departed tenants. At rest.
 void for_each_departed_cache(void (*fn)(void* argument, const Cache& cache), void* argument);
 
-// In a fork child: finds the end of the queue anew. What a vanished thread had in hand is lost to the child.
+// In a fork child: finds the end of the queue anew. The child loses the heaps that a vanished thread had in hand.
 void repair_reaper_after_fork();
 // In a fork child: opens what a drainer that does not exist any more had stopped.
 void repair_fronts_after_fork();

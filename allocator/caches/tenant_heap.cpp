@@ -82,7 +82,7 @@ bool is_protected(const Tenant& tenant, const Tenant& top, bool first_round) {
          (first_round && protection.low > protection.min ? protection.low : protection.min);
 }
 
-// Free objects of the subtree go back; at least `bytes` if there are as many. What is below low goes only when the rest has not
+// Free objects of the subtree go back; at least `bytes` if there are as many. Memory below low goes only when the rest has not
 // sufficed, and is told as an event.
 size_t purge_subtree(Tenant& top, size_t bytes) {
   empty_stocks(top);  // No memory, so it does not count.
@@ -108,7 +108,7 @@ size_t purge_subtree(Tenant& top, size_t bytes) {
   return freed;
 }
 
-// What shrinkers free is to be uncharged, not to stand ready for the tenant.
+// Memory that shrinkers free is to be uncharged, not to stand ready for the tenant.
 size_t shrink_without_stocks(Tenant& top, size_t bytes) {
   empty_stocks(top);
   return shrink_subtree(top, bytes);
@@ -266,6 +266,12 @@ void connect_tenants() {
     root_caches[i].family = &class_families[i];
     pool_caches[i].family = &class_families[i];
     pool_caches[i].pooled = true;
+    class_families[i].sampled_root = &sampled_root_caches[i];
+    class_families[i].sampled_pool = &sampled_pool_caches[i];
+    sampled_root_caches[i].family = &class_families[i];
+    sampled_pool_caches[i].family = &class_families[i];
+    sampled_root_caches[i].sampled = sampled_pool_caches[i].sampled = true;
+    sampled_pool_caches[i].pooled = true;
   }
 }
 

@@ -1,7 +1,7 @@
 // Room allocator/caches: caches of tenants' own. It calls fronts and slabs. It promises that a cache lives as long as an object of
 // it, and that offline takes time in proportion to caches, not to objects.
 //
-// What the allocator has for a tenant beside the pool: caches of its own, their front, and what becomes of them when the tenant goes.
+// The allocator's part of a tenant beside the pool: caches of its own, their front, and what becomes of them when the tenant goes.
 //
 // Tenants share slabs (pool.h). A cache of its own has an isolated tenant, in each class it uses; and any other tenant in a class that it
 // fills slabs of: promotion.h.
@@ -84,6 +84,8 @@ void for_each_cache_of(Tenant& tenant, Fn fn) {
     for_each_family([&](CacheFamily& family) {
       fn(*family.root);
       fn(*family.pool);
+      if (family.sampled_root) fn(*family.sampled_root);
+      if (family.sampled_pool) fn(*family.sampled_pool);
     });
     return;
   }

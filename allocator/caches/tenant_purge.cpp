@@ -59,7 +59,7 @@ size_t purge_tenant(Tenant& tenant) {
     return 0;
   }
   uint64_t mine = CachingState::checking(checks.fetch_add(1, std::memory_order_relaxed) + 1).word;
-  // Who is just entering goes on; this purge takes what it finds.
+  // A thread that is just entering goes on; this purge takes the objects that it finds.
   if (seen == CachingState::kEntering ||
       !tenant.caching.compare_exchange_strong(seen, mine, std::memory_order_acq_rel))
     return empty_tenant_caches(tenant);

@@ -57,7 +57,7 @@ size_t reap_all() {
 
 size_t reclaim_bytes(Tenant& top, size_t bytes) {
   const StallScope stalled(top);
-  // What stands ready in lists is no usage, so it is given up besides and does not count.
+  // Objects that stand ready in lists are no usage, so they are given up besides and do not count.
   const uint64_t ready = listed_below(top);
   const size_t wanted = bytes > SIZE_MAX - ready ? SIZE_MAX : bytes + ready;
   size_t freed = 0;
@@ -72,7 +72,7 @@ int checkpoint() {
   const int saved = errno;
   const size_t handled = run_event_handlers();
   look_at_pressure(Occasion::kCheckpoint);
-  // The thread's own handle keeps the tenant and its ancestors. What is charged to one that has gone stands still.
+  // The thread's own handle keeps the tenant and its ancestors. The charge of a departed one stands still.
   for (Tenant* tenant = &current_tenant().nearest_online(); tenant->parent() != nullptr;
        tenant = tenant->parent()) {
     const uint64_t high = tenant->counter.high();

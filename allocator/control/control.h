@@ -1,7 +1,7 @@
 // Room allocator/control: everything that is neither malloc nor free. It calls all rooms. It promises that no function here is
 // needed for malloc to make progress.
 //
-// What control operations do beside their own work: reaping, handlers, waiting.
+// The work of control operations beside their own: reaping, handlers, waiting.
 #pragma once
 
 #include <cstddef>

@@ -64,7 +64,7 @@ size_t empty_family(CacheFamily& family, Fences fences) {
   return emptied;
 }
 
-// Gives all free objects back to slabs, whoever uses the cache meanwhile. What is left in slabs then are live objects, unless
+// Gives all free objects back to slabs, whoever uses the cache meanwhile. The rest in slabs then are live objects, unless
 // another thread was draining lists all the while.
 FamilyStatistics settle(CacheFamily& family) {
   constexpr int kRounds = 100;
@@ -83,7 +83,7 @@ FamilyStatistics settle(CacheFamily& family) {
   return left;
 }
 
-// What nobody reaches any more: no slab, no list, no array leads to it.
+// A cache that nobody reaches any more: no slab, no list, no array leads to it.
 void free_cache(Cache& cache) {
   forget_dead_slabs(cache);
   if (const uint32_t pair = cache.front_slot.load(std::memory_order_relaxed)) {
@@ -144,8 +144,8 @@ int create_object_cache(const char* name, size_t size, size_t alignment, void (*
 // use the cache: as long as one object lives, its slab is found, and that is the answer. Only where there is no slab the cache
 // begins to die, which by the contract ("nobody may use it meanwhile") nobody is there to notice.
 //
-// Why no object can come to life from then on: `dying` is set under tenants_mutex, then a grace period passes. Who creates a
-// child looks at `dying` in a read section, so after the grace period none is created. Who breaks the contract finds memory
+// Why no object can come to life from then on: `dying` is set under tenants_mutex, then a grace period passes. A thread that creates a
+// child looks at `dying` in a read section, so after the grace period none is created. A caller that breaks the contract finds memory
 // of the right kind: nothing is freed before every slab was seen to be gone once more, and then only after another grace period.
 int destroy_object_cache(CacheFamily& family, size_t* live) {
   FamilyStatistics left = settle(family);

@@ -7,6 +7,7 @@
 #include "allocator/fronts/charge_stock.h"
 #include "allocator/fronts/depots.h"
 #include "allocator/fronts/front_space.h"
+#include "allocator/fronts/sampler.h"
 #include "allocator/heap/bootstrap.h"
 #include "allocator/slabs/family.h"
 #include "allocator/upkeep/process_pressure.h"
@@ -156,13 +157,16 @@ void collect_statistics(HeapStatistics& statistics) {
   statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
                           arena.descriptors.end() * sizeof(RunDescriptor) +
                           front_space.written_bytes() + meta_arena.resident() +
-                          context_table.resident() + sizeof root_caches + sizeof pool_caches;
+                          context_table.resident() + sizeof root_caches + sizeof pool_caches +
+                          sampling_bytes();
+  if (sampler.points.load(std::memory_order_relaxed))
+    statistics.meta_bytes += sizeof sampled_root_caches + sizeof sampled_pool_caches;
   if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
 
 namespace {
 
-// What lies where of a cache's objects, in bytes.
+// The places of a cache's objects, in bytes.
 struct CacheBytes {
   uint64_t live, in_fronts, free;  // `free` with those in fronts.
 };
@@ -206,13 +210,13 @@ uint64_t listed_below(Tenant& top) {
   return bytes;
 }
 
-// What a tenant's context holds is its objects, what is charged in advance, and what its own caches have beside objects: the pool needs no
+// A tenant's context holds its objects, the bytes charged in advance, and the free space of its own caches: the pool needs no
 // look, and neither does the heap.
 void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics) {
   statistics = {};
   if (!bootstrapped()) return;
   grace::ReadSection section;
-  // What stands ready for the next objects is not used.
+  // Bytes that stand ready for the next objects are not used.
   const uint64_t usage = tenant.counter.usage();
   const uint64_t ready = stocked_below(tenant) + listed_below(tenant);
   statistics.usage_bytes = usage > ready ? usage - ready : 0;

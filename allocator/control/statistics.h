@@ -1,4 +1,4 @@
-// What the heap holds, by class and level. Collected on request by walking; nothing is counted on the fast path.
+// The contents of the heap, by class and level. Collected on request by walking; nothing is counted on the fast path.
 #pragma once
 
 #include <cstddef>
@@ -58,7 +58,7 @@ struct HeapStatistics {
     const uint64_t small = small_bytes();
     return (slab_bytes > small ? slab_bytes - small : 0) + dirty_bytes;
   }
-  // What takes memory. Large objects count as if all of them had been touched.
+  // Resident memory. Large objects count as if all of them had been touched.
   uint64_t resident_bytes() const {
     return slab_bytes + large_bytes - untouched_bytes + dirty_bytes + meta_bytes;
   }

@@ -41,7 +41,8 @@ int64_t check_chain(const Cache& cache, ChainWord chain) {
     if (!follows(rest, chain) || ++length > UINT16_MAX) return -1;
     chain = rest;
   }
-  return chain == empty_word(cache.limit) || chain == kClosedWord ? length : -1;
+  const bool ended = chain == empty_word(cache.limit) || chain == sentinel_word(cache.limit);
+  return ended || chain == kClosedWord ? length : -1;
 }
 
 const char* check_slab(const RunDescriptor& slab, uint32_t number) {
@@ -97,7 +98,7 @@ const char* check_cache(const Cache& cache) {
   return listed == cache.partial.size() ? nullptr : "the partial list's count is wrong";
 }
 
-// Whether nothing leads to the run: it was in the hands of a thread that is gone. Who makes a run sets its entries last, who frees one
+// Whether nothing leads to the run: it was in the hands of a thread that is gone. The maker of a run sets its entries last, the one that frees it
 // clears them first; a slab's memory is nobody else's meanwhile, that of an object that was being moved may be.
 bool is_lost(const RunDescriptor& run, uint32_t number) {
   const auto entry = [&run](uint32_t i) {

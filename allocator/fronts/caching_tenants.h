@@ -26,7 +26,7 @@
 // `caching` the bit was set, by a read-modify-write that also counts. Clearing it is a compare-and-swap of the word with that
 // count, read before the tenant was found clean.
 //
-// What a mistake would cost the other way round, a tenant that is in the set and has nothing, is a look at it.
+// The opposite mistake, a tenant that is in the set and has nothing, costs a look at the tenant.
 #pragma once
 
 #include <bit>

@@ -105,14 +105,14 @@ constexpr size_t least_capacity(size_t bytes) {
   return wanted < most ? wanted : most;
 }
 
-// What is charged in advance: in proportion to what the tenant has, so that a small one's peak is nearly its own.
+// The bytes to charge in advance: in proportion to the tenant's usage, so that a small one's peak is nearly its own.
 size_t extra_for(const Tenant& tenant, size_t capacity) {
   const uint64_t part = tenant.counter.usage() / 4;
   const size_t wanted = part < kSmallestStock ? kSmallestStock : part;
   return (wanted < capacity / 2 ? wanted : capacity / 2) / 16 * 16;
 }
 
-// Who pays through the context now, pinned (but for the root).
+// The tenant that pays through the context now, pinned (but for the root).
 Tenant& pin_payer(const AccountingContext& context) {
   grace::ReadSection section;
   Tenant* tenant = context.tenant();

@@ -105,7 +105,7 @@ void uncharge_to_stock(OwnerTag tag, size_t bytes);
 // caller has something else charged through the context, which keeps it.
 void put_up_stock(const Tenant& tenant, AccountingContext& context, size_t bytes, size_t capacity);
 
-// What a stock may hold, have and room together, for objects of this size: 0 where nothing can be charged in advance.
+// The most that a stock may hold, have and room together, for objects of this size: 0 where nothing can be charged in advance.
 size_t stock_capacity(const Tenant& tenant, size_t bytes);
 
 // Before a charge to the tenant, which is pinned: where it would go above max or high, stocks make room first, so that neither is met

@@ -1,5 +1,5 @@
 // The chains of a cache between the fronts and the slabs: a few on each CPU, whose objects are likely to be in that CPU's processor
-// caches, and the rest in common (Cache::depot). What one CPU frees and another allocates goes by the common one, a chain at a time.
+// caches, and the rest in common (Cache::depot). Objects that one CPU frees and another allocates go by the common one, a chain at a time.
 //
 // A CPU's depot lies behind its fronts' words. All are lock-free stacks that anyone may take from.
 #pragma once

@@ -1,4 +1,4 @@
-// What objects of a tenant's own cache cost while they are in the tenant's hands: in use, or in its lists in the fronts (Cache::payer). Chains
+// The charge for objects of a tenant's own cache while they are in the tenant's hands: in use, or in its lists in the fronts (Cache::payer). Chains
 // are paid for when they come from depots and slabs, and unpaid when they go back there; so is the fast path free of it.
 #pragma once
 

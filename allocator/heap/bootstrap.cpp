@@ -33,7 +33,7 @@ constinit Layout layout{};
 constinit std::atomic<uint64_t> published{0};
 constinit std::atomic<bool> ready{false};
 
-// What is published beside the start of the heap and log2 of the arena's size. Sequences are published, too: a registration may be refused
+// Published beside the start of the heap and log2 of the arena's size. Sequences are published, too: a registration may be refused
 // to one of two threads that come here at once.
 constexpr uint64_t kShiftMask = 63;
 constexpr uint64_t kBounded = 64;
@@ -63,7 +63,7 @@ uint64_t place_bounded_heap(size_t limit, uint32_t cpu_areas) {
   const Layout layout{shift, cpu_areas, wants_marks()};
   const auto place = reinterpret_cast<uint64_t>(os::probe_place());
   const uint64_t below = layout.total_bytes() + layout.arena_bytes();
-  // What is taken is most likely the heap of another thread that is at this line.
+  // The place is most likely the heap of another thread that is at this line.
   constexpr uint64_t kPlaces = 8;
   for (uint64_t i = 1; i <= kPlaces && place > (i + 1) * below; ++i) {
     const uint64_t base = round_down(place - i * below, kChunkSize);
@@ -101,6 +101,12 @@ uint64_t random_key() {
   return key | 1;
 }
 
+// The limit of the process counts granules, and a huge page is resident as a whole: under a limit there are none unless asked for.
+HugePageMode huge_pages_of(const Settings& settings) {
+  const auto mode = static_cast<HugePageMode>(settings.huge_pages);
+  return settings.max != 0 && mode == HugePageMode::kAuto ? HugePageMode::kOff : mode;
+}
+
 // Each line writes what any other thread here writes too.
 bool adopt(uint64_t word, uint32_t cpus, uint32_t shared) {
   char* const base = reinterpret_cast<char*>(word & ~(kChunkSize - 1));
@@ -124,8 +130,7 @@ bool adopt(uint64_t word, uint32_t cpus, uint32_t shared) {
   context_table.adopt(base + layout.contexts_at(), layout.contexts_bytes(), mapped);
   arena.page_heap.adopt(base + layout.arena_at(), layout.arena_bytes(), base + layout.chunks_at(),
                         layout.chunks_bytes(), base + layout.hints_at(), layout.hints_bytes(),
-                        &arena.page_map, &hot.arena_units,
-                        static_cast<HugePageMode>(arena.settings.huge_pages), mapped);
+                        &arena.page_map, &hot.arena_units, huge_pages_of(arena.settings), mapped);
 
   arena.page_heap.charge_to(&process_memory);
 
@@ -134,6 +139,10 @@ bool adopt(uint64_t word, uint32_t cpus, uint32_t shared) {
   for (uint32_t i = 0; i < kClassCount; ++i) {
     root_caches[i].init(ClassId{static_cast<uint8_t>(i)}, kRootFrontOffset, smallest_slab);
     pool_caches[i].init(ClassId{static_cast<uint8_t>(i)}, kPoolFrontOffset, smallest_slab);
+    for (Cache* sampled : {&sampled_root_caches[i], &sampled_pool_caches[i]}) {
+      sampled->class_id = ClassId{static_cast<uint8_t>(i)};
+      sampled->init_size(class_size(i), smallest_slab);
+    }
   }
 
   connect_tenants();

@@ -34,7 +34,7 @@ TENURE_SLOW void* allocate_zeroed_slow(size_t size);
 TENURE_SLOW void* allocate_aligned_slow(size_t size, size_t alignment);
 TENURE_NOINLINE void deallocate_slow(void* object);
 TENURE_SLOW void deallocate_foreign(void* object);
-TENURE_SLOW void check_size(const void* object, size_t size);
+TENURE_NOINLINE void deallocate_sized_slow(void* object, size_t size);
 
 // ---- the fast path ----
 
@@ -101,7 +101,7 @@ TENURE_INLINE void* allocate_aligned(size_t size, size_t alignment) {
 }
 
 // NULL, foreign and misaligned pointers fail the one range check: the rotation moves low bits that should be zero to the top.
-// What is no slab with a front of its own has entry 0, the closed slot, which takes no push.
+// Everything but a slab with a front of its own has entry 0, the closed slot, which takes no push.
 TENURE_INLINE void deallocate(void* object) {
   const uint64_t unit = std::rotr(reinterpret_cast<uint64_t>(object) - hot.arena_base, 4);
   if (TENURE_UNLIKELY(unit >= arena_units())) return deallocate_foreign(object);
@@ -110,17 +110,27 @@ TENURE_INLINE void deallocate(void* object) {
     deallocate_slow(object);
 }
 
+// free of an object that its owner believes to be `size` bytes long. The hardened level, where every free takes the slow path, checks that
+// it can be.
+TENURE_INLINE void deallocate_sized(void* object, size_t size) {
+  const uint64_t unit = std::rotr(reinterpret_cast<uint64_t>(object) - hot.arena_base, 4);
+  if (TENURE_UNLIKELY(unit >= arena_units())) return deallocate_sized_slow(object, size);
+  const uint32_t* front = &hot.entries[unit >> (kGranuleShift - 4)].front;
+  asm(""
+      : "+r"(
+          front));  // In one register instead of two: the size, which the slow path wants, needs one to itself.
+  if (TENURE_UNLIKELY(!rseq_push(hot.cpu_base, hot.rseq, *front, object)))
+    deallocate_sized_slow(object, size);
+}
+
 // ---- everything else ----
 
-// free of an object that its owner believes to be `size` bytes long: the hardened level checks that it can be.
-TENURE_INLINE void deallocate_sized(void* object, size_t size) {
-  if (TENURE_UNLIKELY(arena.hardened)) check_size(object, size);
-  deallocate(object);
-}
 // For the tenant given, which is pinned, instead of the current one.
 void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill);
-// From one cache. nullptr with errno ENOMEM. Not in a read section.
+// From one cache, or a sample instead. nullptr with errno ENOMEM. Not in a read section.
 void* allocate_from(Cache& cache);
+// The same, never a sample.
+void* take_from(Cache& cache);
 // Puts an object of the cache, which is the root's or the pool's, into its lists. Keeps errno.
 void deallocate_into(Cache& cache, void* object);
 // From one cache family, for a pinned tenant.

@@ -10,7 +10,7 @@
 namespace tenure {
 namespace {
 
-// What realloc lengthens beyond this gets granules of its own even where a class would do: there it can go on growing without
+// An object that realloc lengthens beyond this gets granules of its own even where a class would do: there it can go on growing without
 // being copied again. The rest of the granule costs address space, and memory only as far as it is used.
 constexpr size_t kLongestCopied = kGranuleSize / 2;
 

@@ -1,4 +1,4 @@
-// What the C and C++ runtimes allocate for themselves and cannot do without. A tenant at its limit refuses it as it refuses
+// Allocations of the C and C++ runtimes for themselves that must not fail. A tenant at its limit refuses it as it refuses
 // anything; then it is the root's, for else the runtime would end the process. Decision 013 has the list, and why by the
 // caller's address.
 #pragma once

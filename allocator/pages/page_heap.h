@@ -61,11 +61,11 @@ public:
   void adopt(void* arena, size_t arena_bytes, void* chunks, size_t chunks_bytes, void* hints,
              size_t hints_bytes, PageMap* page_map, uint64_t* arena_units, HugePageMode huge_pages,
              bool mapped = true);
+  // What was mapped anew gets the advice for, or against, huge pages that its chunks had.
+  void restore_advice(uint32_t granule, uint32_t granules);
   // From now on granules that may be resident are charged to `payer`: before they may be, until they are not any more. Before the
   // first run.
   void charge_to(PageCounter* payer) { payer_ = payer; }
-  // What was mapped anew gets the advice for, or against, huge pages that its chunks had.
-  void restore_advice(uint32_t granule, uint32_t granules);
   // Of the address space: os::GrowingRange.
   void give_up_unused() {
     memory_.give_up_unused();

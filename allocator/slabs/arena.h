@@ -25,11 +25,11 @@ struct alignas(64) HotState {
   uint64_t arena_base = 0;
   uint64_t arena_units = 0;  // Committed arena in units of 16 bytes; rises only, by atomic_raise.
   GranuleEntry* entries = nullptr;
-  // What the way of pooled objects reads besides (pool_path.h); constant.
+  // Read by the way of pooled objects besides (pool_path.h); constant.
   RunDescriptor* descriptors = nullptr;
   uint64_t meta_base = 0;
   alignas(64) uint32_t pool_front = 0;
-  // What an object of each class costs in units of stock words, by the class's slot in a front.
+  // The cost of an object of each class in units of stock words, by the class's slot in a front.
   std::array<uint16_t, kFrontSize / sizeof(uint16_t)> units_of_slot = make_units_of_slot();
   // Here, and not a constant elsewhere, so that one address serves all of the fast path.
   alignas(64) std::array<uint16_t, kSizeSteps> slot_of_size = make_slot_of_size();
@@ -61,12 +61,13 @@ inline uint32_t granule_of(const void* p) {
   return static_cast<uint32_t>(offset >> kGranuleShift);
 }
 
-// Whether the word's pointer, if it has one, can be an object's. What was written over a link after its object had been freed
+// Whether the word's pointer, if it has one, can be an object's. A word written over a link after its object's free
 // mostly leads out of the arena.
 inline bool is_plausible(ChainWord word) {
   const void* const object = first_object(word);
-  return object == nullptr || (granule_of(object) != kNoGranule &&
-                               reinterpret_cast<uint64_t>(object) % kMinAlignment == 0);
+  return object == nullptr || is_sentinel(word) ||
+         (granule_of(object) != kNoGranule &&
+          reinterpret_cast<uint64_t>(object) % kMinAlignment == 0);
 }
 // Whether `rest` can be what stands behind the first object of `word`, also where it was overwritten.
 inline bool is_rest(ChainWord rest, ChainWord word) {

@@ -37,7 +37,7 @@ struct DepotLinks {
 using Depot = TaggedStack<DepotLinks>;
 
 // Life: live -> dead (the tenant went offline; under tenants_mutex) -> destroyed (by the reaper, when
-// no slab is left, nobody holds a handle on the tenant, and a grace period has passed). Who allocates
+// no slab is left, nobody holds a handle on the tenant, and a grace period has passed). A thread that allocates
 // from a cache holds a handle on its tenant; who frees into one is in a read section. The last free
 // destroys nothing.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what all CPUs write has a line of its own.
@@ -53,6 +53,7 @@ public:
   uint16_t granules = 0;  // Of a slab
   ClassId class_id{};     // kNamedClass: a named cache's.
   bool pooled = false;    // Of the pool: pool.h.
+  bool sampled = false;   // Has sampled objects only: sampled_objects.h.
   bool isolated = false;  // Memory is cleared before others get it.
   // Frees go straight to the slab. Set once, with release, under tenants_mutex or by who published
   // the cache too late.
@@ -74,7 +75,7 @@ public:
   std::atomic<uint64_t> out{0};
   CacheFamily* family = nullptr;  // Constant.
   Tenant* owner = &root_tenant;   // Constant. Valid: the cache's heap has a pin.
-  // Who pays for objects that are in the tenant's hands, its lists in the fronts included: a tenant's that is not isolated. The slabs and
+  // The payer for objects that are in the tenant's hands, its lists in the fronts included: a tenant's that is not isolated. The slabs and
   // what the depots hold are the root's. nullptr: nobody (the root, the pool), or slabs are charged (isolated). Constant; pinned.
   AccountingContext* payer = nullptr;
 

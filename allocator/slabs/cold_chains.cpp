@@ -54,7 +54,7 @@ void write_index(const Cache& cache, ChainWord chain) {
   while (entry != end) *entry++ = kClosedWord;
 }
 
-// What was overwritten after it had been freed is found when it is handed out; here it must not lead astray.
+// An object overwritten after its free is found at its hand-out; here it must not lead astray.
 void* plausible_object(ChainWord word) { return is_plausible(word) ? first_object(word) : nullptr; }
 
 void warm(const Cache& cache, ChainWord chain) {

@@ -1,6 +1,6 @@
 // Chains that have been freed by the thousand are in no processor's caches when they are allocated again, and in them each object's
 // address is known only when the one before has come from memory. So a chain that goes below the common depot's others gets an index
-// while it is still warm: where its parts begin, written into its first object. Who takes it follows all parts at once
+// while it is still warm: where its parts begin, written into its first object. The taker follows all parts at once
 // (docs/decisions/012-cold-chains.md).
 #pragma once
 

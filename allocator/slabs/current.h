@@ -17,7 +17,7 @@ inline Tenant& tenant_inside(CurrentScope scope) {
   if (TENURE_UNLIKELY(scope.tenant == kNobodysNumber)) return nobody;
   auto& tenant = *reinterpret_cast<Tenant*>(hot.meta_base +
                                             (scope.tenant & kPlaceMask) * uint64_t{kCacheLine});
-  // A scope that outlived its tenant by far: there may be another's, or anything. What is allocated inside is the root's.
+  // A scope that outlived its tenant by far: there may be another's, or anything. Allocations inside are the root's.
   return TENURE_LIKELY(tenant.number == scope.tenant) ? tenant : root_tenant;
 }
 inline Tenant& tenant_of(CurrentScope scope) {

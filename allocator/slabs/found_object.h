@@ -1,4 +1,4 @@
-// What an address leads to that free, realloc and their like were given.
+// The object at an address that free, realloc and their like were given.
 #pragma once
 
 #include "allocator/slabs/arena.h"

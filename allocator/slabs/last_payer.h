@@ -1,4 +1,4 @@
-// Who was charged last for memory that is free now, so that a message about a pointer there names the tenant. Only of what was given
+// The tenant charged last for memory that is free now, so that a message about a pointer there names the tenant. Only of what was given
 // back lately: there is a place for each of some granules, which others take over.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace tenure {
 
-// Granule and tenant's number, in one word so that they belong together. What is the root's is noted only where a tenant's is to be
+// Granule and tenant's number, in one word so that they belong together. The root's memory is noted only where a tenant's is to be
 // forgotten. Relaxed: a hint, read in messages only.
 constexpr uint32_t kLastPayers = 1024;
 extern constinit std::atomic<uint64_t> last_payers[kLastPayers];

@@ -10,7 +10,7 @@
 
 namespace tenure {
 
-// What a tag says: 0, never used; else the number of the context that holds the object's charge, or with kFreedTag held it last, which is
+// The meaning of a tag: 0, never used; else the number of the context that holds the object's charge, or with kFreedTag held it last, which is
 // for messages only: the number may have become another's.
 using OwnerTag = uint32_t;
 constexpr OwnerTag kFreedTag = 1u << 31;

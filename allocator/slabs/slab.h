@@ -24,7 +24,7 @@ enum class RunKind : uint8_t { kNone, kSlab, kLarge, kStashed };
 // Whether a slab is of the pool, and so has tags. kQuick: restartable sequences serve it (pool_path.h).
 enum class Pooling : uint8_t { kNone, kPooled, kQuick };
 
-// What a run of granules is. Descriptors are numbered from 1, lie outside the arena and are recycled but never unmapped.
+// The description of a run of granules. Descriptors are numbered from 1, lie outside the arena and are recycled but never unmapped.
 // All fields but `state` and `next` are written by the run's one owner before its entries are set, and constant then (a large
 // object's lengths: changed by whoever holds the object, in realloc).
 struct alignas(64) RunDescriptor {
@@ -34,8 +34,11 @@ struct alignas(64) RunDescriptor {
   uint32_t granule;
   uint32_t granules;
   uint32_t object_size;  // Slabs
-  uint32_t reciprocal;   // Slabs: ceil(2^32 / object_size)
-  uint16_t capacity;     // Slabs
+  union {
+    uint32_t reciprocal;  // Slabs: ceil(2^32 / object_size)
+    uint32_t sample;      // Large objects: number of the sample; 0: none (sampled_objects.h).
+  };
+  uint16_t capacity;  // Slabs
   RunKind kind;
   Pooling pooling;  // Slabs
   bool fresh;       // Slabs: the run's memory was never touched before.
@@ -43,8 +46,9 @@ struct alignas(64) RunDescriptor {
   bool resized;     // Large objects: realloc has changed its length where it lies.
   bool isolated;    // Must be cleared before another tenant can see it.
   union {
-    uint64_t large_bytes;         // Large objects: usable bytes.
-    std::atomic<uint32_t>* tags;  // Slabs of the pool: who pays for each object (pool.h).
+    uint64_t large_bytes;  // Large objects: usable bytes.
+    // Slabs of the pool: who pays for each object (pool.h). Slabs of sampled objects: behind that, the samples (sampled_objects.h).
+    std::atomic<uint32_t>* tags;
   };
   // Holds the run's charge. nullptr: nobody pays for the run, but for objects in it (pool.h; Cache::payer), or the root's own.
   AccountingContext* context;

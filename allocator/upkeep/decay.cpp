@@ -46,7 +46,7 @@ constexpr uint64_t hand_at(uint32_t began, uint32_t stretch) {
   return uint64_t{began} << 32 | stretch;
 }
 
-// What has been emptied in this round: {round, twice the id of the tenant that is next, and whether its fronts are closed}. Whoever
+// The progress of this round's emptying: {round, twice the id of the tenant that is next, and whether its fronts are closed}. Whoever
 // empties something of it may move it on; several do no harm to each other. Relaxed: ids and hints.
 constinit std::atomic<uint64_t> emptying{0};
 constexpr uint32_t kAllEmptied = UINT32_MAX;

@@ -18,7 +18,7 @@
 
 namespace tenure {
 
-// What one step may do, and has done: bytes returned to the system, chains given to slabs.
+// The bounds of one step, and its work: bytes returned to the system, chains given to slabs.
 struct DecayWork {
   size_t bytes = 0;
   size_t chains = 0;

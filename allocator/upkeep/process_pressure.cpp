@@ -19,7 +19,7 @@ constexpr uint32_t kIntervalMs = 100;
 // Tasks that were stalled count for ten seconds: a hundred looks would give up everything for one bad second.
 constexpr uint32_t kStalledIntervalMs = 1000;
 
-// What one look finds.
+// The findings of one look.
 struct Finding {
   size_t excess = 0;  // Has to go,
   size_t bytes = 0;   // and is tried for.
@@ -30,7 +30,7 @@ struct Finding {
 size_t watched_limit() { return static_cast<size_t>(arena.settings.rss_limit_mib) * kMiB; }
 
 // Memory that was never touched is not resident, though the heap cannot tell; other memory of the process is, but not the
-// heap's. The heap has the lesser of the two at most. Who takes a run of more than a step may want the addresses more than the
+// heap's. The heap has the lesser of the two at most. The taker of a run of more than a step may want the addresses more than the
 // memory.
 size_t resident_heap(size_t heap, size_t coming) {
   size_t process = os::resident_anonymous();
@@ -72,7 +72,7 @@ struct Outcome {
   size_t released = 0;
 };
 
-// What costs least goes first.
+// The cheapest goes first.
 Outcome give_back(size_t bytes, Occasion occasion) {
   PageHeap& heap = arena.page_heap;
   size_t done = heap.purge_free(bytes);

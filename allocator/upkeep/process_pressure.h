@@ -47,7 +47,7 @@ constexpr size_t return_batch(uint64_t limit) {
   const uint64_t part = limit / 64;
   return part < 256 * kKiB ? 256 * kKiB : part > kReturnStep / 2 ? kReturnStep / 2 : part;
 }
-// What goes back at once where `used` bytes should be `limit` at most.
+// The bytes to return at once where `used` bytes should be `limit` at most.
 constexpr size_t bytes_to_return(uint64_t used, uint64_t limit) {
   if (used <= limit) return 0;
   const uint64_t most = used - limit + return_batch(limit);

@@ -84,7 +84,7 @@ void for_each_word(F f) {
   }
 }
 
-// What was taken from a word is this thread's if the word is still stopped; if not, a section that had loaded it
+// The objects taken from a word are this thread's if the word is still stopped; if not, a section that had loaded it
 // has committed since, and it says nothing any more (docs/rseq.md, "Draining another CPU").
 void release_taken() {
   for_each_word([](std::atomic<ChainWord>& word, std::atomic<ChainWord>& taken) {
@@ -146,7 +146,7 @@ TENURE_INLINE bool keep(const Word& stash, uint32_t number) {
   const ChainWord word = stash.load();
   if (word == kStoppedWord) return false;
   const auto count = static_cast<uint16_t>(((room_bits(word) + 1) & kCountMask) | kCounted);
-  // Before the commit, after which the run is anybody's. Who takes it on another CPU has it through the fence.
+  // Before the commit, after which the run is anybody's. The taker on another CPU has it through the fence.
   run.kind = RunKind::kStashed;
   if (!stash.replace(word, chain_word(number, count))) {
     run.kind = RunKind::kLarge;
@@ -185,7 +185,7 @@ void empty_stashes() {
   in_use.store(false, std::memory_order_relaxed);
   bool any = false;
   for_each_word([&](std::atomic<ChainWord>& word, std::atomic<ChainWord>& taken) {
-    // What was taken: left by an emptying whose second fence was refused.
+    // Taken objects: left by an emptying whose second fence was refused.
     any = any || has_objects(word.load(std::memory_order_acquire)) ||
           taken.load(std::memory_order_relaxed) != kClosedWord;
   });
@@ -211,7 +211,7 @@ void empty_stashes_before_growth() {
 void repair_stashes_after_fork() {
   if (!emptying.load(std::memory_order_relaxed)) return;
   release_taken();
-  // What was taken from a word between two steps is lost; the word is not.
+  // The objects taken from a word between two steps are lost; the word is not.
   for_each_word([](std::atomic<ChainWord>& word, std::atomic<ChainWord>&) {
     if (word.load(std::memory_order_relaxed) == kStoppedWord)
       word.store(kClosedWord, std::memory_order_relaxed);
