@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "accounting/own_region.h"
 #include "accounting/pressure.h"
 #include "accounting/reclaim.h"
 #include "base/attributes.h"
@@ -144,8 +145,7 @@ uint64_t RefusedCharge::allowance(const PageCounter& counter, const void* reques
   const auto& self = *static_cast<const RefusedCharge*>(request);
   const Tenant& tenant = Tenant::of(counter);
   if (!self.turns_[tenant.depth].allowed) return 0;
-  return allowance_of(decide(tenant.policy(), self.kind_),
-                      tenant.reserve());
+  return allowance_of(decide(tenant.policy(), self.kind_), tenant.reserve());
 }
 
 // The bytes to reclaim to get below max. Usage may be above max by the reserve, or because max was lowered.
@@ -192,6 +192,7 @@ AccountingContext* RefusedCharge::settle(Tenant* failed) {
     if (failed == nullptr) return again.context;
   }
   failed->counter.count_failure();
+  show_event(*failed, live::EventKind::kFailed, bytes_);
   failed->unpin();
   return nullptr;
 }

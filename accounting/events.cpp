@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "accounting/own_region.h"
 #include "accounting/reclaim.h"
 #include "accounting/reclaim_state.h"
 #include "accounting/tenant_tree.h"
@@ -195,6 +196,7 @@ void tell_eventfd(Notifier& notifier, uint32_t bit) {
 void record_event(Tenant& tenant, EventKind kind) {
   tenant.counter.count_event(static_cast<unsigned>(kind));
   count_event_above(tenant, kind);
+  show_event(tenant, static_cast<live::EventKind>(kind));
   Notifier* notifier = tenant.notifier.load(std::memory_order_acquire);
   if (notifier == nullptr) return;
   const uint32_t bit = bit_of(kind);

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include "accounting/pressure.h"
 #include "accounting/tenant_links.h"
 #include "base/sandbox.h"
 #include "base/system_calls.h"
@@ -15,12 +16,9 @@ uint32_t slot_of(const Tenant& tenant) { return live::slot_of(tenant.counter.sho
 
 live::Identity identity_of(const Tenant& tenant) {
   const Tenant* const parent = tenant.parent();
-  return {index_of(tenant.id()),
-          parent ? slot_of(*parent) : 0,
-          tenant.depth,
-          tenant.flags.load(std::memory_order_relaxed),
-          tenant.name(),
-          tenant.name_length};
+  return {index_of(tenant.id()), parent ? slot_of(*parent) : 0,
+          tenant.depth,          tenant.flags.load(std::memory_order_relaxed),
+          tenant.name(),         tenant.name_length};
 }
 
 // No handler may use counters between two maps of the region. (Filters of system calls let this one pass, if they can be lived with at all;
@@ -116,6 +114,44 @@ void hide_tenant(Tenant& tenant) {
   if (slot == live::kNoSlot) return;
   tenant.counter.come_home();
   live::release_slot(slot);
+}
+
+namespace {
+
+uint64_t limit_of(const Tenant& tenant, live::EventKind kind) {
+  switch (kind) {
+  case live::EventKind::kLow:
+    return tenant.counter.low();
+  case live::EventKind::kHigh:
+    return tenant.counter.high();
+  default:
+    return tenant.counter.max();
+  }
+}
+
+}  // namespace
+
+void show_event(Tenant& tenant, live::EventKind kind, uint64_t bytes) {
+  ensure_own_counters();
+  const uint32_t slot = slot_of(tenant);
+  if (slot == live::kNoSlot) return;
+  live::show_event(kind, slot, index_of(tenant.id()),
+                   {tenant.counter.usage(), limit_of(tenant, kind), bytes, 0});
+}
+
+void show_stall(Tenant& tenant) {
+  ensure_own_counters();
+  const uint32_t number = slot_of(tenant);
+  if (number == live::kNoSlot) return;
+  const PressureReport report = pressure_of(tenant);
+  live::TenantSlot& slot = live::slot_at(number);
+  const auto show = [](auto& field, auto value) {
+    std::atomic_ref(field).store(value, std::memory_order_relaxed);
+  };
+  show(slot.some_us, report.total_us);
+  show(slot.some[0], report.over_10s);
+  show(slot.some[1], report.over_60s);
+  std::atomic_ref(slot.stall_looked_us).store(monotonic_us(), std::memory_order_release);
 }
 
 void open_live_region(LiveMode mode, uint32_t flags, const char* version) {

@@ -1,5 +1,6 @@
 #include "accounting/pressure.h"
 
+#include "accounting/own_region.h"
 #include "accounting/reclaim_state.h"
 #include "accounting/tenant.h"
 #include "base/atomic_update.h"
@@ -114,6 +115,7 @@ StallScope::~StallScope() {
   grace::ReadSection section;
   for (Tenant* t = &tenant_.nearest_online(); t != nullptr; t = t->parent()) {
     if (ReclaimState* state = find_reclaim_state(*t)) state->pressure.end(now);
+    show_stall(*t);
   }
   tenant_.unpin();
 }

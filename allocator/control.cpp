@@ -6,6 +6,7 @@
 #include "accounting/pressure.h"
 #include "accounting/tenant_tree.h"
 #include "allocator/current.h"
+#include "allocator/live_requests.h"
 #include "allocator/process_pressure.h"
 #include "allocator/reaper.h"
 #include "allocator/statistics.h"
@@ -37,6 +38,7 @@ void after_control_operation() {
   deferred::drain();
   run_event_handlers();
   look_at_pressure(Occasion::kControl);
+  poll_live_requests(ServedBy::kControl);
 }
 
 size_t reap_all() {
@@ -72,6 +74,7 @@ int checkpoint() {
   const int saved = errno;
   const size_t handled = run_event_handlers();
   look_at_pressure(Occasion::kCheckpoint);
+  poll_live_requests(ServedBy::kControl);
   // The thread's own handle keeps the tenant and its ancestors. What is charged to one that has gone stands still.
   for (Tenant* tenant = &current_tenant().nearest_online(); tenant->parent() != nullptr;
        tenant = tenant->parent()) {

@@ -9,6 +9,7 @@
 #include "allocator/depots.h"
 #include "allocator/drain.h"
 #include "allocator/helper.h"
+#include "allocator/live_requests.h"
 #include "allocator/reclaim.h"
 #include "allocator/run_stash.h"
 #include "allocator/tenant_heap.h"
@@ -246,6 +247,7 @@ static void take_polled_step(uint32_t now, bool seldom) {
 }
 
 void poll_decay() {
+  poll_live_requests(ServedBy::kMalloc);
   if (helper_works() || arena.settings.decay_ms <= 0) {
     if (TENURE_UNLIKELY(fronts_watched())) watch_fronts_where_needed();
     return;

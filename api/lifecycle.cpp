@@ -54,8 +54,8 @@ void open_live() {
   const tenure::Arena& arena = tenure::arena;
   const auto mode = static_cast<tenure::LiveMode>(arena.settings.live);
   if (mode == tenure::LiveMode::kOff || !tenure::owns_malloc()) return;
-  const uint32_t flags = (arena.rseq ? tenure::live::kRseq : 0) |
-                         (arena.hardened ? tenure::live::kHardened : 0);
+  const uint32_t flags =
+      (arena.rseq ? tenure::live::kRseq : 0) | (arena.hardened ? tenure::live::kHardened : 0);
   tenure::open_live_region(mode, flags, TENURE_VERSION);
 }
 

@@ -20,8 +20,7 @@ inline int open_for_reading(const char* path) {
 }
 // With O_CLOEXEC, and not through a symbolic link.
 inline int open_at(int folder, const char* path, int flags, mode_t mode = 0) {
-  return static_cast<int>(
-      syscall(SYS_openat, folder, path, flags | O_CLOEXEC | O_NOFOLLOW, mode));
+  return static_cast<int>(syscall(SYS_openat, folder, path, flags | O_CLOEXEC | O_NOFOLLOW, mode));
 }
 inline ssize_t write_at(int fd, const void* buffer, size_t bytes, uint64_t offset) {
   return syscall(SYS_pwrite64, fd, buffer, bytes, offset);
@@ -58,6 +57,15 @@ inline void wake_one(std::atomic<uint32_t>& word) {
 // Masks as the kernel's: a bit for each signal.
 inline void change_signal_mask(int how, const uint64_t* mask, uint64_t* before) {
   syscall(SYS_rt_sigprocmask, how, mask, before, sizeof *mask);
+}
+
+// The same on a word that other processes map, too.
+inline void wait_for_shared(uint32_t& word, uint32_t seen, uint32_t ms) {
+  const timespec time{static_cast<time_t>(ms / 1000), static_cast<long>(ms % 1000 * 1000000)};
+  syscall(SYS_futex, &word, FUTEX_WAIT, seen, &time, nullptr, 0);
+}
+inline void wake_shared(uint32_t& word) {
+  syscall(SYS_futex, &word, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
 }
 
 // Or until a signal handler has run. By futex, which filters of system calls let pass (base/sandbox.h).

@@ -21,8 +21,8 @@ struct CounterRecord {
   CounterRecord(const CounterRecord&) = delete;
   CounterRecord& operator=(const CounterRecord&) = delete;
 
-  AtomicDoubleWord word;           // {usage, ~max}. Changed by compare-and-swap.
-  std::atomic<uint64_t> peak{0};   // Raised only. Statistics, as failures and events: relaxed.
+  AtomicDoubleWord word;          // {usage, ~max}. Changed by compare-and-swap.
+  std::atomic<uint64_t> peak{0};  // Raised only. Statistics, as failures and events: relaxed.
   std::atomic<uint64_t> failures{0};
   // Settings that bind nothing but later decisions: relaxed, as nothing is published with them.
   std::atomic<uint64_t> min{0};

@@ -9,8 +9,10 @@
 #include "base/os_memory.h"
 #include "base/sandbox.h"
 #include "base/system_calls.h"
+#include "live/event_ring.h"
 #include "live/process_header.h"
 #include "live/region_file.h"
+#include "live/request_box.h"
 #include "live/slots.h"
 
 namespace tenure::live {
@@ -72,8 +74,8 @@ Extent steps(uint64_t usable, uint64_t mapped) {
 int fill_first(int fd, uint64_t* mapped) {
   if (!os::commit(base, kFirstBytes)) return ENOMEM;
   const os::Filled filled = os::fill(base, kFixedPart);
-  if (filled == os::Filled::kFull || (filled == os::Filled::kDone &&
-                                      os::fill(base + kSlotsAt, kStep) != os::Filled::kDone))
+  if (filled == os::Filled::kFull ||
+      (filled == os::Filled::kDone && os::fill(base + kSlotsAt, kStep) != os::Filled::kDone))
     return ENOSPC;
   if (filled == os::Filled::kDone) return 0;
   const uint64_t bytes = *mapped < kFixedBytes ? *mapped : kFixedBytes;
@@ -91,8 +93,8 @@ bool map_new(int fd, uint64_t bytes) {
   if (base && os::map_shared(base, bytes, fd)) error = fill_first(fd, &mapped);
   if (error == 0 && !reserve_slots(static_cast<uint32_t>((bytes - kSlotsAt) / sizeof(TenantSlot))))
     error = ENOMEM;
-  auto* const page = static_cast<std::atomic<uint32_t>*>(error == 0 ? os::page_cleared_by_fork()
-                                                                    : nullptr);
+  auto* const page =
+      static_cast<std::atomic<uint32_t>*>(error == 0 ? os::page_cleared_by_fork() : nullptr);
   if (error == 0 && page == nullptr) error = ENOSYS;
   if (error != 0) {
     say("no memory for a file in", error);
@@ -131,8 +133,8 @@ bool move_to_file(uint64_t usable, uint64_t mapped) {
   if (is_filtered()) return false;
   const int fd = file.make(mapped);
   if (fd < 0) return false;
-  const bool done = copy_into(fd, usable) && os::map_shared(base, mapped, fd) &&
-                    os::commit(base, usable);
+  const bool done =
+      copy_into(fd, usable) && os::map_shared(base, mapped, fd) && os::commit(base, usable);
   if (!done) file.abandon();
   sys::close(fd);
   return done;
@@ -163,6 +165,7 @@ void open_region(LiveMode mode, uint32_t flags, const char* version) {
   } else {
     if (map_new(fd, bytes)) {
       start_header(0);
+      region_opened.store(true, std::memory_order_relaxed);
       if (!file.publish()) say("cannot name a file in", errno);
     } else {
       file.abandon();
@@ -247,6 +250,8 @@ bool move_region() {
   if (moved) {
     events_part.store(Part::kUntouched, std::memory_order_relaxed);
     reports_part.store(Part::kUntouched, std::memory_order_relaxed);
+    start_events_anew();
+    start_requests_anew();
     start_header(parent);
     free_all_slots();
   }
@@ -264,6 +269,7 @@ void leave_region() {
   // Whoever comes here late, through a tenant that is gone, finds memory that is not the parent's.
   os::remap_fresh(base, extent.load(std::memory_order_acquire).usable * kStep);
   base = nullptr;
+  region_opened.store(false, std::memory_order_relaxed);
   ownership.store(&owned_for_ever, std::memory_order_release);
 }
 

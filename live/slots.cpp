@@ -17,6 +17,8 @@ struct Entry {
   // Even: as in the slot. Odd: nobody is in it. Written by who takes or releases the slot; read by anyone, relaxed.
   std::atomic<uint32_t> generation;
   std::atomic<uint32_t> id;  // The tenant's.
+  std::atomic<uint32_t>
+      last_event;  // What was shown of the tenant last, and when: event_ring. Relaxed.
 };
 
 // A node is the entry's number, plus one.
@@ -60,8 +62,7 @@ void describe(TenantSlot& slot, const Identity& identity) {
   show(slot.depth, identity.depth);
   show(slot.flags, identity.flags);
   show(slot.name_length, identity.name_length);
-  const size_t length =
-      identity.name_length < kNameBytes ? identity.name_length : kNameBytes - 1;
+  const size_t length = identity.name_length < kNameBytes ? identity.name_length : kNameBytes - 1;
   __builtin_memcpy(slot.name, identity.name, length);
   __builtin_memset(slot.name + length, 0, kNameBytes - length);
 }
@@ -103,6 +104,7 @@ uint32_t take_slot(const Identity& identity) {
   new (&shown) CounterRecord;
   describe(shown, identity);
   std::atomic_ref(shown.created_us).store(monotonic_us(), std::memory_order_relaxed);
+  entry(slot).last_event.store(0, std::memory_order_relaxed);
   entry(slot).id.store(identity.id, std::memory_order_relaxed);
   entry(slot).generation.store(generation + 1, std::memory_order_relaxed);
   end_change(shown, generation + 1);
@@ -144,6 +146,10 @@ uint32_t generation_of(uint32_t slot) {
 }
 
 uint32_t tenant_id_in(uint32_t slot) { return entry(slot).id.load(std::memory_order_relaxed); }
+
+uint32_t exchange_event_mark(uint32_t slot, uint32_t mark) {
+  return entry(slot).last_event.exchange(mark, std::memory_order_relaxed);
+}
 
 void free_all_slots() {
   const uint32_t end = used_slots();

@@ -59,6 +59,14 @@ TEST_F(LiveTest, ChildThatExecutesHasNone) { run("exec"); }
 TEST_F(LiveTest, VforkChangesNothing) { run("vfork"); }
 TEST_F(LiveTest, ChildWithoutAFolderCountsForItself) { run("folder_gone"); }
 
+TEST_F(LiveTest, HelperServesRequests) { run("by_helper"); }
+TEST_F(LiveTest, MallocServesRequestsWhereThereIsNoHelper) {
+  ChildOptions options;
+  options.environment = {"TENURE_HELPER=off"};
+  run("by_malloc", options);
+}
+TEST_F(LiveTest, ShowsEvents) { run("events"); }
+
 // Started and stopped in the midst: `hold` writes what it has to the pipe, and stops.
 class Held {
 public:
@@ -75,7 +83,8 @@ public:
     }
     close(ends[1]);
     int status = 0;
-    REQUIRE(waitpid(child_, &status, WUNTRACED) == child_ && WIFSTOPPED(status), "status %d", status);
+    REQUIRE(waitpid(child_, &status, WUNTRACED) == child_ && WIFSTOPPED(status), "status %d",
+            status);
     char text[64] = {};
     NEED(read(ends[0], text, sizeof text - 1) > 0);
     close(ends[0]);
@@ -126,7 +135,8 @@ TEST_F(LiveTest, IsLeftByAProcessThatIsKilled) {
   held.end(SIGKILL);
   RegionReader region(folder_.path(), pid);
   EXPECT_TRUE(region.left_behind());
-  EXPECT_EQ(region.header().state, uint32_t(live::State::kLive)) << "the process did not end as programs do";
+  EXPECT_EQ(region.header().state, uint32_t(live::State::kLive))
+      << "the process did not end as programs do";
   EXPECT_EQ(region.at("held").usage, held.usage());
 }
 
@@ -144,7 +154,8 @@ TEST_F(LiveTest, FileAndFolderAreTheUsersOnly) {
 }
 
 // What can't be is said in one line, and the program goes on.
-void expect_a_line(const std::string& folder, const std::string& reason, ChildOptions options = {}) {
+void expect_a_line(const std::string& folder, const std::string& reason,
+                   ChildOptions options = {}) {
   const ChildResult result = run_in(folder, "without", std::move(options));
   EXPECT_TRUE(result.exited(0)) << result.describe();
   EXPECT_NE(result.err.find("TENURE_LIVE"), std::string::npos) << result.err;
@@ -176,7 +187,8 @@ TEST_F(LiveTest, FullFileSystemIsNoSignal) {
   ChildOptions options;
   const std::string folder = folder_.path();
   options.prepare = [folder] {
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         mount("none", folder.c_str(), "tmpfs", 0, "size=512k,mode=700") != 0)
       _exit(kSkipped);
   };
@@ -210,7 +222,8 @@ int main(int count, char** arguments) {
   if (count == 5 && std::string(arguments[1]) == "set")
     return set_from_outside(arguments[2], arguments[3], strtoull(arguments[4], nullptr, 10));
   if (count == 3) {
-    const int result = run_scenario(arguments[1], arguments[2]);
+    int result = run_scenario(arguments[1], arguments[2]);
+    if (result < 0) result = run_request_scenario(arguments[1], arguments[2]);
     return result >= 0 ? result : run_fork_scenario(arguments[1], arguments[2]);
   }
   testing::InitGoogleTest(&count, arguments);

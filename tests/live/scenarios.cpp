@@ -267,10 +267,12 @@ int secure(const std::string& folder) {
 
 int run_scenario(const std::string& name, const std::string& folder) {
   static const std::map<std::string, std::function<int(const std::string&)>> scenarios = {
-      {"shows", shows},       {"generations", generations}, {"grows", grows},
-      {"limited", limited},   {"settings", settings},       {"spoiled", spoiled},
-      {"hold", hold},         {"overwritten", overwritten}, {"without", without},
-      {"full", full},         {"secure", secure}};
+      {"shows", shows},       {"generations", generations},
+      {"grows", grows},       {"limited", limited},
+      {"settings", settings}, {"spoiled", spoiled},
+      {"hold", hold},         {"overwritten", overwritten},
+      {"without", without},   {"full", full},
+      {"secure", secure}};
   const auto found = scenarios.find(name);
   return found == scenarios.end() ? -1 : found->second(folder);
 }
