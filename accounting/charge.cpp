@@ -193,6 +193,7 @@ AccountingContext* RefusedCharge::settle(Tenant* failed) {
   }
   failed->counter.count_failure();
   show_event(*failed, live::EventKind::kFailed, bytes_);
+  tell_failure(*failed, {bytes_, turns_[failed->depth].shrinks});
   failed->unpin();
   return nullptr;
 }
@@ -213,6 +214,7 @@ TENURE_SLOW void reclaim_above_high(Tenant& tenant) {
   const uint64_t usage = tenant.counter.usage();
   const uint64_t high = tenant.counter.high();
   if (usage > high) reclaim(tenant, usage - high, ReclaimStage::kPurge);
+  if (tenant.counter.usage() > high) tell_above_high(tenant);
   tenant.unpin();
 }
 

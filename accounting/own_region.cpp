@@ -63,6 +63,7 @@ void do_without() {
 }
 
 void take_region() {
+  const grace::ReadSection section;
   const bool moved = live::move_region();
   if (moved) {
     take_file();
@@ -151,6 +152,7 @@ void show_stall(Tenant& tenant) {
   show(slot.some_us, report.total_us);
   show(slot.some[0], report.over_10s);
   show(slot.some[1], report.over_60s);
+  show(slot.some[2], report.over_300s);
   std::atomic_ref(slot.stall_looked_us).store(monotonic_us(), std::memory_order_release);
 }
 

@@ -1,5 +1,7 @@
 #include "accounting/reclaim.h"
 
+#include <optional>
+
 #include "accounting/pressure.h"
 #include "accounting/tenant.h"
 #include "accounting/under_way.h"
@@ -66,6 +68,14 @@ size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage) {
   return freed;
 }
 
+void tell_above_high(Tenant& tenant) {
+  if (registered.watch_above_high) registered.watch_above_high(tenant);
+}
+
+void tell_failure(Tenant& tenant, const Refusal& refusal) {
+  if (registered.report_failure) registered.report_failure(tenant, refusal);
+}
+
 bool in_reclaim() { return self.reclaiming; }
 uint64_t uncharged_here() { return self.uncharged; }
 void count_uncharged(uint64_t bytes) { self.uncharged += bytes; }
@@ -97,11 +107,12 @@ void UnderWay::end() {
 }
 UnderWay* innermost_under_way() { return self.innermost; }
 
-size_t reclaim_to(Tenant& top, size_t target) {
+size_t reclaim_to(Tenant& top, size_t target, ReclaimFor whom) {
   // What was charged to a tenant that has gone is its parent's; its counter stands still.
   if (!top.online() || top.counter.usage() <= target) return 0;
   if (registered.empty_stocks) registered.empty_stocks(top);
-  const StallScope stalled(top);
+  std::optional<StallScope> stalled;
+  if (whom == ReclaimFor::kTenant) stalled.emplace(top);
   size_t total = 0;
   for (ReclaimStage stage : kReclaimStages) {
     for (;;) {

@@ -8,6 +8,12 @@ namespace tenure {
 
 struct Tenant;
 
+// A request that was refused after all was tried.
+struct Refusal {
+  uint64_t bytes;
+  unsigned shrinks;  // How often shrinkers were asked.
+};
+
 struct ReclaimHooks {
   // Gives back what the subtree of `top` caches (fronts, depots, empty slabs): at least `bytes` if
   // it can. Returns the bytes uncharged. Runs inside malloc, perhaps in a signal handler:
@@ -21,6 +27,10 @@ struct ReclaimHooks {
   size_t (*reap)(Tenant& top, size_t bytes) = nullptr;
   // Uncharges the bytes charged in advance in the subtree: nothing need be given up for them.
   void (*empty_stocks)(Tenant& top) = nullptr;
+  // The tenant stays above high, though its caches were given up. Runs inside malloc, as purge_caches.
+  void (*watch_above_high)(Tenant& tenant) = nullptr;
+  // Leaves a report behind. Runs inside malloc, as purge_caches.
+  void (*report_failure)(Tenant& tenant, const Refusal& refusal) = nullptr;
 };
 
 // Once, at bootstrap, before the second thread.
@@ -42,6 +52,10 @@ constexpr ReclaimStage kReclaimStages[] = {ReclaimStage::kPurge, ReclaimStage::k
 // the library. One that has interrupted the program itself cannot be told from the program; there
 // shrinkers do run (docs/reclaim.md).
 size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage);
+
+// Tells who reclaims in the background.
+void tell_above_high(Tenant& tenant);
+void tell_failure(Tenant& tenant, const Refusal& refusal);
 
 // Whether this thread runs one of the hooks, shrinkers included.
 bool in_reclaim();
@@ -80,7 +94,9 @@ private:
 bool refuses_quietly();
 
 // Purges, reaps, then shrinks, until the tenant is at most `target` bytes or nothing gives any more: for
-// limits set below the present usage, and for checkpoints above high. Returns what was freed.
-size_t reclaim_to(Tenant& top, size_t target);
+// limits set below the present usage, and for checkpoints above high. Returns what was freed. Who sets a limit is not stalled: the
+// tenant's pressure is to tell of its own want of memory.
+enum class ReclaimFor : uint8_t { kTenant, kNewLimit };
+size_t reclaim_to(Tenant& top, size_t target, ReclaimFor whom);
 
 }  // namespace tenure

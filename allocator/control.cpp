@@ -80,7 +80,7 @@ int checkpoint() {
        tenant = tenant->parent()) {
     const uint64_t high = tenant->counter.high();
     if (tenant->counter.usage() <= high) continue;
-    reclaim_to(*tenant, high);
+    reclaim_to(*tenant, high, ReclaimFor::kTenant);
     const uint64_t usage = tenant->counter.usage();
     if (usage <= high) continue;
     const StallScope stalled(current_tenant());

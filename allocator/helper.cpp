@@ -8,6 +8,7 @@
 #include "allocator/cold_chains.h"
 #include "allocator/dead_caches.h"
 #include "allocator/decay.h"
+#include "allocator/high_watch.h"
 #include "allocator/live_requests.h"
 #include "allocator/reaper.h"
 #include "allocator/reclaim.h"
@@ -113,6 +114,7 @@ private:
     const Reaped reaped = reap_heaps_in_steps(kHeapsLookedAt);
     reap_tenants();
     left_ = reaped.stay != 0 || reaped.destroyed;
+    left_ |= reclaim_above_high();
     const DecayWork done = take_decay_step(now, {SIZE_MAX, SIZE_MAX}, decay_round_ms());
     look_at_pressure(Occasion::kControl);
     if (done.bytes != 0 || done.chains != 0 || emptied != 0 || reaped.destroyed) last_work_ = now;

@@ -8,7 +8,9 @@
 #include "allocator/caching_tenants.h"
 #include "allocator/charge_stock.h"
 #include "allocator/drain.h"
+#include "allocator/failure_report.h"
 #include "allocator/front_space.h"
+#include "allocator/high_watch.h"
 #include "allocator/pool.h"
 #include "allocator/reaper.h"
 #include "allocator/reclaim.h"
@@ -256,6 +258,8 @@ void connect_tenants() {
   hooks.empty_stocks = [](Tenant& top) { empty_stocks(top); };
   hooks.reap = reap_some;
   hooks.shrink = shrink_without_stocks;
+  hooks.watch_above_high = watch_above_high;
+  hooks.report_failure = report_failure;
   register_reclaim_hooks(hooks);
   register_empty_caches(empty_tenant_caches);
   for (uint32_t i = 0; i < kClassCount; ++i) {

@@ -153,6 +153,10 @@ const Option option_table[] = {
      "(in the user's folder for such files), or the folder as an absolute path.",
      &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, live_folder,
      static_cast<int64_t>(LiveMode::kFolder)},
+    {"reports",
+     "Tell on standard error of a tenant's request that was refused: the tenants around it, its "
+     "largest classes. Once a minute for each tenant.",
+     &Settings::reports, 0, 0, 0, kSwitchChoices},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 

@@ -26,6 +26,7 @@ struct Settings {
   int64_t lru_lists;  // Lists of a tenant in each LRU; 0 one for each NUMA node.
   int64_t deepbind;   // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
   int64_t live;       // LiveMode
+  int64_t reports;    // Reports of refused requests on stderr: 0 off, 1 on.
 };
 
 struct Choice {

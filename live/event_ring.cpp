@@ -25,9 +25,7 @@ void show_event(EventKind kind, uint32_t slot, uint32_t id, const EventNumbers& 
   const uint64_t now = monotonic_us();
   const auto number_of_kind = static_cast<uint32_t>(kind);
   if (number_of_kind < static_cast<uint32_t>(EventKind::kCreated)) {
-    // Never 0, which is that of a new tenant.
-    const uint32_t mark = static_cast<uint32_t>(now / kTickUs) << 4 | (number_of_kind + 1);
-    if (exchange_event_mark(slot, mark) == mark) return;
+    if (!is_first_in_tick(slot, static_cast<uint32_t>(now / kTickUs), number_of_kind)) return;
   }
   Event* const ring = events();
   if (ring == nullptr) return;

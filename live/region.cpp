@@ -12,6 +12,7 @@
 #include "live/event_ring.h"
 #include "live/process_header.h"
 #include "live/region_file.h"
+#include "live/report_ring.h"
 #include "live/request_box.h"
 #include "live/slots.h"
 
@@ -179,7 +180,8 @@ bool is_open() { return base != nullptr; }
 const char* region_path() { return file.path(); }
 
 void end_region() {
-  if (base == nullptr || !is_ours()) return;
+  // A filter may end the process for the calls that this takes: then whoever finds the file removes it.
+  if (base == nullptr || !is_ours() || is_filtered()) return;
   if (opened_by != static_cast<uint32_t>(getpid())) return;
   std::atomic_ref(header().state)
       .store(static_cast<uint32_t>(State::kEnded), std::memory_order_release);
@@ -251,6 +253,7 @@ bool move_region() {
     events_part.store(Part::kUntouched, std::memory_order_relaxed);
     reports_part.store(Part::kUntouched, std::memory_order_relaxed);
     start_events_anew();
+    start_reports_anew();
     start_requests_anew();
     start_header(parent);
     free_all_slots();

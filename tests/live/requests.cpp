@@ -141,6 +141,13 @@ int events(const std::string& folder) {
        kinds[uint32_t(live::EventKind::kWent)] == 1);
   NEED(kinds[uint32_t(live::EventKind::kMax)] >= 1 &&
        kinds[uint32_t(live::EventKind::kFailed)] >= 1);
+  // One report, which an event names.
+  NEED(kinds[uint32_t(live::EventKind::kReport)] == 1 && region.header().reports_written == 1);
+  const auto& report = *reinterpret_cast<live::Report*>(region.base() + region.header().reports_at);
+  const std::string text(report.text, report.length);
+  NEED(report.sequence == 1 && report.generation == slot.generation);
+  REQUIRE(text.find("bytes at /noisy, policy fail-large") != std::string::npos, "%s", text.c_str());
+  REQUIRE(text.find("/noisy: usage 0, max 262144") != std::string::npos, "%s", text.c_str());
   NEED(region.event(0).kind == uint32_t(live::EventKind::kCreated));
   return 0;
 }
