@@ -113,9 +113,7 @@ void look_at_all() {
   });
 }
 
-bool takes_a_lock(Asked kind) {
-  return kind == Asked::kReap || kind == Asked::kOffline;
-}
+bool takes_a_lock(Asked kind) { return kind == Asked::kReap || kind == Asked::kOffline; }
 
 uint64_t reclaim_here(Tenant& tenant, uint64_t bytes, ServedBy by) {
   if (by == ServedBy::kControl) return reclaim_bytes(tenant, bytes);
