@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace tenure {
 
@@ -28,6 +29,12 @@ struct OfflineHooks {
 // Once, at bootstrap, before the first tenant.
 void register_offline_hooks(const OfflineHooks& hooks);
 
+// A request that was refused after all was tried.
+struct Refusal {
+  uint64_t bytes;
+  unsigned shrinks;  // How often shrinkers were asked.
+};
+
 struct ReclaimHooks {
   // Gives back what the subtree of `top` caches (fronts, depots, empty slabs): at least `bytes` if
   // it can. Returns the bytes uncharged. Runs inside malloc, perhaps in a signal handler:
@@ -41,6 +48,10 @@ struct ReclaimHooks {
   size_t (*reap)(Tenant& top, size_t bytes) = nullptr;
   // Uncharges the bytes charged in advance in the subtree: nothing need be given up for them.
   void (*empty_stocks)(Tenant& top) = nullptr;
+  // The tenant stays above high, though its caches were given up. Runs inside malloc, as purge_caches.
+  void (*watch_above_high)(Tenant& tenant) = nullptr;
+  // Leaves a report behind. Runs inside malloc, as purge_caches.
+  void (*report_failure)(Tenant& tenant, const Refusal& refusal) = nullptr;
 };
 
 // Once, at bootstrap, before the second thread.

@@ -10,6 +10,7 @@
 #include "allocator/pages/page_heap.h"
 #include "base/attributes.h"
 #include "base/chain_word.h"
+#include "live/request_box.h"
 
 namespace tenure {
 
@@ -66,5 +67,17 @@ void release_large(uint32_t number);
 
 // Makes the chain, which the caller holds, end in the sentinel. As many steps as it has objects.
 void end_in_sentinel(ChainWord chain, uint16_t limit);
+
+// --- upkeep -> control/live_requests.cpp: requests by the live region (docs/live.md).
+
+// The place where requests are served decides on what may be done. A slow path of malloc or free takes no lock for which it would wait. Neither it nor the helper runs
+// shrinkers, which are the program's.
+enum class ServedBy : unsigned char { kMalloc, kHelper, kControl };
+
+TENURE_SLOW void serve_live_requests(ServedBy by);
+// On slow paths. One load where there is no region.
+inline void poll_live_requests(ServedBy by) {
+  if (TENURE_UNLIKELY(live::requests_waiting())) serve_live_requests(by);
+}
 
 }  // namespace tenure

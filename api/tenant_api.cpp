@@ -125,10 +125,10 @@ TENURE_EXPORT int tenure_tenant_set_limit(tenure_tenant* handle, tenure_limit wh
     return 0;
   case TENURE_HIGH:
     tenant.counter.set_high(bytes);
-    if (tenant.counter.usage() > bytes) reclaim_to(tenant, bytes);
+    if (tenant.counter.usage() > bytes) reclaim_to(tenant, bytes, ReclaimFor::kNewLimit);
     return 0;
   case TENURE_MAX:
-    if (tenant.set_max(bytes) > bytes) reclaim_to(tenant, bytes);
+    if (tenant.set_max(bytes) > bytes) reclaim_to(tenant, bytes, ReclaimFor::kNewLimit);
     return 0;
   case TENURE_RESERVE:
     tenant.set_reserve(bytes);

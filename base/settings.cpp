@@ -178,6 +178,10 @@ const Option option_table[] = {
      "(in the user's folder for such files), or the folder as an absolute path.",
      &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, nullptr, nullptr,
      live_folder, static_cast<int64_t>(LiveMode::kFolder)},
+    {"reports",
+     "Tell on standard error of a tenant's request that was refused: the tenants around it, its "
+     "largest classes. Once a minute for each tenant.",
+     &Settings::reports, 0, 0, 0, kSwitchChoices},
     {"max",
      "Limit in bytes on the memory of the whole process: heap, and memory that the program maps "
      "(TENURE_MAPPED). Beyond it requests fail with ENOMEM as TENURE_POLICY says; 0: none.",

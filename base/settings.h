@@ -33,6 +33,7 @@ struct Settings {
   int64_t rseq;                     // RseqUse
   int64_t deepbind;                 // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
   int64_t live;                     // LiveMode
+  int64_t reports;                  // Reports of refused requests on stderr: 0 off, 1 on.
   int64_t max;                      // Limit on the memory of the whole process, in bytes; 0 none.
   int64_t high;                     // Bytes above which the process reclaims; 0 none.
   int64_t policy;                   // Policy of the limit: accounting/tenants/policy.h

@@ -59,6 +59,15 @@ inline void change_signal_mask(int how, const uint64_t* mask, uint64_t* before) 
   syscall(SYS_rt_sigprocmask, how, mask, before, sizeof *mask);
 }
 
+// The same on a word that other processes map, too.
+inline void wait_for_shared(uint32_t& word, uint32_t seen, uint32_t ms) {
+  const timespec time{static_cast<time_t>(ms / 1000), static_cast<long>(ms % 1000 * 1000000)};
+  syscall(SYS_futex, &word, FUTEX_WAIT, seen, &time, nullptr, 0);
+}
+inline void wake_shared(uint32_t& word) {
+  syscall(SYS_futex, &word, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
+}
+
 // Or until a signal handler has run. By futex, which filters of system calls let pass (base/sandbox.h).
 inline void sleep(const timespec& time) {
   std::atomic<uint32_t> nobody_wakes{0};

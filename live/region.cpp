@@ -9,8 +9,11 @@
 #include "base/os_memory.h"
 #include "base/sandbox.h"
 #include "base/system_calls.h"
+#include "live/event_ring.h"
 #include "live/process_header.h"
 #include "live/region_file.h"
+#include "live/report_ring.h"
+#include "live/request_box.h"
 #include "live/slots.h"
 
 namespace tenure::live {
@@ -163,6 +166,7 @@ void open_region(LiveMode mode, uint32_t flags, const char* version) {
   } else {
     if (map_new(fd, bytes)) {
       start_header(0);
+      region_opened.store(true, std::memory_order_relaxed);
       if (!file.publish()) say("cannot name a file in", errno);
     } else {
       file.abandon();
@@ -176,7 +180,8 @@ bool is_open() { return base != nullptr; }
 const char* region_path() { return file.path(); }
 
 void end_region() {
-  if (base == nullptr || !is_ours()) return;
+  // A filter may end the process for the calls that this takes: then whoever finds the file removes it.
+  if (base == nullptr || !is_ours() || is_filtered()) return;
   if (opened_by != static_cast<uint32_t>(getpid())) return;
   std::atomic_ref(header().state)
       .store(static_cast<uint32_t>(State::kEnded), std::memory_order_release);
@@ -247,6 +252,9 @@ bool move_region() {
   if (moved) {
     events_part.store(Part::kUntouched, std::memory_order_relaxed);
     reports_part.store(Part::kUntouched, std::memory_order_relaxed);
+    start_events_anew();
+    start_reports_anew();
+    start_requests_anew();
     start_header(parent);
     free_all_slots();
   }
@@ -264,6 +272,7 @@ void leave_region() {
   // Whoever comes here late, through a tenant that is gone, finds memory that is not the parent's.
   os::remap_fresh(base, extent.load(std::memory_order_acquire).usable * kStep);
   base = nullptr;
+  region_opened.store(false, std::memory_order_relaxed);
   ownership.store(&owned_for_ever, std::memory_order_release);
 }
 

@@ -58,6 +58,8 @@ uint32_t used_slots();
 // Of the tenant in it now, as this process knows it; 0: nobody is. And the tenant's id.
 uint32_t generation_of(uint32_t slot);
 uint32_t tenant_id_in(uint32_t slot);
+// For live/event_ring: whether no event of the kind (below 8) was shown of the tenant in that tick of its clock. From now on one was.
+bool is_first_in_tick(uint32_t slot, uint32_t tick, uint32_t kind);
 
 // In a fork child, by one thread, with signals blocked, in this order. False: there is no file to be had, and leave_region() follows: then
 // this process has no region, and its counters lie in its tenants.

@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "base/atomic_update.h"
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/os_memory.h"
@@ -17,7 +18,12 @@ struct Entry {
   // Even: as in the slot. Odd: nobody is in it. Written by who takes or releases the slot; read by anyone, relaxed.
   std::atomic<uint32_t> generation;
   std::atomic<uint32_t> id;  // The tenant's.
+  // Which kinds of events were shown of the tenant, and in which tick of event_ring's clock. Relaxed.
+  std::atomic<uint32_t> shown_events;
 };
+
+constexpr unsigned kKindBits = 8;
+constexpr uint32_t kKindMask = (1u << kKindBits) - 1;
 
 // A node is the entry's number, plus one.
 struct Links {
@@ -102,6 +108,7 @@ uint32_t take_slot(const Identity& identity) {
   new (&shown) CounterRecord;
   describe(shown, identity);
   std::atomic_ref(shown.created_us).store(monotonic_us(), std::memory_order_relaxed);
+  entry(slot).shown_events.store(0, std::memory_order_relaxed);
   entry(slot).id.store(identity.id, std::memory_order_relaxed);
   entry(slot).generation.store(generation + 1, std::memory_order_relaxed);
   end_change(shown, generation + 1);
@@ -143,6 +150,16 @@ uint32_t generation_of(uint32_t slot) {
 }
 
 uint32_t tenant_id_in(uint32_t slot) { return entry(slot).id.load(std::memory_order_relaxed); }
+
+bool is_first_in_tick(uint32_t slot, uint32_t tick, uint32_t kind) {
+  const auto shown = [tick, kind](uint32_t word) -> std::optional<uint32_t> {
+    const uint32_t now = tick << kKindBits;
+    const uint32_t kinds = (word & ~kKindMask) == now ? word & kKindMask : 0;
+    if ((kinds & 1u << kind) != 0) return std::nullopt;
+    return now | kinds | 1u << kind;
+  };
+  return atomic_update(entry(slot).shown_events, shown).has_value();
+}
 
 void free_all_slots() {
   const uint32_t end = used_slots();

@@ -6,6 +6,7 @@
 #include "accounting/pressure/events.h"
 #include "accounting/pressure/pressure.h"
 #include "accounting/pressure/reclaim.h"
+#include "accounting/tenants/own_region.h"
 #include "base/attributes.h"
 #include "base/log.h"
 
@@ -192,6 +193,8 @@ AccountingContext* RefusedCharge::settle(Tenant* failed) {
     if (failed == nullptr) return again.context;
   }
   failed->counter.count_failure();
+  show_event(*failed, live::EventKind::kFailed, bytes_);
+  tell_failure(*failed, {bytes_, turns_[failed->depth].shrinks});
   failed->unpin();
   return nullptr;
 }
@@ -212,6 +215,7 @@ TENURE_SLOW void reclaim_above_high(Tenant& tenant) {
   const uint64_t usage = tenant.counter.usage();
   const uint64_t high = tenant.counter.high();
   if (usage > high) reclaim(tenant, usage - high, ReclaimStage::kPurge);
+  if (tenant.counter.usage() > high) tell_above_high(tenant);
   tenant.unpin();
 }
 

@@ -5,6 +5,7 @@
 #include "accounting/callbacks/user_call.h"
 #include "accounting/pressure/reclaim.h"
 #include "accounting/pressure/reclaim_state.h"
+#include "accounting/tenants/own_region.h"
 #include "accounting/tenants/tenant_tree.h"
 #include "accounting/tenants/under_way.h"
 #include "base/atomic_update.h"
@@ -195,6 +196,7 @@ void tell_eventfd(Notifier& notifier, uint32_t bit) {
 void record_event(Tenant& tenant, EventKind kind) {
   tenant.counter.count_event(static_cast<unsigned>(kind));
   count_event_above(tenant, kind);
+  show_event(tenant, static_cast<live::EventKind>(kind));
   Notifier* notifier = tenant.notifier.load(std::memory_order_acquire);
   if (notifier == nullptr) return;
   const uint32_t bit = bit_of(kind);

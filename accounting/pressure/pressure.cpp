@@ -1,17 +1,20 @@
 #include "accounting/pressure/pressure.h"
 
 #include "accounting/pressure/reclaim_state.h"
+#include "accounting/pressure/shown_stall.h"
+#include "accounting/tenants/own_region.h"
 #include "accounting/tenants/tenant.h"
 #include "base/atomic_update.h"
 
 namespace tenure {
 namespace {
 
-// exp(-2 s / 10 s) and exp(-2 s / 60 s) of 65536.
+// exp(-2 s / 10 s), exp(-2 s / 60 s) and exp(-2 s / 300 s) of 65536.
 constexpr uint64_t kDecay10 = 53655;
 constexpr uint64_t kDecay60 = 63387;
+constexpr uint64_t kDecay300 = 65101;
 // After so many periods nothing is left of what was before.
-constexpr uint64_t kMostPeriods = 512;
+constexpr uint64_t kMostPeriods = 2048;
 constexpr uint64_t kFullShare = 10000 * PressureAverages::kOne;
 
 uint32_t decayed(uint32_t average, uint64_t share, uint64_t decay, uint64_t periods) {
@@ -24,7 +27,7 @@ uint64_t pack(PressureAverages averages) {
   return static_cast<uint64_t>(averages.over_60s) << 32 | averages.over_10s;
 }
 PressureAverages unpack(uint64_t word) {
-  return {static_cast<uint32_t>(word), static_cast<uint32_t>(word >> 32)};
+  return {static_cast<uint32_t>(word), static_cast<uint32_t>(word >> 32), 0};
 }
 
 void begin_stall(Tenant& tenant, uint64_t now_us) {
@@ -43,7 +46,8 @@ PressureAverages PressureAverages::advanced(uint64_t elapsed_us, uint64_t stalle
   const uint64_t share = stalled * kFullShare / elapsed;
   uint64_t periods = elapsed_us / kPeriodUs;
   if (periods > kMostPeriods) periods = kMostPeriods;
-  return {decayed(over_10s, share, kDecay10, periods), decayed(over_60s, share, kDecay60, periods)};
+  return {decayed(over_10s, share, kDecay10, periods), decayed(over_60s, share, kDecay60, periods),
+          decayed(over_300s, share, kDecay300, periods)};
 }
 
 void Pressure::begin(uint64_t now_us) {
@@ -77,7 +81,13 @@ uint64_t Pressure::total_us(uint64_t now_us) const {
 
 PressureAverages Pressure::averages(uint64_t now_us) {
   advance(now_us);
-  return unpack(averages_.load(std::memory_order_relaxed));
+  return read_averages();
+}
+
+PressureAverages Pressure::read_averages() const {
+  PressureAverages averages = unpack(averages_.load(std::memory_order_relaxed));
+  averages.over_300s = over_300s_.load(std::memory_order_relaxed);
+  return averages;
 }
 
 void Pressure::advance(uint64_t now_us) {
@@ -89,8 +99,9 @@ void Pressure::advance(uint64_t now_us) {
   const uint64_t total = total_us(now_us);
   const uint64_t before = averaged_total_us_.load(std::memory_order_relaxed);
   const uint64_t stalled = total > before ? total - before : 0;
-  const PressureAverages averages = unpack(averages_.load(std::memory_order_relaxed));
-  averages_.store(pack(averages.advanced(now_us - at, stalled)), std::memory_order_relaxed);
+  const PressureAverages averages = read_averages().advanced(now_us - at, stalled);
+  averages_.store(pack(averages), std::memory_order_relaxed);
+  over_300s_.store(averages.over_300s, std::memory_order_relaxed);
   averaged_total_us_.store(total > before ? total : before, std::memory_order_relaxed);
   averaged_at_.store(now_us << 1, std::memory_order_release);
 }
@@ -114,6 +125,7 @@ StallScope::~StallScope() {
   grace::ReadSection section;
   for (Tenant* t = &tenant_.nearest_online(); t != nullptr; t = t->parent()) {
     if (ReclaimState* state = find_reclaim_state(*t)) state->pressure.end(now);
+    show_stall(*t);
   }
   tenant_.unpin();
 }
@@ -137,7 +149,8 @@ PressureReport pressure_of(Tenant& tenant) {
   const auto rounded = [](uint32_t value) {
     return (value + PressureAverages::kOne / 2) / PressureAverages::kOne;
   };
-  return {state->pressure.total_us(now), rounded(averages.over_10s), rounded(averages.over_60s)};
+  return {state->pressure.total_us(now), rounded(averages.over_10s), rounded(averages.over_60s),
+          rounded(averages.over_300s)};
 }
 
 }  // namespace tenure

@@ -19,6 +19,7 @@ struct Tenant;
 struct PressureAverages {
   uint32_t over_10s = 0;
   uint32_t over_60s = 0;
+  uint32_t over_300s = 0;
 
   static constexpr uint64_t kPeriodUs = 2'000'000;
   static constexpr uint32_t kOne = 1024;
@@ -47,12 +48,14 @@ private:
   static constexpr unsigned kSinceBits = 48;
   static constexpr uint64_t kOneThread = 1ULL << kSinceBits;
   void advance(uint64_t now_us);
+  PressureAverages read_averages() const;
 
   // {threads stalled : 16, since when one is : 48}. Changed by compare-and-swap.
   std::atomic<uint64_t> stalled_{0};
   std::atomic<uint64_t> total_us_{0};
-  // PressureAverages. Written by who has set the lowest bit of averaged_at_.
+  // PressureAverages: two of them, and the third. Written by who has set the lowest bit of averaged_at_.
   std::atomic<uint64_t> averages_{0};
+  std::atomic<uint32_t> over_300s_{0};
   // Time of the last averaging * 2 + busy; 0 before the first stall.
   std::atomic<uint64_t> averaged_at_{0};
   std::atomic<uint64_t> averaged_total_us_{0};  // As averages_.
@@ -79,7 +82,7 @@ void pressure_after_fork_child();
 
 struct PressureReport {
   uint64_t total_us;
-  uint32_t over_10s, over_60s;  // Hundredths of a percent.
+  uint32_t over_10s, over_60s, over_300s;  // Hundredths of a percent.
 };
 // Of an online tenant; zeros for others.
 PressureReport pressure_of(Tenant& tenant);

@@ -1,5 +1,7 @@
 #include "accounting/pressure/reclaim.h"
 
+#include <optional>
+
 #include "accounting/pressure/pressure.h"
 #include "accounting/tenants/tenant.h"
 #include "accounting/tenants/under_way.h"
@@ -57,6 +59,14 @@ size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage) {
   return freed;
 }
 
+void tell_above_high(Tenant& tenant) {
+  if (registered.watch_above_high) registered.watch_above_high(tenant);
+}
+
+void tell_failure(Tenant& tenant, const Refusal& refusal) {
+  if (registered.report_failure) registered.report_failure(tenant, refusal);
+}
+
 bool in_reclaim() { return thread_words.reclaiming; }
 void count_uncharged(uint64_t bytes) {
   for_each_under_way<Achievement>([bytes](Achievement& each) { each.uncharged_ += bytes; });
@@ -88,11 +98,12 @@ void UnderWay::end() {
 }
 UnderWay* innermost_under_way() { return thread_words.under_way; }
 
-size_t reclaim_to(Tenant& top, size_t target) {
+size_t reclaim_to(Tenant& top, size_t target, ReclaimFor whom) {
   // A departed tenant's charge is its parent's; its counter stands still.
   if (!top.online() || top.counter.usage() <= target) return 0;
   if (registered.empty_stocks) registered.empty_stocks(top);
-  const StallScope stalled(top);
+  std::optional<StallScope> stalled;
+  if (whom == ReclaimFor::kTenant) stalled.emplace(top);
   size_t total = 0;
   for (ReclaimStage stage : kReclaimStages) {
     for (;;) {

@@ -29,6 +29,10 @@ constexpr ReclaimStage kReclaimStages[] = {ReclaimStage::kPurge, ReclaimStage::k
 // shrinkers do run (docs/reclaim.md).
 size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage);
 
+// Tells who reclaims in the background.
+void tell_above_high(Tenant& tenant);
+void tell_failure(Tenant& tenant, const Refusal& refusal);
+
 // Whether this thread runs one of the hooks, shrinkers included.
 bool in_reclaim();
 // The doings of this thread during the life of the object: so a hook measures its own success while others go on charging. Signal handlers
@@ -82,7 +86,9 @@ private:
 bool refuses_quietly();
 
 // Purges, reaps, then shrinks, until the tenant is at most `target` bytes or nothing gives any more: for
-// limits set below the present usage, and for checkpoints above high. Returns what was freed.
-size_t reclaim_to(Tenant& top, size_t target);
+// limits set below the present usage, and for checkpoints above high. Returns what was freed. Who sets a limit is not stalled: the
+// tenant's pressure is to tell of its own want of memory.
+enum class ReclaimFor : uint8_t { kTenant, kNewLimit };
+size_t reclaim_to(Tenant& top, size_t target, ReclaimFor whom);
 
 }  // namespace tenure

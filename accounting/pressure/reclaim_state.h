@@ -30,6 +30,8 @@ struct alignas(64) ReclaimState {
   std::atomic<uint64_t> fruitless{0};
   // The id of the tenant below this one with which the next reclaim begins. A hint: relaxed.
   std::atomic<uint32_t> position{0};
+  // When a refused request was reported last, in seconds; 0: never. Relaxed: a heuristic.
+  std::atomic<uint32_t> reported_s{0};
   Pressure pressure{};
   // Events of the tenants below, by kind, those that have gone included. Statistics: relaxed.
   std::atomic<uint64_t> events_below[kEventKinds] = {};

@@ -62,6 +62,7 @@ void do_without() {
 }
 
 void take_region() {
+  const grace::ReadSection section;
   const bool moved = live::move_region();
   if (moved) {
     take_file();
@@ -113,6 +114,29 @@ void hide_tenant(Tenant& tenant) {
   if (slot == live::kNoSlot) return;
   tenant.counter.come_home();
   live::release_slot(slot);
+}
+
+namespace {
+
+uint64_t limit_of(const Tenant& tenant, live::EventKind kind) {
+  switch (kind) {
+  case live::EventKind::kLow:
+    return tenant.counter.low();
+  case live::EventKind::kHigh:
+    return tenant.counter.high();
+  default:
+    return tenant.counter.max();
+  }
+}
+
+}  // namespace
+
+void show_event(Tenant& tenant, live::EventKind kind, uint64_t bytes) {
+  ensure_own_counters();
+  const uint32_t slot = slot_of(tenant);
+  if (slot == live::kNoSlot) return;
+  live::show_event(kind, slot, index_of(tenant.id()),
+                   {tenant.counter.usage(), limit_of(tenant, kind), bytes, 0});
 }
 
 void open_live_region(LiveMode mode, uint32_t flags, const char* version) {

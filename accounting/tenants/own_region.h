@@ -2,6 +2,7 @@
 #pragma once
 
 #include "accounting/tenants/tenant.h"
+#include "live/event_ring.h"
 #include "live/region.h"
 
 namespace tenure {
@@ -12,6 +13,11 @@ void show_tenant(Tenant& tenant);
 void show_state(Tenant& tenant, live::SlotState state);
 // The tenant's memory is about to be freed.
 void hide_tenant(Tenant& tenant);
+
+// The view of its events for others. Lock-free, async-signal-safe.
+void show_event(Tenant& tenant, live::EventKind kind, uint64_t bytes = 0);
+
+// What others see of its events, and of how long it was stalled. Lock-free, async-signal-safe.
 
 // Opens the live region, and shows the root in it. Before the first tenant is made; takes tenants_mutex.
 void open_live_region(LiveMode mode, uint32_t flags, const char* version);

@@ -46,7 +46,8 @@ void PageCounter::leave(uint64_t bytes) {
 
 ChargeOutcome PageCounter::try_charge(uint64_t bytes, Allowance allowance, const PageCounter* end) {
   ChargeOutcome outcome;
-  uint64_t extra[kDeepest] = {};
+  uint64_t
+      extra[kDeepest];  // Written below up to `levels`; clearing all would be a tenth of a charge.
   unsigned levels = 0;
   for (PageCounter* counter = this; counter != end; counter = counter->parent_, ++levels) {
     TENURE_ASSERT(levels < kDeepest);

@@ -102,6 +102,7 @@ int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flag
   parent.pin();
   link_child(parent, *tenant);
   show_state(*tenant, live::SlotState::kOnline);
+  show_event(*tenant, live::EventKind::kCreated);
   *result = tenant;
   return 0;
 }
@@ -120,6 +121,7 @@ void retire(DeferredItem* item) {
 void complete_offline(Tenant& tenant) {
   Tenant& parent = *tenant.parent();
   show_state(tenant, live::SlotState::kDying);
+  show_event(tenant, live::EventKind::kWent);
   remove_name(tenant);
   call(hooks.switch_ids, tenant);
   call(hooks.close_fronts, tenant);

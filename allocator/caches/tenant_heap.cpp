@@ -6,6 +6,8 @@
 #include "accounting/shrinkers/shrink.h"
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/caches/dead_caches.h"
+#include "allocator/caches/failure_report.h"
+#include "allocator/caches/high_watch.h"
 #include "allocator/caches/reaper.h"
 #include "allocator/caches/tenant_purge.h"
 #include "allocator/fronts/caching_tenants.h"
@@ -258,6 +260,8 @@ void connect_tenants() {
   hooks.empty_stocks = [](Tenant& top) { empty_stocks(top); };
   hooks.reap = reap_some;
   hooks.shrink = shrink_without_stocks;
+  hooks.watch_above_high = watch_above_high;
+  hooks.report_failure = report_failure;
   register_reclaim_hooks(hooks);
   register_empty_caches(empty_tenant_caches);
   for (uint32_t i = 0; i < kClassCount; ++i) {

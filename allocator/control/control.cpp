@@ -7,6 +7,7 @@
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/caches/reaper.h"
 #include "allocator/control/statistics.h"
+#include "allocator/hooks.h"
 #include "allocator/slabs/current.h"
 #include "allocator/upkeep/process_pressure.h"
 #include "base/system_calls.h"
@@ -37,6 +38,7 @@ void after_control_operation() {
   deferred::drain();
   run_event_handlers();
   look_at_pressure(Occasion::kControl);
+  poll_live_requests(ServedBy::kControl);
 }
 
 size_t reap_all() {
@@ -72,12 +74,13 @@ int checkpoint() {
   const int saved = errno;
   const size_t handled = run_event_handlers();
   look_at_pressure(Occasion::kCheckpoint);
+  poll_live_requests(ServedBy::kControl);
   // The thread's own handle keeps the tenant and its ancestors. The charge of a departed one stands still.
   for (Tenant* tenant = &current_tenant().nearest_online(); tenant->parent() != nullptr;
        tenant = tenant->parent()) {
     const uint64_t high = tenant->counter.high();
     if (tenant->counter.usage() <= high) continue;
-    reclaim_to(*tenant, high);
+    reclaim_to(*tenant, high, ReclaimFor::kTenant);
     const uint64_t usage = tenant->counter.usage();
     if (usage <= high) continue;
     const StallScope stalled(current_tenant());

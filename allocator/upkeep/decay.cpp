@@ -9,6 +9,7 @@
 #include "allocator/fronts/charge_stock.h"
 #include "allocator/fronts/depots.h"
 #include "allocator/fronts/drain.h"
+#include "allocator/hooks.h"
 #include "allocator/upkeep/helper.h"
 #include "allocator/upkeep/reclaim.h"
 #include "allocator/upkeep/run_stash.h"
@@ -246,6 +247,7 @@ static void take_polled_step(uint32_t now, bool seldom) {
 }
 
 void poll_decay() {
+  poll_live_requests(ServedBy::kMalloc);
   if (helper_works() || arena.settings.decay_ms <= 0) {
     if (TENURE_UNLIKELY(fronts_watched())) watch_fronts_where_needed();
     return;

@@ -5,7 +5,9 @@
 
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/caches/dead_caches.h"
+#include "allocator/caches/high_watch.h"
 #include "allocator/caches/reaper.h"
+#include "allocator/hooks.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/cold_chains.h"
 #include "allocator/upkeep/decay.h"
@@ -53,10 +55,14 @@ void sleep_ms(uint32_t ms) { sys::sleep(time_of(ms)); }
 
 // Goes to sleep, unless somebody has something to tell.
 void sleep_as(HelperSleep how, uint32_t ms) {
+  const bool shared = live::region_opened.load(std::memory_order_relaxed) && live::is_ours();
+  // Before the last look at whether there is something to do.
+  const uint32_t rung = shared ? live::doorbell_word() : 0;
   helper_sleep.store(how, std::memory_order_seq_cst);
   const bool told = asked_to_end.load(std::memory_order_seq_cst) ||
                     (how == kUntilCalled && threads.load(std::memory_order_seq_cst) == 0);
-  if (!told) sys::wait_for(helper_sleep, how, time_of(ms));
+  if (!told && !shared) sys::wait_for(helper_sleep, how, time_of(ms));
+  if (!told && shared && !live::requests_waiting()) live::sleep_at_doorbell(rung, ms);
   helper_sleep.store(kAwake, std::memory_order_relaxed);
 }
 
@@ -64,6 +70,8 @@ void wake_from(uint32_t how) {
   if (!helper_sleep.compare_exchange_strong(how, kAwake, std::memory_order_seq_cst)) return;
   const int saved = errno;
   sys::wake_one(helper_sleep);
+  if (live::region_opened.load(std::memory_order_relaxed) && live::is_ours())
+    live::wake_from_doorbell();
   errno = saved;
 }
 
@@ -100,11 +108,13 @@ public:
 
 private:
   void take(uint32_t now) {
+    poll_live_requests(ServedBy::kHelper);
     // First, so that the caches can go in this turn.
     const size_t emptied = empty_dead_caches(root_tenant, SIZE_MAX, SIZE_MAX);
     const Reaped reaped = reap_heaps_in_steps(kHeapsLookedAt);
     reap_tenants();
     left_ = reaped.stay != 0 || reaped.destroyed;
+    left_ |= reclaim_above_high();
     const DecayWork done = take_decay_step(now, {SIZE_MAX, SIZE_MAX}, decay_round_ms());
     look_at_pressure(Occasion::kControl);
     if (done.bytes != 0 || done.chains != 0 || emptied != 0 || reaped.destroyed) last_work_ = now;
@@ -163,7 +173,9 @@ void run_helper() {
   helper_id.store(id, std::memory_order_relaxed);
   helper_state.store(HelperState::kWorking, std::memory_order_seq_cst);
   for (;;) {
+    live::show_helper(true);
     for (Turns turns; turns.take_one();) turns.rest();
+    live::show_helper(false);
     helper_state.store(HelperState::kNone, std::memory_order_seq_cst);
     // A thread that was made since has seen either that, and starts another helper, or the one that worked.
     HelperState none = HelperState::kNone;

@@ -59,6 +59,14 @@ TEST_F(LiveTest, ChildThatExecutesHasNone) { run("exec"); }
 TEST_F(LiveTest, VforkChangesNothing) { run("vfork"); }
 TEST_F(LiveTest, ChildWithoutAFolderCountsForItself) { run("folder_gone"); }
 
+TEST_F(LiveTest, HelperServesRequests) { run("by_helper"); }
+TEST_F(LiveTest, MallocServesRequestsWhereThereIsNoHelper) {
+  ChildOptions options;
+  options.environment = {"TENURE_HELPER=off"};
+  run("by_malloc", options);
+}
+TEST_F(LiveTest, ShowsEvents) { run("events"); }
+
 // Started and stopped in the midst: `hold` writes what it has to the pipe, and stops.
 class Held {
 public:
@@ -214,7 +222,8 @@ int main(int count, char** arguments) {
   if (count == 5 && std::string(arguments[1]) == "set")
     return set_from_outside(arguments[2], arguments[3], strtoull(arguments[4], nullptr, 10));
   if (count == 3) {
-    const int result = run_scenario(arguments[1], arguments[2]);
+    int result = run_scenario(arguments[1], arguments[2]);
+    if (result < 0) result = run_request_scenario(arguments[1], arguments[2]);
     return result >= 0 ? result : run_fork_scenario(arguments[1], arguments[2]);
   }
   testing::InitGoogleTest(&count, arguments);

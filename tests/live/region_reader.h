@@ -4,9 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <string>
 #include <vector>
@@ -74,6 +76,50 @@ public:
     live::TenantSlot* const found = find(name);
     REQUIRE(found != nullptr, "no tenant %s", name.c_str());
     return *found;
+  }
+
+  // Posts a request; its number.
+  uint32_t post(live::RequestKind kind, const live::TenantSlot* tenant, uint64_t argument,
+                uint64_t deadline_us) const {
+    uint32_t number = 0;
+    for (;; ++number) {
+      NEED(number < header().requests);
+      uint32_t unused = uint32_t(live::RequestState::kUnused);
+      if (std::atomic_ref(request(number).state)
+              .compare_exchange_strong(unused, uint32_t(live::RequestState::kWriting)))
+        break;
+    }
+    live::Request& posted = request(number);
+    posted.kind = uint32_t(kind);
+    posted.slot = tenant ? uint32_t(tenant - &slot(0)) : 0;
+    posted.generation = tenant ? tenant->generation : 0;
+    posted.argument = argument;
+    posted.deadline_us = deadline_us;
+    std::atomic_ref(posted.state).store(uint32_t(live::RequestState::kPosted));
+    std::atomic_ref(header().doorbell).fetch_add(1);
+    syscall(SYS_futex, &header().doorbell, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
+    return number;
+  }
+  bool answered(uint32_t number) const {
+    return std::atomic_ref(request(number).state).load() == uint32_t(live::RequestState::kAnswered);
+  }
+  struct Answer {
+    int result;
+    uint64_t value;
+  };
+  // The answer of one that was answered.
+  Answer take(uint32_t number) const {
+    const Answer answer{request(number).result, request(number).value};
+    std::atomic_ref(request(number).state).store(uint32_t(live::RequestState::kUnused));
+    return answer;
+  }
+  // Asks, and waits for the answer; `meanwhile` runs between two looks.
+  template <typename Fn>
+  Answer ask(live::RequestKind kind, const live::TenantSlot* tenant, uint64_t argument,
+             Fn meanwhile) const {
+    const uint32_t number = post(kind, tenant, argument, UINT64_MAX - 100'000'000);
+    while (!answered(number)) meanwhile();
+    return take(number);
   }
 
   static void set_max(live::TenantSlot& slot, uint64_t max) {

@@ -282,9 +282,9 @@ TEST_F(ChargeTest, ReclaimToLoweredMax) {
   cached_context = charge(a, 700, RequestKind::kLarge);
   EXPECT_TRUE(take(a, 500));
   EXPECT_EQ(a.set_max(600), 1200u);
-  EXPECT_EQ(reclaim_to(a, 600), 700u);
+  EXPECT_EQ(reclaim_to(a, 600, ReclaimFor::kTenant), 700u);
   EXPECT_EQ(a.counter.usage(), 500u);
-  EXPECT_EQ(reclaim_to(a, 100), 0u);  // Nothing more to give; never kills.
+  EXPECT_EQ(reclaim_to(a, 100, ReclaimFor::kNewLimit), 0u);  // Nothing more to give; never kills.
 }
 
 TEST_F(ChargeTest, OutOfMeasureFails) {

@@ -16,6 +16,7 @@ TEST(PressureAverages, RiseAndFallWithTheirTimes) {
   // 1 - exp(-1) and 1 - exp(-1/6) after 10 seconds at 100 %.
   EXPECT_NEAR(percent(averages.over_10s), 63, 1);
   EXPECT_NEAR(percent(averages.over_60s), 15, 1);
+  EXPECT_NEAR(percent(averages.over_300s), 3, 1);
   averages = averages.advanced(10 * kSecond, 0);
   EXPECT_NEAR(percent(averages.over_10s), 23, 1);
   averages = averages.advanced(3600 * kSecond, 0);
@@ -23,6 +24,10 @@ TEST(PressureAverages, RiseAndFallWithTheirTimes) {
   EXPECT_EQ(percent(averages.over_60s), 0u);
   averages = averages.advanced(3600 * kSecond, 1800 * kSecond);
   EXPECT_NEAR(percent(averages.over_60s), 50, 1);
+  EXPECT_NEAR(percent(averages.over_300s), 50, 1);
+  for (int i = 0; i < 50; ++i) averages = averages.advanced(2 * kSecond, 2 * kSecond);
+  // 1 - exp(-1/3) of the way from there.
+  EXPECT_NEAR(percent(averages.over_300s), 64, 1);
 }
 
 TEST(PressureAverages, ExtremesStayInRange) {
@@ -82,11 +87,20 @@ TEST_F(PressureTest, StallsCountForAllAbove) {
   EXPECT_EQ(pressure_of(c).total_us, 0u);
   EXPECT_EQ(offline_tenant(b, 0), 0);
   EXPECT_EQ(pressure_of(b).total_us, 0u);
+  // Somebody sets a limit: that is no stall of the tenant's.
+  AccountingContext* const held = charge(c, 100, RequestKind::kSmall);
+  ASSERT_NE(held, nullptr);
+  EXPECT_EQ(reclaim_to(c, 10, ReclaimFor::kNewLimit), 0u);
+  EXPECT_EQ(pressure_of(c).total_us, 0u);
+  EXPECT_EQ(reclaim_to(c, 10, ReclaimFor::kTenant), 0u);
+  EXPECT_GE(pressure_of(c).total_us, 3000u);
+  uncharge(*held, 100);
+  const uint64_t stalled = pressure_of(c).total_us;
   // Granted by policy: nobody waits.
   c.set_max(10);
   c.set_policy(Policy::kObserve);
   AccountingContext* context = charge(c, 100, RequestKind::kSmall);
-  EXPECT_EQ(pressure_of(c).total_us, 0u);
+  EXPECT_EQ(pressure_of(c).total_us, stalled);
   uncharge(*context, 100);
 }
 

@@ -142,7 +142,7 @@ TEST_F(ShrinkerTest, AProtectedNeighbourLosesNothingUntilOthersHaveNothing) {
   EXPECT_EQ(cache.count(firm), 500u);
   // On behalf of its own limit a protected tenant is fair game.
   firm.set_max(20000);
-  EXPECT_EQ(reclaim_to(firm, 20000), 30000u);
+  EXPECT_EQ(reclaim_to(firm, 20000, ReclaimFor::kTenant), 30000u);
   for (AccountingContext* context : kept) uncharge(*context, 1000);
 }
 

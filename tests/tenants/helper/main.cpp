@@ -212,6 +212,19 @@ void run_idle() {
   wait_until([] { return heap_stats().resident_estimate < 2 * kMiB; }, "much idle memory stays");
 }
 
+// A tenant that stays above high: its free objects are given back while its threads do nothing, though no charge crosses high again.
+void run_above_high() {
+  Tenant tenant("above", nullptr, TENURE_ISOLATED);
+  tenant.limit(TENURE_HIGH, kMiB);
+  std::vector<void*> objects(16000);
+  for (void*& object : objects) object = tenure_malloc(tenant, 500);
+  const size_t kept = objects.size() / 4;
+  for (size_t i = kept; i < objects.size(); ++i) free(objects[i]);
+  wait_until([&] { return tenant.stats().cached < 64 * kKiB; }, "a tenant above high keeps caches");
+  REQUIRE(tenant.usage() > kMiB, "%zu bytes", tenant.usage());
+  for (size_t i = 0; i < kept; ++i) free(objects[i]);
+}
+
 void run_without() {
   leave_and_free();
   tenure_reap();
@@ -242,7 +255,7 @@ constexpr Scenario scenarios[] = {
     {"checked", "on", "1", run_checked},          {"at_once", "on", "1000", run_at_once},
     {"no_room", "auto", "-1", run_no_room},       {"idle", "on", "20", run_idle},
     {"without", "off", "1000", run_without},      {"bad", "soon", "1000", run_without},
-    {"no_tenants", "auto", "20", run_no_tenants},
+    {"no_tenants", "auto", "20", run_no_tenants}, {"above_high", "on", "-1", run_above_high},
 };
 
 void run_all() {

@@ -1,0 +1,11 @@
+// The stall times of a tenant in the live region.
+#pragma once
+
+#include "accounting/tenants/tenant.h"
+
+namespace tenure {
+
+// The view of its stalls for others. Lock-free, async-signal-safe.
+void show_stall(Tenant& tenant);
+
+}  // namespace tenure

@@ -1,0 +1,14 @@
+// What is left behind where a tenant's request is refused: the tree around the tenant, its largest classes, and what was tried.
+#pragma once
+
+#include "accounting/pressure/reclaim.h"
+
+namespace tenure {
+
+struct Tenant;
+
+// To the live region, where there is one, and to standard error with TENURE_REPORTS=on. Once a minute for each tenant. The tenant is pinned.
+// Runs in malloc: lock-free, no allocation, async-signal-safe, keeps errno.
+void report_failure(Tenant& tenant, const Refusal& refusal);
+
+}  // namespace tenure
