@@ -1,6 +1,7 @@
 #include "base/stack_walk.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
