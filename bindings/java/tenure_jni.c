@@ -9,7 +9,9 @@
 
 #define TENANT(result, name) JNIEXPORT result JNICALL Java_dev_tenure_Tenant_##name
 
-static struct tenure_tenant* handle_of(jlong handle) { return (struct tenure_tenant*)(uintptr_t)handle; }
+static struct tenure_tenant* handle_of(jlong handle) {
+  return (struct tenure_tenant*)(uintptr_t)handle;
+}
 
 TENANT(jboolean, active)(JNIEnv* env, jclass class) {
   (void)env, (void)class;
@@ -30,12 +32,14 @@ TENANT(jstring, current)(JNIEnv* env, jclass class) {
   return tenure_available() ? path_of(env, tenure_current()) : NULL;
 }
 
-TENANT(jint, create0)(JNIEnv* env, jclass class, jlong parent, jstring name, jint flags, jlongArray made) {
+TENANT(jint, create0)
+(JNIEnv* env, jclass class, jlong parent, jstring name, jint flags, jlongArray made) {
   (void)class;
   const char* const text = (*env)->GetStringUTFChars(env, name, NULL);
   if (!text) return -ENOMEM;
   struct tenure_tenant* tenant = NULL;
-  const int result = tenure_tenant_create(parent ? handle_of(parent) : tenure_root(), text, (unsigned)flags, &tenant);
+  const int result = tenure_tenant_create(parent ? handle_of(parent) : tenure_root(), text,
+                                          (unsigned)flags, &tenant);
   (*env)->ReleaseStringUTFChars(env, name, text);
   const jlong handle = (jlong)(uintptr_t)tenant;
   (*env)->SetLongArrayRegion(env, made, 0, 1, &handle);
@@ -60,7 +64,8 @@ TENANT(void, leave0)(JNIEnv* env, jclass class, jlong outer) {
 }
 TENANT(jint, setLimit0)(JNIEnv* env, jclass class, jlong handle, jint which, jlong bytes) {
   (void)env, (void)class;
-  return tenure_tenant_set_limit(handle_of(handle), (enum tenure_limit)which, bytes < 0 ? TENURE_UNLIMITED : (size_t)bytes);
+  return tenure_tenant_set_limit(handle_of(handle), (enum tenure_limit)which,
+                                 bytes < 0 ? TENURE_UNLIMITED : (size_t)bytes);
 }
 TENANT(jint, setPolicy0)(JNIEnv* env, jclass class, jlong handle, jint policy) {
   (void)env, (void)class;

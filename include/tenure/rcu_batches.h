@@ -23,9 +23,8 @@
 
 /* A C header. NOLINTBEGIN(modernize-*,readability-identifier-naming,performance-no-int-to-ptr) */
 
-#ifndef TENURE_RCU_FLAVOR
-#error "include tenure/rcu.h"
-#endif
+#include <tenure/rcu_flavor.h>
+#include <tenure/tenure.h>
 
 #include <errno.h>
 #include <malloc.h>
@@ -40,18 +39,8 @@
 int sched_getcpu(void); /* <sched.h> has it for C with _GNU_SOURCE alone */
 #endif
 
-/* Whether a thread of the flavour knows that it is not reading. */
-#define TENURE_RCU_KNOWS_memb 1
-#define TENURE_RCU_KNOWS_mb 1
-#define TENURE_RCU_KNOWS_bp 1
-#define TENURE_RCU_KNOWS_qsbr 0
-
-/* Names of the flavour. */
-#define TENURE_RCU_PASTE(before, flavor, after) before##flavor##after
-#define TENURE_RCU_EXPAND(before, flavor, after) TENURE_RCU_PASTE(before, flavor, after)
-#define TENURE_RCU_NAME(after) TENURE_RCU_EXPAND(urcu_, TENURE_RCU_FLAVOR, after)
-#define tenure_rcu_state TENURE_RCU_EXPAND(tenure_rcu_state_, TENURE_RCU_FLAVOR, )
 #define TENURE_RCU_LOCAL __attribute__((unused)) static
+#define tenure_rcu_state TENURE_RCU_EXPAND(tenure_rcu_state_, TENURE_RCU_FLAVOR, )
 /* What a program has once, however many of its files include the header. */
 #define TENURE_RCU_SHARED __attribute__((weak, visibility("default")))
 
@@ -59,10 +48,10 @@ int sched_getcpu(void); /* <sched.h> has it for C with _GNU_SOURCE alone */
 extern "C" {
 #endif
 
-#define TENURE_RCU_ENTRIES 506               /* A batch is 4 KiB */
-#define TENURE_RCU_CLOSED 0x80000000u        /* In the count of a batch */
-#define TENURE_RCU_BATCH_BYTES (256u << 10)  /* A batch of more is sealed though it is not full */
-#define TENURE_RCU_CACHE_WEIGHT 512          /* What an object of a cache counts as */
+#define TENURE_RCU_ENTRIES 506              /* A batch is 4 KiB */
+#define TENURE_RCU_CLOSED 0x80000000u       /* In the count of a batch */
+#define TENURE_RCU_BATCH_BYTES (256u << 10) /* A batch of more is sealed though it is not full */
+#define TENURE_RCU_CACHE_WEIGHT 512         /* What an object of a cache counts as */
 #define TENURE_RCU_HELPERS 4
 #define TENURE_RCU_SLOTS 64
 
@@ -83,8 +72,9 @@ struct tenure_rcu_slot {
 } __attribute__((aligned(64)));
 
 struct tenure_rcu_helper {
-  struct tenure_rcu_batch* list; /* What waits for the owner's grace period; atomic: others may take it away */
-  pid_t owner;                   /* The process of the thread at work, or 0; atomic */
+  struct tenure_rcu_batch*
+      list;    /* What waits for the owner's grace period; atomic: others may take it away */
+  pid_t owner; /* The process of the thread at work, or 0; atomic */
 } __attribute__((aligned(64)));
 
 struct tenure_rcu_ticker {
@@ -95,10 +85,11 @@ struct tenure_rcu_ticker {
 struct tenure_rcu {
   struct tenure_rcu_slot slots[TENURE_RCU_SLOTS];
   struct tenure_rcu_helper helpers[TENURE_RCU_HELPERS];
-  struct tenure_rcu_batch* sealed __attribute__((aligned(64))); /* A stack: one is pushed, all are taken. Atomic */
-  size_t backlog;                                               /* Bytes sealed and not yet free. Atomic */
-  size_t bound;                                                 /* Atomic */
-  pid_t ticking; /* The process whose ticker is queued, or 0. Atomic */
+  struct tenure_rcu_batch* sealed
+      __attribute__((aligned(64))); /* A stack: one is pushed, all are taken. Atomic */
+  size_t backlog;                   /* Bytes sealed and not yet free. Atomic */
+  size_t bound;                     /* Atomic */
+  pid_t ticking;                    /* The process whose ticker is queued, or 0. Atomic */
 };
 
 TENURE_RCU_SHARED struct tenure_rcu tenure_rcu_state = {{{0}}, {{0, 0}}, 0, 0, 4u << 20, 0};
@@ -156,11 +147,12 @@ TENURE_RCU_LOCAL void tenure_rcu_free_list(struct tenure_rcu_batch* list) {
 TENURE_RCU_LOCAL void tenure_rcu_seal(struct tenure_rcu_batch* batch) {
   struct tenure_rcu_batch* expected = batch;
   /* acq_rel: who opened the batch has written its members; the next to open one sees this one gone. */
-  if (!__atomic_compare_exchange_n(&batch->slot->open, &expected, (struct tenure_rcu_batch*)NULL, 0, __ATOMIC_ACQ_REL,
-                                   __ATOMIC_RELAXED))
+  if (!__atomic_compare_exchange_n(&batch->slot->open, &expected, (struct tenure_rcu_batch*)NULL, 0,
+                                   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
     return;
   /* acq_rel: pairs with the claims in tenure_rcu_add(), which come before. */
-  const uint64_t claimed = __atomic_fetch_or(&batch->claimed, (uint64_t)TENURE_RCU_CLOSED, __ATOMIC_ACQ_REL);
+  const uint64_t claimed =
+      __atomic_fetch_or(&batch->claimed, (uint64_t)TENURE_RCU_CLOSED, __ATOMIC_ACQ_REL);
   const uint32_t count = (uint32_t)claimed;
   batch->used = count < TENURE_RCU_ENTRIES ? count : TENURE_RCU_ENTRIES;
   batch->bytes = (size_t)(claimed >> 32) << 4;
@@ -169,20 +161,23 @@ TENURE_RCU_LOCAL void tenure_rcu_seal(struct tenure_rcu_batch* batch) {
   do {
     batch->next = head;
     /* release: pairs with tenure_rcu_take_sealed(). */
-  } while (!__atomic_compare_exchange_n(&tenure_rcu_state.sealed, &head, batch, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+  } while (!__atomic_compare_exchange_n(&tenure_rcu_state.sealed, &head, batch, 1, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED));
 }
 
 /* In a read section, or a callback. */
 TENURE_RCU_LOCAL void tenure_rcu_seal_all(void) {
   for (unsigned i = 0; i < TENURE_RCU_SLOTS; ++i) {
-    struct tenure_rcu_batch* const batch = __atomic_load_n(&tenure_rcu_state.slots[i].open, __ATOMIC_SEQ_CST);
+    struct tenure_rcu_batch* const batch =
+        __atomic_load_n(&tenure_rcu_state.slots[i].open, __ATOMIC_SEQ_CST);
     if (batch) tenure_rcu_seal(batch);
   }
 }
 
 TENURE_RCU_LOCAL struct tenure_rcu_batch* tenure_rcu_take_sealed(void) {
   /* acquire: pairs with tenure_rcu_seal(). */
-  return __atomic_exchange_n(&tenure_rcu_state.sealed, (struct tenure_rcu_batch*)NULL, __ATOMIC_ACQUIRE);
+  return __atomic_exchange_n(&tenure_rcu_state.sealed, (struct tenure_rcu_batch*)NULL,
+                             __ATOMIC_ACQUIRE);
 }
 
 /* ---- The ticker ----------------------------------------------------------------------------------------------------- */
@@ -195,9 +190,11 @@ TENURE_RCU_LOCAL void tenure_rcu_start_ticker(void) {
   /* seq_cst: the batch is in its slot before this load; tenure_rcu_tick() clears the mark before it looks at the slots again. */
   pid_t ticking = __atomic_load_n(&tenure_rcu_state.ticking, __ATOMIC_SEQ_CST);
   if (ticking == self) return;
-  struct tenure_rcu_ticker* const ticker = (struct tenure_rcu_ticker*)tenure_rcu_memory(sizeof *ticker);
+  struct tenure_rcu_ticker* const ticker =
+      (struct tenure_rcu_ticker*)tenure_rcu_memory(sizeof *ticker);
   if (!ticker) return;
-  if (!__atomic_compare_exchange_n(&tenure_rcu_state.ticking, &ticking, self, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+  if (!__atomic_compare_exchange_n(&tenure_rcu_state.ticking, &ticking, self, 0, __ATOMIC_SEQ_CST,
+                                   __ATOMIC_SEQ_CST)) {
     free(ticker);
     return;
   }
@@ -236,8 +233,8 @@ TENURE_RCU_LOCAL struct tenure_rcu_helper* tenure_rcu_helper_place(void) {
     struct tenure_rcu_helper* const helper = &tenure_rcu_state.helpers[i];
     pid_t owner = __atomic_load_n(&helper->owner, __ATOMIC_RELAXED);
     /* acquire: pairs with the release of the owner before. */
-    if (owner != self &&
-        __atomic_compare_exchange_n(&helper->owner, &owner, self, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    if (owner != self && __atomic_compare_exchange_n(&helper->owner, &owner, self, 0,
+                                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
       return helper;
   }
   return NULL;
@@ -282,7 +279,9 @@ TENURE_RCU_LOCAL void tenure_rcu_help(void) {
 /* Whether the thread may wait for a grace period, as far as anybody can tell. Of qsbr nobody can: a thread that is online may be
  * reading. A thread that runs callbacks would wait for itself. */
 TENURE_RCU_LOCAL int tenure_rcu_may_wait(void) {
-  if (!TENURE_RCU_EXPAND(TENURE_RCU_KNOWS_, TENURE_RCU_FLAVOR, ) || TENURE_RCU_NAME(_read_ongoing)()) return 0;
+  if (!TENURE_RCU_EXPAND(TENURE_RCU_KNOWS_, TENURE_RCU_FLAVOR, ) ||
+      TENURE_RCU_NAME(_read_ongoing)())
+    return 0;
   struct call_rcu_data* const worker = TENURE_RCU_NAME(_get_thread_call_rcu_data)();
   return !worker || !pthread_equal(TENURE_RCU_NAME(_get_call_rcu_thread)(worker), pthread_self());
 }
@@ -302,7 +301,8 @@ TENURE_RCU_LOCAL struct tenure_rcu_batch* tenure_rcu_open(struct tenure_rcu_slot
   batch->slot = slot;
   struct tenure_rcu_batch* open = NULL;
   /* seq_cst: before the look at the ticker. */
-  if (!__atomic_compare_exchange_n(&slot->open, &open, batch, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) {
+  if (!__atomic_compare_exchange_n(&slot->open, &open, batch, 0, __ATOMIC_SEQ_CST,
+                                   __ATOMIC_ACQUIRE)) {
     free(batch);
     return open;
   }
@@ -322,7 +322,8 @@ TENURE_RCU_LOCAL int tenure_rcu_claim(struct tenure_cache* cache, void* object, 
     if (!batch) batch = tenure_rcu_open(slot);
     if (!batch) return -ENOMEM;
     /* acq_rel: pairs with tenure_rcu_seal(); what the caller did to unpublish the object comes before. */
-    const uint64_t before = __atomic_fetch_add(&batch->claimed, (units << 32) | words, __ATOMIC_ACQ_REL);
+    const uint64_t before =
+        __atomic_fetch_add(&batch->claimed, (units << 32) | words, __ATOMIC_ACQ_REL);
     const uint32_t at = (uint32_t)before;
     const int mine = at < TENURE_RCU_ENTRIES && at + words <= TENURE_RCU_ENTRIES;
     if (mine) {
@@ -330,7 +331,8 @@ TENURE_RCU_LOCAL int tenure_rcu_claim(struct tenure_cache* cache, void* object, 
       if (cache) batch->entries[at] = (uintptr_t)cache | 1;
       batch->entries[at + words - 1] = (uintptr_t)object;
     }
-    if (!mine || at + words == TENURE_RCU_ENTRIES || (before >> 32) + units >= TENURE_RCU_BATCH_BYTES >> 4) {
+    if (!mine || at + words == TENURE_RCU_ENTRIES ||
+        (before >> 32) + units >= TENURE_RCU_BATCH_BYTES >> 4) {
       tenure_rcu_seal(batch);
       sealed = 1;
     }
@@ -338,7 +340,8 @@ TENURE_RCU_LOCAL int tenure_rcu_claim(struct tenure_cache* cache, void* object, 
   }
 }
 
-TENURE_RCU_LOCAL int tenure_rcu_add(struct tenure_cache* cache, void* object, size_t weight, int wait) {
+TENURE_RCU_LOCAL int tenure_rcu_add(struct tenure_cache* cache, void* object, size_t weight,
+                                    int wait) {
   TENURE_RCU_NAME(_read_lock)();
   const int result = tenure_rcu_claim(cache, object, weight);
   TENURE_RCU_NAME(_read_unlock)();
@@ -370,7 +373,8 @@ TENURE_RCU_LOCAL void tenure_rcu_finish(void) {
   TENURE_RCU_NAME(_synchronize_rcu)();
   struct tenure_rcu_batch* taken[TENURE_RCU_HELPERS];
   for (unsigned i = 0; i < TENURE_RCU_HELPERS; ++i)
-    taken[i] = __atomic_exchange_n(&tenure_rcu_state.helpers[i].list, (struct tenure_rcu_batch*)NULL, __ATOMIC_ACQ_REL);
+    taken[i] = __atomic_exchange_n(&tenure_rcu_state.helpers[i].list,
+                                   (struct tenure_rcu_batch*)NULL, __ATOMIC_ACQ_REL);
   TENURE_RCU_NAME(_synchronize_rcu)();
   tenure_rcu_free_list(list);
   for (unsigned i = 0; i < TENURE_RCU_HELPERS; ++i) tenure_rcu_free_list(taken[i]);

@@ -22,12 +22,12 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define CHECK(condition)                                                                \
-  do {                                                                                  \
-    if (!(condition)) {                                                                 \
-      std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);      \
-      std::abort();                                                                     \
-    }                                                                                   \
+#define CHECK(condition)                                                           \
+  do {                                                                             \
+    if (!(condition)) {                                                            \
+      std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                \
+    }                                                                              \
   } while (0)
 
 // A thread of the flavour, for the scope of the object.
@@ -43,9 +43,19 @@ public:
 // callbacks that free can hang there.
 inline void install_fork_handlers() {
 #if defined(FLAVOR_bp)
-  pthread_atfork([] { call_rcu_before_fork(); urcu_bp_before_fork(); },
-                 [] { urcu_bp_after_fork_parent(); call_rcu_after_fork_parent(); },
-                 [] { urcu_bp_after_fork_child(); call_rcu_after_fork_child(); });
+  pthread_atfork(
+      [] {
+        call_rcu_before_fork();
+        urcu_bp_before_fork();
+      },
+      [] {
+        urcu_bp_after_fork_parent();
+        call_rcu_after_fork_parent();
+      },
+      [] {
+        urcu_bp_after_fork_child();
+        call_rcu_after_fork_child();
+      });
 #else
   pthread_atfork(call_rcu_before_fork, call_rcu_after_fork_parent, call_rcu_after_fork_child);
 #endif

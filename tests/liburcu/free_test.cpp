@@ -246,11 +246,13 @@ void caches_get_their_objects_back() {
   struct tenure_cache *plain, *constructed;
   CHECK(tenure_cache_create("plain", 48, 0, 0, nullptr, &plain) == 0);
   CHECK(tenure_cache_create(
-            "constructed", 48, 0, 0, [](void* object) { std::memset(object, 'c', 48); }, &constructed) == 0);
+            "constructed", 48, 0, 0, [](void* object) { std::memset(object, 'c', 48); },
+            &constructed) == 0);
   for (int i = 0; i < 3'000; ++i) {
     CHECK(tenure_cache_free_rcu(plain, tenure_cache_alloc_for(plain, tenant)) == 0);
     CHECK(tenure_free_rcu(filled(48, 'x')) == 0);
-    CHECK(tenure_cache_free_rcu_nowait(constructed, tenure_cache_alloc_for(constructed, tenant)) == 0);
+    CHECK(tenure_cache_free_rcu_nowait(constructed, tenure_cache_alloc_for(constructed, tenant)) ==
+          0);
   }
   CHECK(tenure_cache_free_rcu(plain, nullptr) == 0 && tenure_free_rcu(nullptr) == 0);
   tenure_rcu_barrier();

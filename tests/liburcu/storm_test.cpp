@@ -42,7 +42,8 @@ AnyTime registration;
 std::shared_mutex registration;
 #endif
 
-std::atomic<bool> forking{false};  // Asks threads to let go of it: the mutex by itself favours them.
+std::atomic<bool> forking{
+    false};  // Asks threads to let go of it: the mutex by itself favours them.
 
 void pause_for_forks() {
 #if !defined(FLAVOR_bp)
