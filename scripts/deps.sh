@@ -12,7 +12,7 @@ packages_of() {
     build) echo g++=g++ cmake=cmake make=make pkg-config=pkg-config libgtest-dev \
                 libcli11-dev libfmt-dev nlohmann-json3-dev \
                 python3=python3 binutils=objdump ;;
-    check) echo spin=spin clang-format=clang-format clang-tidy=clang-tidy git=git liburcu-dev \
+    check) echo spin=spin clang-format=clang-format clang-tidy=clang-tidy codespell=codespell git=git liburcu-dev \
                 python3-dev python3-setuptools python3-wheel ;;
     aarch64) echo g++-aarch64-linux-gnu=aarch64-linux-gnu-g++ qemu-user=qemu-aarch64 ;;
     vm) echo qemu-system-x86=qemu-system-x86_64 busybox-static=/bin/busybox cpio=cpio ;;
