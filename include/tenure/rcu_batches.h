@@ -21,7 +21,7 @@
 #ifndef TENURE_RCU_BATCHES_H
 #define TENURE_RCU_BATCHES_H
 
-/* A C header. NOLINTBEGIN(modernize-*,readability-identifier-naming,performance-no-int-to-ptr) */
+/* A C header. NOLINTBEGIN(modernize-*,readability-identifier-naming,performance-no-int-to-ptr,misc-definitions-in-headers) */
 
 #include <tenure/rcu_flavor.h>
 #include <tenure/tenure.h>
@@ -389,5 +389,5 @@ TENURE_RCU_LOCAL void tenure_rcu_finish(void) {
 }
 #endif
 
-/* NOLINTEND(modernize-*,readability-identifier-naming,performance-no-int-to-ptr) */
+/* NOLINTEND(modernize-*,readability-identifier-naming,performance-no-int-to-ptr,misc-definitions-in-headers) */
 #endif
