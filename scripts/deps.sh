@@ -20,10 +20,11 @@ packages_of() {
     demo) echo redis-server=redis-server redis-tools=redis-benchmark python3=python3 git=git \
                sqlite3=sqlite3 g++=g++ libjemalloc2 libmimalloc2.0 ;;
     apps) echo nginx=nginx apache2-utils=ab 'postgresql=/usr/lib/postgresql/*/bin/postgres' \
-               mariadb-server=mariadbd memcached=memcached nodejs=node libnode-dev=/usr/include/node*/*node_api.h \
+               mariadb-server=mariadbd memcached=memcached nodejs=node \
                default-jdk-headless=javac perl=perl ruby=ruby lua5.4=lua5.4 php-cli=php clang=clang \
                prometheus=promtool ;;
-    bindings) echo python3-dev python3-setuptools python3-wheel rustc=rustc cargo=cargo nodejs=node libnode-dev=/usr/include/node*/*node_api.h \
+    bindings) echo python3-dev python3-setuptools python3-wheel rustc=rustc cargo=cargo nodejs=node \
+                   libnode-dev=/usr/include/node/node_api.h \
                    lua5.4=lua5.4 liblua5.4-dev luajit=luajit libluajit-5.1-dev golang-go=go default-jdk-headless=javac \
                    libsqlite3-dev liburcu-dev ;;
     *) echo "deps.sh: no group '$1' (build check aarch64 vm bench demo apps bindings)" >&2; exit 2 ;;

@@ -15,7 +15,9 @@ public:
   explicit ArrayBufferAllocator(tenure::Tenant tenant) : tenant_(std::move(tenant)) {}
 
   void* Allocate(size_t length) { return tenure_calloc(tenant_.get(), length ? length : 1, 1); }
-  void* AllocateUninitialized(size_t length) { return tenure_malloc(tenant_.get(), length ? length : 1); }
+  void* AllocateUninitialized(size_t length) {
+    return tenure_malloc(tenant_.get(), length ? length : 1);
+  }
   void Free(void* data, size_t /*length*/) { std::free(data); }
 
 private:

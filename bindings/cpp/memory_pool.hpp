@@ -22,8 +22,9 @@ public:
 
   Result Allocate(int64_t size, int64_t alignment, uint8_t** out) {
     if (size < 0 || alignment <= 0 || (alignment & (alignment - 1)) != 0) return Result::kInvalid;
-    void* const block = tenure_aligned_alloc(tenant_.get(), static_cast<size_t>(std::max<int64_t>(alignment, 16)),
-                                             static_cast<size_t>(std::max<int64_t>(size, 1)));
+    void* const block =
+        tenure_aligned_alloc(tenant_.get(), static_cast<size_t>(std::max<int64_t>(alignment, 16)),
+                             static_cast<size_t>(std::max<int64_t>(size, 1)));
     if (!block) return Result::kOutOfMemory;
     *out = static_cast<uint8_t*>(block);
     return Result::kOk;

@@ -38,7 +38,8 @@ static inline void* tenure_lua_alloc(void* tenant, void* block, size_t old_size,
 
 /* Makes a tenant below `parent` (NULL: the root) with a limit of `max` bytes, and a state in it. LuaJIT without GC64 takes no lua_Alloc;
  * then, as where there is no memory, -ENOMEM. Other results as tenure_tenant_create(). */
-static inline int tenure_lua_open(struct tenure_lua* lua, struct tenure_tenant* parent, const char* name, size_t max) {
+static inline int tenure_lua_open(struct tenure_lua* lua, struct tenure_tenant* parent,
+                                  const char* name, size_t max) {
   lua->state = NULL;
   lua->tenant = NULL;
   if (!tenure_available()) return -ENOTSUP;

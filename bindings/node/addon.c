@@ -67,7 +67,8 @@ static napi_value create(napi_env env, napi_callback_info info) {
   napi_valuetype type;
   napi_typeof(env, values[0], &type);
   struct tenure_tenant* handle = NULL;
-  const int result = tenure_tenant_create(type == napi_external ? handle_of(env, values[0]) : tenure_root(), name, flags, &handle);
+  const int result = tenure_tenant_create(
+      type == napi_external ? handle_of(env, values[0]) : tenure_root(), name, flags, &handle);
   return result == 0 ? external(env, handle) : number(env, result);
 }
 
@@ -121,8 +122,9 @@ static napi_value set_limit(napi_env env, napi_callback_info info) {
   napi_get_value_uint32(env, values[1], &which);
   napi_get_value_double(env, values[2], &bytes);
   if (!(bytes >= 0)) return number(env, -22); /* EINVAL; also what is no number */
-  return number(env, tenure_tenant_set_limit(handle_of(env, values[0]), (enum tenure_limit)which,
-                                             bytes < 9007199254740992.0 ? (size_t)bytes : TENURE_UNLIMITED));
+  return number(
+      env, tenure_tenant_set_limit(handle_of(env, values[0]), (enum tenure_limit)which,
+                                   bytes < 9007199254740992.0 ? (size_t)bytes : TENURE_UNLIMITED));
 }
 
 static napi_value set_policy(napi_env env, napi_callback_info info) {
@@ -130,7 +132,8 @@ static napi_value set_policy(napi_env env, napi_callback_info info) {
   if (!arguments(env, info, values, 2)) return NULL;
   uint32_t policy = 99;
   napi_get_value_uint32(env, values[1], &policy);
-  return number(env, tenure_tenant_set_policy(handle_of(env, values[0]), (enum tenure_policy)policy));
+  return number(env,
+                tenure_tenant_set_policy(handle_of(env, values[0]), (enum tenure_policy)policy));
 }
 
 /* stats(handle): [usage, peak, failures, children, online] */
@@ -143,7 +146,8 @@ static napi_value stats(napi_env env, napi_callback_info info) {
   const double figures[] = {(double)s.usage, (double)s.peak, (double)s.failures, (double)s.children,
                             tenure_tenant_online(tenant)};
   napi_create_array(env, &result);
-  for (uint32_t i = 0; i < sizeof figures / sizeof figures[0]; ++i) napi_set_element(env, result, i, number(env, figures[i]));
+  for (uint32_t i = 0; i < sizeof figures / sizeof figures[0]; ++i)
+    napi_set_element(env, result, i, number(env, figures[i]));
   return result;
 }
 
@@ -173,13 +177,23 @@ NAPI_MODULE_INIT() {
   static const struct {
     const char* name;
     napi_callback function;
-  } functions[] = {{"active", active},       {"create", create},       {"find", find},   {"enter", enter},
-                   {"leave", leave},         {"offline", offline},     {"path", path},   {"setLimit", set_limit},
-                   {"setPolicy", set_policy}, {"checkpoint", checkpoint}, {"stats", stats}, {"current", current}};
+  } functions[] = {{"active", active},
+                   {"create", create},
+                   {"find", find},
+                   {"enter", enter},
+                   {"leave", leave},
+                   {"offline", offline},
+                   {"path", path},
+                   {"setLimit", set_limit},
+                   {"setPolicy", set_policy},
+                   {"checkpoint", checkpoint},
+                   {"stats", stats},
+                   {"current", current}};
   if (tenure_available() && !base) base = tenure_tenant_ref(tenure_current());
   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; ++i) {
     napi_value function;
-    napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &function);
+    napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL,
+                         &function);
     napi_set_named_property(env, exports, functions[i].name, function);
   }
   return exports;

@@ -12,25 +12,8 @@
 
 /* A C header. NOLINTBEGIN(modernize-*,readability-identifier-naming) */
 
-#include <tenure/tenure.h>
-
-#ifndef TENURE_RCU_FLAVOR
-#if defined(_URCU_MEMB_H) + defined(_URCU_MB_H) + defined(_URCU_BP_H) + defined(_URCU_QSBR_H) > 1
-#error "several flavours of liburcu are included: define TENURE_RCU_FLAVOR as memb, mb, bp or qsbr before tenure/rcu.h"
-#elif defined(_URCU_MEMB_H)
-#define TENURE_RCU_FLAVOR memb
-#elif defined(_URCU_MB_H)
-#define TENURE_RCU_FLAVOR mb
-#elif defined(_URCU_BP_H)
-#define TENURE_RCU_FLAVOR bp
-#elif defined(_URCU_QSBR_H)
-#define TENURE_RCU_FLAVOR qsbr
-#else
-#error "include a flavour of liburcu (urcu/urcu-memb.h, -mb.h, -bp.h or -qsbr.h) before tenure/rcu.h"
-#endif
-#endif
-
 #include <tenure/rcu_batches.h>
+#include <tenure/tenure.h>
 
 #ifdef __cplusplus
 extern "C" {

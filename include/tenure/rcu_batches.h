@@ -21,11 +21,10 @@
 #ifndef TENURE_RCU_BATCHES_H
 #define TENURE_RCU_BATCHES_H
 
-/* A C header. NOLINTBEGIN(modernize-*,readability-identifier-naming,performance-no-int-to-ptr) */
+/* A C header. NOLINTBEGIN(modernize-*,readability-identifier-naming,performance-no-int-to-ptr,misc-definitions-in-headers) */
 
-#ifndef TENURE_RCU_FLAVOR
-#error "include tenure/rcu.h"
-#endif
+#include <tenure/rcu_flavor.h>
+#include <tenure/tenure.h>
 
 #include <errno.h>
 #include <malloc.h>
@@ -40,18 +39,8 @@
 int sched_getcpu(void); /* <sched.h> has it for C with _GNU_SOURCE alone */
 #endif
 
-/* Whether a thread of the flavour knows that it is not reading. */
-#define TENURE_RCU_KNOWS_memb 1
-#define TENURE_RCU_KNOWS_mb 1
-#define TENURE_RCU_KNOWS_bp 1
-#define TENURE_RCU_KNOWS_qsbr 0
-
-/* Names of the flavour. */
-#define TENURE_RCU_PASTE(before, flavor, after) before##flavor##after
-#define TENURE_RCU_EXPAND(before, flavor, after) TENURE_RCU_PASTE(before, flavor, after)
-#define TENURE_RCU_NAME(after) TENURE_RCU_EXPAND(urcu_, TENURE_RCU_FLAVOR, after)
-#define tenure_rcu_state TENURE_RCU_EXPAND(tenure_rcu_state_, TENURE_RCU_FLAVOR, )
 #define TENURE_RCU_LOCAL __attribute__((unused)) static
+#define tenure_rcu_state TENURE_RCU_EXPAND(tenure_rcu_state_, TENURE_RCU_FLAVOR, )
 /* What a program has once, however many of its files include the header. */
 #define TENURE_RCU_SHARED __attribute__((weak, visibility("default")))
 
@@ -400,5 +389,5 @@ TENURE_RCU_LOCAL void tenure_rcu_finish(void) {
 }
 #endif
 
-/* NOLINTEND(modernize-*,readability-identifier-naming,performance-no-int-to-ptr) */
+/* NOLINTEND(modernize-*,readability-identifier-naming,performance-no-int-to-ptr,misc-definitions-in-headers) */
 #endif

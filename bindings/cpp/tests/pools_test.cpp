@@ -21,7 +21,8 @@ void pool() {
     CHECK(reinterpret_cast<uintptr_t>(buffer) % static_cast<uintptr_t>(alignment) == 0);
     std::memset(buffer, 7, 1000);
     CHECK(pool.Reallocate(1000, 2 * kMiB, alignment, &buffer) == Result::kOk);
-    CHECK(reinterpret_cast<uintptr_t>(buffer) % static_cast<uintptr_t>(alignment) == 0 && buffer[999] == 7);
+    CHECK(reinterpret_cast<uintptr_t>(buffer) % static_cast<uintptr_t>(alignment) == 0 &&
+          buffer[999] == 7);
     CHECK(pool.bytes_allocated() >= 2 * kMiB);
     uint8_t* const before = buffer;
     CHECK(pool.Reallocate(2 * kMiB, 16 * kMiB, alignment, &buffer) == Result::kOutOfMemory);
@@ -30,7 +31,8 @@ void pool() {
     CHECK(pool.bytes_allocated() == 0);
   }
   uint8_t* none = nullptr;
-  CHECK(pool.Allocate(-1, 64, &none) == Result::kInvalid && pool.Allocate(1, 3, &none) == Result::kInvalid);
+  CHECK(pool.Allocate(-1, 64, &none) == Result::kInvalid &&
+        pool.Allocate(1, 3, &none) == Result::kInvalid);
   CHECK(pool.Allocate(0, 64, &none) == Result::kOk && none);
   pool.Free(none, 0, 64);
   CHECK(pool.max_memory() >= 2 * kMiB);
@@ -41,7 +43,8 @@ void array_buffers() {
   tenure::Tenant isolate = tenure::Tenant::create("isolate");
   isolate.set_limit(TENURE_MAX, 8 * kMiB);
   ArrayBufferAllocator allocator(isolate);
-  CHECK(allocator.Allocate(16 * kMiB) == nullptr && allocator.AllocateUninitialized(16 * kMiB) == nullptr);
+  CHECK(allocator.Allocate(16 * kMiB) == nullptr &&
+        allocator.AllocateUninitialized(16 * kMiB) == nullptr);
   for (const size_t size : {size_t{0}, size_t{100}, size_t{4 * kMiB}}) {
     auto* const zeroed = static_cast<uint8_t*>(allocator.Allocate(size));
     CHECK(zeroed);

@@ -8,13 +8,15 @@ using namespace tenure_adapters;
 namespace {
 
 int execute(Database& database, const char* statement) {
-  return database.within([&](sqlite3* connection) { return sqlite3_exec(connection, statement, nullptr, nullptr, nullptr); });
+  return database.within([&](sqlite3* connection) {
+    return sqlite3_exec(connection, statement, nullptr, nullptr, nullptr);
+  });
 }
 
 size_t usage(const Database& database) { return database.tenant().stats().usage; }
 
-constexpr const char kFill[] =
-    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO t SELECT randomblob(1000) FROM n";
+constexpr const char kFill[] = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                               "WHERE i < 20000) INSERT INTO t SELECT randomblob(1000) FROM n";
 
 }  // namespace
 
@@ -24,7 +26,8 @@ int main() {
   {
     Database full("full", 8 << 20), other("other", 256 << 20);
     CHECK(full.open(":memory:") == SQLITE_OK && other.open(":memory:") == SQLITE_OK);
-    CHECK(execute(full, "CREATE TABLE t(x)") == SQLITE_OK && execute(other, "CREATE TABLE t(x)") == SQLITE_OK);
+    CHECK(execute(full, "CREATE TABLE t(x)") == SQLITE_OK &&
+          execute(other, "CREATE TABLE t(x)") == SQLITE_OK);
     CHECK(execute(full, kFill) == SQLITE_NOMEM);
     CHECK(usage(full) <= 8 << 20);
     CHECK(execute(other, kFill) == SQLITE_OK);

@@ -66,7 +66,8 @@ int main(void) {
     if (customer) {
       run(customer, line + length + 1);
     } else if (error == -ENOTSUP) {
-      fprintf(stderr, "malloc is not Tenure's, so nothing would be limited: start it by `tenure run -- host`\n");
+      fprintf(stderr, "malloc is not Tenure's, so nothing would be limited: start it by `tenure "
+                      "run -- host`\n");
       return 1;
     } else {
       printf("%s: no state: %s\n", name, strerror(-error));

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CHECK(condition)                                                              \
-  do {                                                                                \
-    if (!(condition)) {                                                               \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);         \
-      exit(1);                                                                        \
-    }                                                                                 \
+#define CHECK(condition)                                                      \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
+      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+      exit(1);                                                                \
+    }                                                                         \
   } while (0)
 
 static size_t usage(struct tenure_tenant* tenant) {
@@ -49,7 +49,8 @@ static void garbage_is_no_failure(void) {
   struct tenure_lua lua;
   CHECK(tenure_lua_open(&lua, NULL, "garbage", 4 << 20) == 0);
   luaL_openlibs(lua.state);
-  CHECK(luaL_dostring(lua.state, "for i = 1, 200 do local s = string.rep('x', 300 * 1024 + i) end") == 0);
+  CHECK(luaL_dostring(lua.state,
+                      "for i = 1, 200 do local s = string.rep('x', 300 * 1024 + i) end") == 0);
   tenure_lua_close(&lua);
 }
 

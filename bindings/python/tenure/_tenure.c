@@ -75,10 +75,13 @@ static PyObject* step(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
   const Py_ssize_t size = PyTuple_Size(arguments[0]);
   PyObject* result = NULL;
   Py_ssize_t i = 0;
-  while (i + 1 < size && push(PyTuple_GetItem(arguments[0], i), PyTuple_GetItem(arguments[0], i + 1)) == 0) i += 2;
+  while (i + 1 < size &&
+         push(PyTuple_GetItem(arguments[0], i), PyTuple_GetItem(arguments[0], i + 1)) == 0)
+    i += 2;
   if (i >= size) {
     ++steps;
-    result = PyObject_Call(arguments[1], arguments[2], arguments[3] == Py_None ? NULL : arguments[3]);
+    result =
+        PyObject_Call(arguments[1], arguments[2], arguments[3] == Py_None ? NULL : arguments[3]);
     --steps;
   }
   unwind_to(mark);
@@ -118,15 +121,18 @@ static PyObject* scoped_exit(PyObject* self, PyObject* const* arguments, Py_ssiz
   const unsigned long long key = PyLong_AsUnsignedLongLong(leaving);
   Py_DECREF(leaving);
   if (PyErr_Occurred()) return NULL;
-  if (!leave(key)) return PyErr_Format(PyExc_RuntimeError, "left on another thread than it was entered on");
+  if (!leave(key))
+    return PyErr_Format(PyExc_RuntimeError, "left on another thread than it was entered on");
   Py_RETURN_NONE;
 }
 
-static PyMethodDef scoped_methods[] = {{"__enter__", scoped_enter, METH_NOARGS, NULL},
-                                       {"__exit__", (PyCFunction)(void (*)(void))scoped_exit, METH_FASTCALL, NULL},
-                                       {NULL, NULL, 0, NULL}};
+static PyMethodDef scoped_methods[] = {
+    {"__enter__", scoped_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)(void (*)(void))scoped_exit, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL}};
 static PyType_Slot scoped_slots[] = {{Py_tp_methods, scoped_methods}, {0, NULL}};
-static PyType_Spec scoped_spec = {"tenure._tenure.Scoped", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, scoped_slots};
+static PyType_Spec scoped_spec = {"tenure._tenure.Scoped", 0, 0,
+                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, scoped_slots};
 
 static PyObject* stepping(PyObject* self, PyObject* none) {
   (void)self, (void)none;
@@ -162,10 +168,8 @@ static PyObject* create(PyObject* self, PyObject* arguments) {
   struct tenure_tenant *above = handle_of(parent), *tenant = NULL;
   if (PyErr_Occurred()) return NULL;
   int result;
-  Py_BEGIN_ALLOW_THREADS
-  result = tenure_tenant_create(above, name, flags, &tenant);
-  Py_END_ALLOW_THREADS
-  return Py_BuildValue("iN", result, PyLong_FromVoidPtr(tenant));
+  Py_BEGIN_ALLOW_THREADS result = tenure_tenant_create(above, name, flags, &tenant);
+  Py_END_ALLOW_THREADS return Py_BuildValue("iN", result, PyLong_FromVoidPtr(tenant));
 }
 
 static PyObject* offline(PyObject* self, PyObject* arguments) {
@@ -176,10 +180,8 @@ static PyObject* offline(PyObject* self, PyObject* arguments) {
   struct tenure_tenant* const tenant = handle_of(handle);
   if (PyErr_Occurred()) return NULL;
   int result;
-  Py_BEGIN_ALLOW_THREADS
-  result = tenure_tenant_offline(tenant, flags);
-  Py_END_ALLOW_THREADS
-  return PyLong_FromLong(result);
+  Py_BEGIN_ALLOW_THREADS result = tenure_tenant_offline(tenant, flags);
+  Py_END_ALLOW_THREADS return PyLong_FromLong(result);
 }
 
 static PyObject* find(PyObject* self, PyObject* path) {
@@ -198,12 +200,12 @@ static PyObject* current(PyObject* self, PyObject* none) {
   return PyLong_FromVoidPtr(tenure_available() ? tenure_tenant_ref(tenure_current()) : NULL);
 }
 
-#define OF_HANDLE(name, expression)                                            \
-  static PyObject* name(PyObject* self, PyObject* handle) {                    \
-    (void)self;                                                                \
-    struct tenure_tenant* const tenant = handle_of(handle);                    \
-    if (PyErr_Occurred()) return NULL;                                         \
-    return expression;                                                         \
+#define OF_HANDLE(name, expression)                         \
+  static PyObject* name(PyObject* self, PyObject* handle) { \
+    (void)self;                                             \
+    struct tenure_tenant* const tenant = handle_of(handle); \
+    if (PyErr_Occurred()) return NULL;                      \
+    return expression;                                      \
   }
 OF_HANDLE(online, PyBool_FromLong(tenure_tenant_online(tenant)))
 OF_HANDLE(number, PyLong_FromUnsignedLong(tenure_tenant_id(tenant)))
@@ -230,10 +232,8 @@ static PyObject* set_limit(PyObject* self, PyObject* arguments) {
   const size_t value = PyLong_AsSize_t(bytes);
   if (PyErr_Occurred()) return NULL;
   int result;
-  Py_BEGIN_ALLOW_THREADS
-  result = tenure_tenant_set_limit(tenant, (enum tenure_limit)which, value);
-  Py_END_ALLOW_THREADS
-  return PyLong_FromLong(result);
+  Py_BEGIN_ALLOW_THREADS result = tenure_tenant_set_limit(tenant, (enum tenure_limit)which, value);
+  Py_END_ALLOW_THREADS return PyLong_FromLong(result);
 }
 
 static PyObject* limit(PyObject* self, PyObject* arguments) {
@@ -263,9 +263,9 @@ static PyObject* tenant_stats(PyObject* self, PyObject* handle) {
   struct tenure_tenant_stats s = {.struct_size = sizeof s};
   const int result = tenure_tenant_stats(tenant, &s);
   if (result != 0) return PyLong_FromLong(result);
-  return Py_BuildValue("(nnnnnn(nnnnn)nnnn)", s.usage, s.peak, s.allocated, s.cached, s.meta, s.failures, s.events[0],
-                       s.events[1], s.events[2], s.events[3], s.events[4], s.children, s.stalled_us, s.pressure10,
-                       s.pressure60);
+  return Py_BuildValue("(nnnnnn(nnnnn)nnnn)", s.usage, s.peak, s.allocated, s.cached, s.meta,
+                       s.failures, s.events[0], s.events[1], s.events[2], s.events[3], s.events[4],
+                       s.children, s.stalled_us, s.pressure10, s.pressure60);
 }
 
 static PyObject* reclaim(PyObject* self, PyObject* arguments) {
@@ -276,59 +276,53 @@ static PyObject* reclaim(PyObject* self, PyObject* arguments) {
   const size_t value = PyLong_AsSize_t(bytes);
   if (PyErr_Occurred()) return NULL;
   size_t result;
-  Py_BEGIN_ALLOW_THREADS
-  result = tenure_reclaim(tenant, value);
-  Py_END_ALLOW_THREADS
-  return PyLong_FromSize_t(result);
+  Py_BEGIN_ALLOW_THREADS result = tenure_reclaim(tenant, value);
+  Py_END_ALLOW_THREADS return PyLong_FromSize_t(result);
 }
 
 static PyObject* checkpoint(PyObject* self, PyObject* none) {
   (void)self, (void)none;
   int result = 0;
-  Py_BEGIN_ALLOW_THREADS
-  if (tenure_available()) result = tenure_checkpoint();
-  Py_END_ALLOW_THREADS
-  return PyLong_FromLong(result);
+  Py_BEGIN_ALLOW_THREADS if (tenure_available()) result = tenure_checkpoint();
+  Py_END_ALLOW_THREADS return PyLong_FromLong(result);
 }
 
 static PyObject* reap(PyObject* self, PyObject* none) {
   (void)self, (void)none;
   size_t result = 0;
-  Py_BEGIN_ALLOW_THREADS
-  if (tenure_available()) result = tenure_reap();
-  Py_END_ALLOW_THREADS
-  return PyLong_FromSize_t(result);
+  Py_BEGIN_ALLOW_THREADS if (tenure_available()) result = tenure_reap();
+  Py_END_ALLOW_THREADS return PyLong_FromSize_t(result);
 }
 
-static PyMethodDef methods[] = {
-    {"active", active, METH_NOARGS, NULL},
-    {"available", available, METH_NOARGS, NULL},
-    {"mode", library_mode, METH_NOARGS, NULL},
-    {"version", library_version, METH_NOARGS, NULL},
-    {"step", (PyCFunction)(void (*)(void))step, METH_FASTCALL, NULL},
-    {"stepping", stepping, METH_NOARGS, NULL},
-    {"create", create, METH_VARARGS, NULL},
-    {"offline", offline, METH_VARARGS, NULL},
-    {"find", find, METH_O, NULL},
-    {"root", root, METH_NOARGS, NULL},
-    {"current", current, METH_NOARGS, NULL},
-    {"online", online, METH_O, NULL},
-    {"number", number, METH_O, NULL},
-    {"parent", parent, METH_O, NULL},
-    {"path", path, METH_O, NULL},
-    {"close", close_handle, METH_O, NULL},
-    {"set_limit", set_limit, METH_VARARGS, NULL},
-    {"limit", limit, METH_VARARGS, NULL},
-    {"set_policy", set_policy, METH_VARARGS, NULL},
-    {"policy", policy, METH_O, NULL},
-    {"stats", tenant_stats, METH_O, NULL},
-    {"reset_peak", reset_peak, METH_O, NULL},
-    {"reclaim", reclaim, METH_VARARGS, NULL},
-    {"checkpoint", checkpoint, METH_NOARGS, NULL},
-    {"reap", reap, METH_NOARGS, NULL},
-    {NULL, NULL, 0, NULL}};
+static PyMethodDef methods[] = {{"active", active, METH_NOARGS, NULL},
+                                {"available", available, METH_NOARGS, NULL},
+                                {"mode", library_mode, METH_NOARGS, NULL},
+                                {"version", library_version, METH_NOARGS, NULL},
+                                {"step", (PyCFunction)(void (*)(void))step, METH_FASTCALL, NULL},
+                                {"stepping", stepping, METH_NOARGS, NULL},
+                                {"create", create, METH_VARARGS, NULL},
+                                {"offline", offline, METH_VARARGS, NULL},
+                                {"find", find, METH_O, NULL},
+                                {"root", root, METH_NOARGS, NULL},
+                                {"current", current, METH_NOARGS, NULL},
+                                {"online", online, METH_O, NULL},
+                                {"number", number, METH_O, NULL},
+                                {"parent", parent, METH_O, NULL},
+                                {"path", path, METH_O, NULL},
+                                {"close", close_handle, METH_O, NULL},
+                                {"set_limit", set_limit, METH_VARARGS, NULL},
+                                {"limit", limit, METH_VARARGS, NULL},
+                                {"set_policy", set_policy, METH_VARARGS, NULL},
+                                {"policy", policy, METH_O, NULL},
+                                {"stats", tenant_stats, METH_O, NULL},
+                                {"reset_peak", reset_peak, METH_O, NULL},
+                                {"reclaim", reclaim, METH_VARARGS, NULL},
+                                {"checkpoint", checkpoint, METH_NOARGS, NULL},
+                                {"reap", reap, METH_NOARGS, NULL},
+                                {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_tenure", NULL, -1, methods, NULL, NULL, NULL, NULL};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "_tenure", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__tenure(void) {
   PyObject* made = PyModule_Create(&module);
