@@ -276,6 +276,23 @@ class Errors(ToolCase):
         self.assertEqual([entry["pid"] for entry in json.loads(done.stdout)], [self.pid])
         self.assertTrue(os.path.exists(os.path.join(self.folder, "1")))
 
+    def test_other_programs_files_that_are_named_by_their_number(self):
+        """As a Java machine's hsperfdata."""
+        program = ("import mmap, os, sys, time\n"
+                   "path = os.path.join(sys.argv[1], str(os.getpid()))\n"
+                   "file = open(path, 'w+b')\n"
+                   "file.write(bytes(8192))\n"
+                   "file.flush()\n"
+                   "held = mmap.mmap(file.fileno(), 8192)\n"
+                   "print('ready', flush=True)\n"
+                   "sys.stdin.read()\n")
+        other = subprocess.Popen([sys.executable, "-c", program, self.scratch], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+        self.addCleanup(other.communicate)
+        self.assertEqual(other.stdout.readline(), "ready\n")
+        self.assertNotIn(f" {other.pid} ", self.good("ps"))
+        self.bad(2, "shows no tenants", "ls", other.pid)
+
     @unittest.skipUnless(os.getuid() == 0, "only root can become another user")
     def test_another_users_process(self):
         done = self.tenure("ls", self.pid, user=65534)
