@@ -257,6 +257,21 @@ class Errors(ToolCase):
                 self.bad(4, "cut off", *command)
             self.assertEqual(self.tenure("ps").returncode, 0)
 
+    def test_a_sparse_region_that_claims_to_be_endless(self):
+        os.truncate(self.holder.path, 1 << 40)
+        with open(self.holder.path, "r+b") as region:
+            for at, count in ((504, 1 << 31), (476, 1 << 31)):  # slots, event_entries
+                region.seek(at)
+                was = region.read(4)
+                region.seek(at)
+                region.write(count.to_bytes(4, "little"))
+                region.flush()
+                self.bad(4, "more entries than any region has", "ls", self.pid)
+                region.seek(at)
+                region.write(was)
+                region.flush()
+        self.unchanged()
+
     def test_regions_that_others_may_write_to(self):
         self.holder.tell("mode 666")
         self.bad(3, "others may read or write it", "ls", self.pid)
