@@ -32,7 +32,7 @@ class Completion(ToolCase):
         return done.stdout.split()
 
     def options_of(self, command):
-        lines = re.findall(r"(?m)^  (-\S+)", self.good(command, "--help").split("Examples:")[0])
+        lines = re.findall(r"(?m)^  (-[^\s,]+(?:, ?-[^\s,]+)*)", self.good(command, "--help").split("Examples:")[0])
         return {option for line in lines for option in re.findall(r"--[a-z][a-z-]*", line)}
 
     def test_commands(self):

@@ -257,6 +257,21 @@ class Errors(ToolCase):
                 self.bad(4, "cut off", *command)
             self.assertEqual(self.tenure("ps").returncode, 0)
 
+    def test_a_sparse_region_that_claims_to_be_endless(self):
+        os.truncate(self.holder.path, 1 << 40)
+        with open(self.holder.path, "r+b") as region:
+            for at, count in ((504, 1 << 31), (484, 1 << 31)):  # slots, event_entries
+                region.seek(at)
+                was = region.read(4)
+                region.seek(at)
+                region.write(count.to_bytes(4, "little"))
+                region.flush()
+                self.bad(4, "more entries than any region has", "ls", self.pid)
+                region.seek(at)
+                region.write(was)
+                region.flush()
+        self.unchanged()
+
     def test_regions_that_others_may_write_to(self):
         self.holder.tell("mode 666")
         self.bad(3, "others may read or write it", "ls", self.pid)
@@ -275,6 +290,23 @@ class Errors(ToolCase):
         self.assertEqual(done.returncode, 0)
         self.assertEqual([entry["pid"] for entry in json.loads(done.stdout)], [self.pid])
         self.assertTrue(os.path.exists(os.path.join(self.folder, "1")))
+
+    def test_other_programs_files_that_are_named_by_their_number(self):
+        """As a Java machine's hsperfdata."""
+        program = ("import mmap, os, sys, time\n"
+                   "path = os.path.join(sys.argv[1], str(os.getpid()))\n"
+                   "file = open(path, 'w+b')\n"
+                   "file.write(bytes(8192))\n"
+                   "file.flush()\n"
+                   "held = mmap.mmap(file.fileno(), 8192)\n"
+                   "print('ready', flush=True)\n"
+                   "sys.stdin.read()\n")
+        other = subprocess.Popen([sys.executable, "-c", program, self.scratch], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+        self.addCleanup(other.communicate)
+        self.assertEqual(other.stdout.readline(), "ready\n")
+        self.assertNotIn(f" {other.pid} ", self.good("ps"))
+        self.bad(2, "shows no tenants", "ls", other.pid)
 
     @unittest.skipUnless(os.getuid() == 0, "only root can become another user")
     def test_another_users_process(self):

@@ -115,7 +115,7 @@ class Top(ToolCase):
         screen.keys("End")
         self.until(screen, r"t120 ")
         screen.keys("Home")
-        self.until(screen, r"region_holder")
+        self.until(screen, rf"-{holder.pid} region_")
 
     def test_several_processes_and_small_screens(self):
         first, second = self.hold(3), self.hold(3)

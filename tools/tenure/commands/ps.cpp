@@ -8,6 +8,8 @@ namespace {
 
 using Align = Table::Align;
 
+constexpr size_t kMostCommand = 60;  // Columns. --json has all of it.
+
 std::string state_of(const Process& process) {
   if (process.ended) return "ended";
   return process.stopped ? "stopped" : "running";
@@ -23,7 +25,10 @@ void add_row(Table& table, const Process& process) {
              std::to_string(process.tenants.size() - 1),
              std::to_string(total_events(process, kEventHigh)),
              std::to_string(total_events(process, kEventMax)), std::to_string(failures),
-             state_of(process), process.command});
+             state_of(process),
+             width_of(process.command) > kMostCommand
+                 ? fitted(process.command, kMostCommand) + "..."
+                 : process.command});
 }
 
 void print_json(const std::vector<Process>& processes) {

@@ -231,12 +231,14 @@ void RunCommand::add_limits() {
 bool RunCommand::is_chosen() const { return command_.parsed(); }
 
 void RunCommand::preload_and_set() {
+  // An empty value is a bad value: a limit out of a variable that is not set must not be none.
+  const auto is_given = [this](const char* flag) { return command_.count(flag) != 0; };
   preload(request_.library.empty() ? find_library() : given_library(request_.library));
-  if (!request_.max.empty()) set_limit("max", "TENURE_MAX", request_.max);
-  if (!request_.high.empty()) set_limit("high", "TENURE_HIGH", request_.high);
-  if (!request_.policy.empty()) set_option("policy", "TENURE_POLICY", request_.policy);
-  if (!request_.mapped.empty()) set_option("mapped", "TENURE_MAPPED", request_.mapped);
-  if (!request_.name.empty()) set_option("name", "TENURE_NAME", request_.name);
+  if (is_given("--max")) set_limit("max", "TENURE_MAX", request_.max);
+  if (is_given("--high")) set_limit("high", "TENURE_HIGH", request_.high);
+  if (is_given("--policy")) set_option("policy", "TENURE_POLICY", request_.policy);
+  if (is_given("--mapped")) set_option("mapped", "TENURE_MAPPED", request_.mapped);
+  if (is_given("--name")) set_option("name", "TENURE_NAME", request_.name);
   if (!request_.live) {
     set_option("live", "TENURE_LIVE", "off");
   } else if (getenv("TENURE_LIVE") == nullptr) {  // A folder may be given there.

@@ -72,6 +72,17 @@ std::string words_for(const LimitChange& change, const Tenant& tenant) {
   return words;
 }
 
+// Whether the root's limits hold the process as a whole: only if it was started with one.
+bool has_process_limit(const Process& process) {
+  if (process.tenants[0].max != kUnlimited || process.tenants[0].high != kUnlimited) return true;
+  const std::string environment =
+      std::string(1, '\0') + read_text(fmt::format("/proc/{}/environ", process.pid));
+  for (const char* name : {"TENURE_MAX=", "TENURE_HIGH="}) {
+    if (environment.find(std::string(1, '\0') + name) != std::string::npos) return true;
+  }
+  return false;
+}
+
 bool is_above(const LimitChange& change, const Tenant& tenant) {
   return (change.max && tenant.usage > *change.max) || (change.high && tenant.usage > *change.high);
 }
@@ -118,11 +129,7 @@ int set_limits(const Request& request) {
                   kExitNotThere);
   const Process process = read_process(located);
   std::vector<size_t> tenants = tenants_at(process, request.tenant);
-  // Only where the root stands for a process that was started with a limit does its counter hold anything.
-  constexpr uint32_t kRootSlot = 0;
-  const live::Header& header = located.region.header();
-  if ((header.flags & live::kWholeProcess) == 0 || header.process_slot != kRootSlot)
-    std::erase(tenants, size_t{0});
+  if (!has_process_limit(process)) std::erase(tenants, size_t{0});
   if (tenants.empty())
     throw Failure("set: the root of this process has no limits: start it by 'tenure run --max'");
   RegionControl control(located.region);

@@ -78,6 +78,14 @@ std::string user_name(uint32_t uid) {
   return entry != nullptr ? entry->pw_name : std::to_string(uid);
 }
 
+// Whether the file begins as regions do.
+bool has_magic(const std::string& path) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  uint64_t magic = 0;
+  return RegionBytes(file.get()).copy(offsetof(live::Header, magic), &magic, sizeof magic) &&
+         magic == live::kMagic;
+}
+
 class Search {
 public:
   explicit Search(Region::Access access) : access_(access) {}
@@ -92,6 +100,8 @@ public:
       // A process that ended in the meantime has removed its file; one that begins has not finished it.
       if (failure.status == kExitNotThere || strstr(failure.what(), "is not ready yet") != nullptr)
         return;
+      // Other programs map files that are named by numbers, too.
+      if (process && !has_magic(path)) return;
       found.faults.emplace_back(failure.what());
       fault_status = failure.status;
     }

@@ -140,6 +140,12 @@ std::string header_fault(const live::Header& header, uint64_t size) {
       {"reports", header.reports_at, header.report_bytes, header.reports, sizeof(live::Report)},
       {"tenants", header.slots_at, header.slot_bytes, header.slots, sizeof(live::TenantSlot)},
   };
+  // A sparse file may claim any length: what is read must end.
+  constexpr uint32_t kMostEntries = 1U << 16, kMostTenants = 4 * live::kMostSlots;
+  if (std::max({header.requests, header.classes, header.event_entries, header.reports}) >
+          kMostEntries ||
+      header.slots > kMostTenants)
+    return "is damaged: it claims to have more entries than any region has";
   for (const Range& range : ranges) {
     if (!fits(range, size))
       return fmt::format("is damaged or cut off: its {} do not lie in its {} bytes", range.name,
@@ -156,6 +162,7 @@ std::vector<NumberedSlot> copy_slots(const RegionBytes& bytes, const live::Heade
   const auto batch = static_cast<uint32_t>(std::max<size_t>(1, kBatchBytes / stride));
   std::vector<std::byte> earlier(batch * stride), later(batch * stride);
   std::vector<NumberedSlot> slots;
+  slots.reserve(count);
   for (uint32_t first = 0; first < count; first += batch) {
     const uint32_t here = std::min(batch, count - first);
     const uint64_t at = header.slots_at + uint64_t{first} * stride;

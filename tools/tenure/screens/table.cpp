@@ -7,17 +7,16 @@ namespace {
 
 bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
-void append_row(std::string& out, const std::vector<Table::Column>& columns,
-                const std::vector<std::string>& cells, const std::vector<size_t>& widths) {
-  const size_t start = out.size();
-  for (size_t i = 0; i < columns.size(); ++i) {
-    if (i != 0) out += "  ";
-    const size_t blanks = widths[i] - std::min(widths[i], width_of(cells[i]));
-    if (columns[i].align == Table::Align::kRight) out.append(blanks, ' ');
-    out += cells[i];
-    if (columns[i].align == Table::Align::kLeft) out.append(blanks, ' ');
-  }
-  // No blanks at the end of a line.
+// The cell with the blanks that its column has beside it.
+void append_cell(std::string& out, std::string_view cell, size_t width, Table::Align align) {
+  const size_t blanks = width - std::min(width, width_of(cell));
+  if (align == Table::Align::kRight) out.append(blanks, ' ');
+  out += cell;
+  if (align == Table::Align::kLeft) out.append(blanks, ' ');
+}
+
+// Ends a line, without blanks at its end.
+void end_line(std::string& out, size_t start) {
   const size_t last = out.find_last_not_of(' ');
   out.resize(std::max(start, last == std::string::npos ? 0 : last + 1));
   out += '\n';
@@ -25,7 +24,7 @@ void append_row(std::string& out, const std::vector<Table::Column>& columns,
 
 }  // namespace
 
-size_t width_of(const std::string& text) {
+size_t width_of(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), begins_character));
 }
 
@@ -39,18 +38,37 @@ std::string fitted(const std::string& text, size_t width) {
   return result;
 }
 
-std::string Table::text() const {
-  std::vector<size_t> widths;
-  std::vector<std::string> titles;
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    size_t width = width_of(columns_[i].title);
-    for (const auto& row : rows_) width = std::max(width, width_of(row[i]));
-    widths.push_back(width);
-    titles.push_back(columns_[i].title);
+Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
+  for (const Column& column : columns_) widths_.push_back(width_of(column.title));
+}
+
+void Table::add(const std::vector<std::string>& cells) {
+  for (size_t i = 0; i < cells.size(); ++i) {
+    widths_[i] = std::max(widths_[i], width_of(cells[i]));
+    cells_ += cells[i];
+    ends_.push_back(static_cast<uint32_t>(cells_.size()));
   }
+}
+
+std::string Table::text() const {
+  constexpr char kBetween[] = "  ";
   std::string out;
-  append_row(out, columns_, titles, widths);
-  for (const auto& row : rows_) append_row(out, columns_, row, widths);
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (i != 0) out += kBetween;
+    append_cell(out, columns_[i].title, widths_[i], columns_[i].align);
+  }
+  end_line(out, 0);
+  size_t begin = 0, start = out.size();
+  for (size_t cell = 0; cell < ends_.size(); ++cell) {
+    const size_t column = cell % columns_.size();
+    if (column != 0) out += kBetween;
+    append_cell(out, std::string_view(cells_).substr(begin, ends_[cell] - begin), widths_[column],
+                columns_[column].align);
+    begin = ends_[cell];
+    if (column + 1 != columns_.size()) continue;
+    end_line(out, start);
+    start = out.size();
+  }
   return out;
 }
 

@@ -1,7 +1,9 @@
 // A table of text with columns as wide as what they hold.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tenure::tool {
@@ -14,19 +16,22 @@ public:
     Align align = Align::kRight;
   };
 
-  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  explicit Table(std::vector<Column> columns);
   // As many cells as there are columns.
-  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void add(const std::vector<std::string>& cells);
   // Heading and rows, each with a newline. Without rows the heading alone.
   std::string text() const;
 
 private:
   std::vector<Column> columns_;
-  std::vector<std::vector<std::string>> rows_;
+  std::vector<size_t> widths_;
+  // The text of all cells, one behind the other, and where each ends: a table may have 100,000 rows.
+  std::string cells_;
+  std::vector<uint32_t> ends_;
 };
 
 // How many columns of a terminal the text takes, as UTF-8 without wide characters.
-size_t width_of(const std::string& text);
+size_t width_of(std::string_view text);
 // The text cut to `width` columns, or filled with blanks behind it.
 std::string fitted(const std::string& text, size_t width);
 
