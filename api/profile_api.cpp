@@ -1,7 +1,7 @@
 // The functions of profile.h.
 #include <errno.h>
 
-#include "allocator/profile.h"
+#include "allocator/control/profile.h"
 #include "api/ownership.h"
 #include "base/attributes.h"
 #include "tenure/profile.h"

@@ -88,7 +88,9 @@ ProfileCommands::ProfileCommands(CLI::App& app) {
       ->required();
 }
 
-bool ProfileCommands::parsed() const { return convert_->parsed() || diff_->parsed() || leaks_->parsed(); }
+bool ProfileCommands::parsed() const {
+  return convert_->parsed() || diff_->parsed() || leaks_->parsed();
+}
 
 int ProfileCommands::run() const {
   Profile profile = estimate(read_snapshot(file_), tenant_);

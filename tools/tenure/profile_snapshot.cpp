@@ -123,7 +123,8 @@ Profile estimate(const Snapshot& snapshot, const std::string& tenant) {
   for (const ProfileSite& site : snapshot.sites) {
     const auto found = snapshot.tenants.find(site.tenant);
     ProfileRow row;
-    if (found == snapshot.tenants.end()) continue;  // A site that has begun since the tenants were written.
+    if (found == snapshot.tenants.end())
+      continue;  // A site that has begun since the tenants were written.
     row.tenant = found->second.path;
     row.departed = found->second.departed;
     if (!is_at_or_below(row.tenant, tenant)) continue;
