@@ -4,6 +4,7 @@
 // defined by a higher room of accounting itself.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -56,6 +57,10 @@ struct ReclaimHooks {
 
 // Once, at bootstrap, before the second thread.
 void register_reclaim_hooks(const ReclaimHooks& hooks);
+
+// Says more of a tenant whose policy is about to end the process, on standard error. Inside malloc, perhaps in a signal handler. Set once,
+// with release.
+extern constinit std::atomic<void (*)(const Tenant& tenant)> report_at_limit;
 
 // accounting/pressure/reclaim_state.cpp, called by accounting/tenants: a tenant's reclaim state ends with the tenant.
 //

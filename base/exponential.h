@@ -31,6 +31,18 @@ constexpr double natural_log(double x) {
   return 2 * t * sum + exponent * 0.6931471805599453;
 }
 
+// The probability that an interval of `length` has a point of a Poisson process with one point in `mean` on average: 1 - exp(-length / mean),
+// to 1e-9 of it.
+constexpr double probability_of_point(double length, double mean) {
+  const double x = length / mean;
+  if (x > 40) return 1;
+  // 1 - exp(-x) by the series for x / 1024; then 1 - (1 - p)^2 ten times.
+  const double y = x / 1024;
+  double p = y * (1 - y / 2 * (1 - y / 3 * (1 - y / 4 * (1 - y / 5))));
+  for (int i = 0; i < 10; ++i) p = p * (2 - p);
+  return p;
+}
+
 // Exponentially distributed with the mean given, rounded up: at least 1. `random`: 64 random bits.
 constexpr int64_t exponential(uint64_t random, double mean) {
   const double uniform = (static_cast<double>(random >> 11) + 0.5) * 0x1p-53;

@@ -100,6 +100,9 @@ LoadedObject::LoadedObject(const link_map* map) {
   }
 }
 
+const char* LoadedObject::file() const { return map_->l_name ? map_->l_name : ""; }
+uint64_t LoadedObject::base() const { return map_->l_addr; }
+
 const char* LoadedObject::soname() const {
   return strings_ && soname_ != 0 ? strings_ + soname_ : "";
 }

@@ -28,6 +28,9 @@ public:
 
   // None: before glibc 2.35, in a static program, and where the address is in no object.
   explicit operator bool() const { return map_ != nullptr; }
+  // The file, "" of the program itself; and where its addresses begin.
+  const char* file() const;
+  uint64_t base() const;
   // Its soname, "" without one.
   const char* soname() const;
   // Whether the address lies in the function of that name, if the object exports one. By the GNU hash table, which linkers

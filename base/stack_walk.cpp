@@ -135,8 +135,17 @@ TENURE_INLINE Registers registers_here() {
 
 // The library's own code; nothing where it is part of the program.
 LoadedCode own_code() {
-  const LoadedCode own = LoadedCode::of(reinterpret_cast<uint64_t>(&own_code));
-  return own.contains(getauxval(AT_ENTRY)) ? LoadedCode{} : own;
+  // {start, end} of what is never unloaded; 1: not looked up. Relaxed: all who write, write the same.
+  static constinit std::atomic<uint64_t> start{1}, end{0};
+  LoadedCode own;
+  own.start = start.load(std::memory_order_acquire);
+  own.end = end.load(std::memory_order_relaxed);
+  if (own.start != 1) return own;
+  own = LoadedCode::of(reinterpret_cast<uint64_t>(&own_code));
+  if (own.contains(getauxval(AT_ENTRY))) own = {};
+  end.store(own.end, std::memory_order_relaxed);
+  start.store(own.start, std::memory_order_release);
+  return own;
 }
 
 bool step(Registers& at, bool innermost, bool& interrupted) {

@@ -1,4 +1,5 @@
 #include "accounting/charge/charge.h"
+#include "accounting/hooks.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 #include "base/log.h"
 
 namespace tenure {
+
+constinit std::atomic<void (*)(const Tenant&)> report_at_limit{nullptr};
 namespace {
 
 // A charge may go to a tenant or, for growth, through a context that holds something already.
@@ -103,6 +106,7 @@ Attempt attempt(const Payer& payer, uint64_t bytes, Allowance allowance) {
   line.text("tenure: limit reached: tenant ");
   tenant.write_path(line);
   line.text(", max ").decimal(tenant.counter.max()).text("\n").flush(STDERR_FILENO);
+  if (auto* const report = report_at_limit.load(std::memory_order_acquire)) report(tenant);
   abort();
 }
 

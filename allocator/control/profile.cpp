@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "accounting/hooks.h"
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/caches/tenant_heap.h"
 #include "allocator/fronts/depots.h"
@@ -48,6 +49,7 @@ void empty_lists_of(Tenant& tenant) {
 int start_profile(uint64_t mean) {
   if (mean < kSmallestMean || mean > kLargestMean) return -EINVAL;
   if (!bootstrap()) return -ENOMEM;
+  report_at_limit.store(report_largest_sites, std::memory_order_release);
   const bool before = is_sampling();
   if (!start_sampling(mean)) return -ENOMEM;
   if (before || !arena.rseq) return 0;

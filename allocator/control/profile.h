@@ -6,6 +6,8 @@
 
 namespace tenure {
 
+struct Tenant;
+
 constexpr uint64_t kUsualMean = 512 * 1024;
 constexpr uint64_t kSmallestMean = 16, kLargestMean = uint64_t{1} << 40;
 
@@ -14,6 +16,9 @@ constexpr uint64_t kSmallestMean = 16, kLargestMean = uint64_t{1} << 40;
 int start_profile(uint64_t mean);
 // No more samples. Those whose objects live are kept until these are freed.
 void stop_profile();
+
+// The ten sites that have most in use of the tenant and those below it, as sampled: lines on standard error. Async-signal-safe.
+void report_largest_sites(const Tenant& top);
 
 // Writes a snapshot (docs/profiling.md has the format). 0, or the negative errno of the write that failed. Allocates nothing. Others go
 // on meanwhile: counts are those of about now.

@@ -67,6 +67,8 @@ bool start_sampling(uint64_t mean) {
   if (sampler.random.load(std::memory_order_relaxed) == 0)
     sampler.random.store(fresh_seed(), std::memory_order_relaxed);
   if (sampler.mean.exchange(mean, std::memory_order_relaxed) != mean) forget_points();
+  constexpr uint32_t kListsToMend = 4096;
+  sampler.lists_to_mend.store(kListsToMend, std::memory_order_relaxed);
   sampler.on.store(true, std::memory_order_release);
   return true;
 }
@@ -94,7 +96,8 @@ size_t sampling_bytes() {
 
 SamplingPoint::SamplingPoint(uint32_t slot)
     : point_(sampler.points.load(std::memory_order_acquire) + own_area() * kPointsPerArea +
-             slot / kSlotSize) {}
+             slot / kSlotSize),
+      own_cpu_(arena.rseq && rseq_cpu(hot.rseq) >= 0) {}
 
 int64_t SamplingPoint::left() {
   int64_t left = point_->load(std::memory_order_relaxed);
@@ -106,9 +109,13 @@ int64_t SamplingPoint::left() {
 
 bool SamplingPoint::pass(uint64_t bytes) {
   const auto length = static_cast<int64_t>(bytes);
-  left();
-  // Threads without rseq share a point, so none of their steps may be lost; with rseq the operation is rare.
-  int64_t seen = point_->load(std::memory_order_relaxed);
+  int64_t seen = left();
+  if (own_cpu_) {
+    const bool within = seen <= length;
+    point_->store(within ? 0 : seen - length, std::memory_order_relaxed);
+    return within;
+  }
+  // Threads without rseq share a point: none of their steps may be lost.
   for (;;) {
     const int64_t after = seen > length ? seen - length : 0;
     if (point_->compare_exchange_weak(seen, after, std::memory_order_relaxed))
@@ -117,8 +124,8 @@ bool SamplingPoint::pass(uint64_t bytes) {
 }
 
 uint32_t SamplingPoint::objects_before(uint64_t bytes, uint32_t count) {
-  const auto fit = static_cast<uint64_t>(left() - 1) / bytes;
-  return fit < count ? static_cast<uint32_t>(fit) : count;
+  const auto before = static_cast<uint64_t>(left() - 1);
+  return before >= bytes * count ? count : static_cast<uint32_t>(before / bytes);
 }
 
 void SamplingPoint::pass_before(uint64_t bytes) {

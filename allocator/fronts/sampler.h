@@ -47,6 +47,7 @@ public:
 private:
   int64_t left();
   std::atomic<int64_t>* const point_;
+  const bool own_cpu_;  // No other CPU's threads use the point.
 };
 
 // The lists of this slot and area have been taken back.

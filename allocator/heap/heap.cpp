@@ -176,14 +176,6 @@ void free_small(const Found& found, void* object) {
   free_into(cache, object);
 }
 
-// A freed object must be marked.
-void mark_free(void* object, const RunDescriptor& run) {
-  if (!arena.page_map.mark(arena_offset(object), false)) report_misuse(Misuse::kDoubleFree, object);
-  // Constructed objects stay as they are; large ones are cleared with their run.
-  if (run.kind == RunKind::kSlab && !run.cache->family->constructor)
-    __builtin_memset(object, 0, run.object_size);
-}
-
 void* allocate_beyond_slabs(size_t size, size_t alignment, Fill fill) {
   if (TENURE_UNLIKELY(!bootstrapped()) && !bootstrap()) return out_of_memory();
   return mark_allocated(allocate_large(current_tenant(), size, alignment, fill));

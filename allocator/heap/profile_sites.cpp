@@ -14,9 +14,9 @@
 namespace tenure {
 
 constinit std::atomic<uint64_t> lost_samples{0};
-constinit ProfileTable<ProfileStack> profile_stacks;
-constinit ProfileTable<ProfileTenant> profile_tenants;
-constinit ProfileTable<ProfileSite> profile_sites;
+constinit ProfileTable<ProfileStack, 8192> profile_stacks;
+constinit ProfileTable<ProfileTenant, 8192> profile_tenants;
+constinit ProfileTable<ProfileSite, 32768> profile_sites;
 
 namespace {
 

@@ -55,9 +55,9 @@ ProfileSite* find_site(const Tenant& tenant, uint64_t size);
 extern constinit std::atomic<uint64_t> lost_samples;
 size_t profile_bytes();
 
-template <typename Entry>
+// As many lists as keep each at a few entries, where all memory is used up. Untouched ones take none.
+template <typename Entry, uint32_t kLists>
 struct ProfileTable {
-  static constexpr uint32_t kLists = 1024;
   std::atomic<Entry*> lists[kLists]{};
 
   std::atomic<Entry*>& list(uint64_t hash) { return lists[hash % kLists]; }
@@ -69,8 +69,8 @@ struct ProfileTable {
     }
   }
 };
-extern constinit ProfileTable<ProfileStack> profile_stacks;
-extern constinit ProfileTable<ProfileTenant> profile_tenants;
-extern constinit ProfileTable<ProfileSite> profile_sites;
+extern constinit ProfileTable<ProfileStack, 8192> profile_stacks;
+extern constinit ProfileTable<ProfileTenant, 8192> profile_tenants;
+extern constinit ProfileTable<ProfileSite, 32768> profile_sites;
 
 }  // namespace tenure

@@ -47,8 +47,14 @@ bool install_before_point(Cache& cache, const Front& front, ChainWord chain) {
   ChainWord rest = kClosedWord, list = chain;
   if (most < count) list = cut_chain(chain, most, cache.limit, &rest);
   if (count == 0) list = sentinel_word(cache.limit);
-  // The steps are paid for by a sample. A chain that came out of a slow step that began before sampling did ends in the open word.
-  if (at_point) end_in_sentinel(rest, cache.limit);
+  // A chain that came out of a slow step that began before sampling did ends in the open word.
+  if (at_point) {
+    const uint32_t left = sampler.lists_to_mend.load(std::memory_order_relaxed);
+    if (left != 0) {
+      sampler.lists_to_mend.store(left - 1, std::memory_order_relaxed);
+      end_in_sentinel(rest, cache.limit);
+    }
+  }
   if (has_objects(rest)) keep_chain(cache, rest);
   if (front.install(list)) {
     point.pass_before(uint64_t{most} * cache.object_size);

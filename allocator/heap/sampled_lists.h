@@ -12,7 +12,7 @@ namespace tenure {
 TENURE_SLOW bool install_before_point(Cache& cache, const Front& front, ChainWord chain);
 
 // The first `most` objects of the chain, which the caller holds, as a list that ends in the sentinel; the others are `*rest`.
-constexpr uint32_t kLongestCut = 256;
+constexpr uint32_t kLongestCut = 128;
 ChainWord cut_chain(ChainWord chain, uint32_t most, uint16_t limit, ChainWord* rest);
 
 }  // namespace tenure

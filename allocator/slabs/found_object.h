@@ -2,6 +2,7 @@
 #pragma once
 
 #include "allocator/slabs/arena.h"
+#include "allocator/slabs/family.h"
 #include "allocator/slabs/misuse.h"
 #include "allocator/slabs/slab.h"
 
@@ -47,6 +48,14 @@ inline void* hand_out(void* object) {
     links[0] = links[1] = 0;
   }
   return mark_allocated(object);
+}
+
+// Hardened level: the mark of an object that is freed goes; one without is reported.
+inline void mark_free(void* object, const RunDescriptor& run) {
+  if (!arena.page_map.mark(arena_offset(object), false)) report_misuse(Misuse::kDoubleFree, object);
+  // Constructed objects stay as they are; large ones are cleared with their run.
+  if (run.kind == RunKind::kSlab && !run.cache->family->constructor)
+    __builtin_memset(object, 0, run.object_size);
 }
 
 }  // namespace tenure

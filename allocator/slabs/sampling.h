@@ -18,6 +18,8 @@ struct Sampler {
   // point by plain steps, and where one is interrupted in between, the point that the others moved meanwhile moves back.
   std::atomic<std::atomic<int64_t>*> points{nullptr};
   std::atomic<uint64_t> random{0};
+  // Lists that are looked through yet for an end of before sampling began. Relaxed: a heuristic.
+  std::atomic<uint32_t> lists_to_mend{0};
 };
 extern constinit Sampler sampler;
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -223,6 +224,20 @@ class Profiles(unittest.TestCase):
         self.assertEqual(done.returncode, 125)
         with open(output, encoding="ascii") as stream:
             self.assertEqual(stream.read(), "before")
+
+    def test_sites_of_a_tenant_that_ends_at_its_limit(self):
+        for mode in MODES:
+            with self.subTest(mode=mode):
+                done = subprocess.run([PROGRAM, "limit"], check=False, timeout=60, stderr=subprocess.PIPE,
+                                      env=CLEAN | mode | {"LD_PRELOAD": LIBRARY, "TENURE_PROFILE": "4096"})
+                self.assertEqual(done.returncode, -signal.SIGABRT)
+                first, *sites = done.stderr.decode().splitlines()
+                self.assertRegex(first, r"^tenure: limit reached: tenant /full, ")
+                self.assertIn(len(sites), range(1, 11))
+                match = re.fullmatch(r"tenure:   about (\d+) bytes in \d+ objects of 1024, tenant /full, "
+                                     r"by program\+0x[0-9a-f]+ < .*", sites[0])
+                self.assertTrue(match, sites[0])
+                self.assertAlmostEqual(int(match.group(1)), 4 << 20, delta=(4 << 20) * .2)
 
     def test_a_profile_that_cannot_be_written_is_reported(self):
         done = subprocess.run([PROGRAM], check=False, timeout=60, stderr=subprocess.PIPE, env=CLEAN | {

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <tenure/tenure.h>
 
 static void** kept;
@@ -15,7 +16,7 @@ __attribute__((noinline)) void keep_acme(int count) {
 
 __attribute__((noinline)) void lose(int count) {
   for (int i = 0; i < count; ++i) lost[i] = malloc(2000);
-  __asm__ volatile("");
+  __asm__ volatile("" : : "r"(lost) : "memory");
 }
 
 __attribute__((noinline)) void drop_other(int count) {
@@ -34,7 +35,21 @@ __attribute__((noinline)) void* run_worker(void* tenant) {
   return NULL;
 }
 
+/* Ends at its limit. */
+static int meet_limit(void) {
+  struct tenure_tenant* full;
+  if (tenure_tenant_create(tenure_root(), "full", 0, &full) != 0 ||
+      tenure_tenant_set_limit(full, TENURE_MAX, 4 << 20) != 0 ||
+      tenure_tenant_set_policy(full, TENURE_ABORT) != 0)
+    return 1;
+  kept = malloc(10000 * sizeof *kept);
+  tenure_enter(full);
+  keep_acme(10000);
+  return 0;
+}
+
 int main(int argc, char** argv) {
+  if (argc > 1 && strcmp(argv[1], "limit") == 0) return meet_limit();
   const int count = argc > 1 ? atoi(argv[1]) : 4000;
   struct tenure_tenant *acme, *group, *other, *leaver;
   if (tenure_tenant_create(tenure_root(), "acme", 0, &acme) != 0 ||

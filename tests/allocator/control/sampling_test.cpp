@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "allocator/control/profile.h"
@@ -128,6 +129,12 @@ TEST(Exponential, LogarithmIsRight) {
   EXPECT_EQ(natural_log(1), 0);
 }
 
+TEST(Exponential, ProbabilityOfAPoint) {
+  for (double x = 1e-9; x < 100; x *= 1.7)
+    EXPECT_NEAR(probability_of_point(x, 1) / -expm1(-x), 1, 1e-9) << x;
+  EXPECT_EQ(probability_of_point(0, 1), 0);
+}
+
 TEST(Exponential, MeanAndSpread) {
   double sum = 0, squares = 0;
   constexpr int kDraws = 200000;
@@ -187,6 +194,18 @@ TEST_F(Sampling, LargeObjects) {
 TEST_F(Sampling, ObjectsLongerThanTheMean) {
   check_estimate(1024, 512, 300, [] { pairs(1024, 300); });
   check_estimate(1 * kMiB, 256 * kKiB, 300, [] { pairs(1 * kMiB, 300); });
+}
+
+TEST_F(Sampling, ObjectsThatAnotherThreadFrees) {
+  check_estimate(224, 10000, 10000, [] {
+    std::vector<void*> held(500);
+    for (int round = 0; round < 20; ++round) {
+      std::thread([&held] {
+        for (void*& object : held) object = allocate(224);
+      }).join();
+      for (void* object : held) deallocate(object);
+    }
+  });
 }
 
 TEST_F(Sampling, TenantsThatShareSlabs) {
