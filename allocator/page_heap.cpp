@@ -116,15 +116,17 @@ uint32_t PageHeap::mark_dirty(uint32_t granule, uint32_t granules, Fill fill) {
   return fresh;
 }
 
-uint32_t PageHeap::take_from_chunk(uint32_t index, uint32_t granules, uint32_t alignment) {
+// Where `room` granules are free, the first `granules` of them.
+uint32_t PageHeap::take_from_chunk(uint32_t index, uint32_t granules, uint32_t alignment,
+                                   uint32_t room) {
   Chunk& c = chunk(index);
   const uint64_t starts = aligned_starts(alignment);
   unsigned at = 0;
   const auto updated = atomic_update(c.used, [&](uint64_t used) -> std::optional<uint64_t> {
     // Warm memory first: a page fault costs as much as hundreds of allocations.
     const uint64_t dirty = c.dirty.load(std::memory_order_relaxed);
-    uint64_t fits = run_starts(~used & dirty, granules) & starts;
-    if (fits == 0) fits = run_starts(~used, granules) & starts;
+    uint64_t fits = run_starts(~used & dirty, room) & starts;
+    if (fits == 0) fits = run_starts(~used, room) & starts;
     if (fits == 0) return std::nullopt;
     at = static_cast<unsigned>(std::countr_zero(fits));
     return used | low_mask(granules) << at;
@@ -150,20 +152,26 @@ bool PageHeap::open_chunks(uint32_t first, uint32_t end) {
   return true;
 }
 
-uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Growth growth) {
-  const unsigned smallest = log2_floor(granules);
-  for (;;) {
-    const uint32_t frontier = frontier_.load(std::memory_order_acquire);
-    for (uint32_t group = 0; group * 64 < frontier; ++group) {
-      for (unsigned order = smallest; order < kOrders; ++order) {
-        uint64_t bits = hint_table_[group].order[order].load(std::memory_order_acquire);
-        for (; bits != 0; bits &= bits - 1) {
-          const uint32_t index = group * 64 + static_cast<uint32_t>(std::countr_zero(bits));
-          const uint32_t granule = take_from_chunk(index, granules, alignment);
-          if (granule != kNoGranule) return granule;
-        }
+uint32_t PageHeap::find_in_chunks(uint32_t frontier, uint32_t granules, uint32_t alignment,
+                                  uint32_t room) {
+  for (uint32_t group = 0; group * 64 < frontier; ++group) {
+    for (unsigned order = log2_floor(room); order < kOrders; ++order) {
+      uint64_t bits = hint_table_[group].order[order].load(std::memory_order_acquire);
+      for (; bits != 0; bits &= bits - 1) {
+        const uint32_t index = group * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+        const uint32_t granule = take_from_chunk(index, granules, alignment, room);
+        if (granule != kNoGranule) return granule;
       }
     }
+  }
+  return kNoGranule;
+}
+
+uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Growth growth) {
+  for (;;) {
+    const uint32_t frontier = frontier_.load(std::memory_order_acquire);
+    const uint32_t found = find_in_chunks(frontier, granules, alignment, granules);
+    if (found != kNoGranule) return found;
     if (growth == Growth::kReuse) return kNoGranule;
     if (alignment == 1 && memory_.meets_limit()) {
       const uint32_t granule = allocate_at_end(frontier, granules);
@@ -172,7 +180,7 @@ uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Grow
     if (!ensure(frontier + 1)) return kNoGranule;
     if (open_chunks(frontier, frontier + 1)) {
       // The chunk has no hint yet, so normally this is alone in it; if not, the search starts over.
-      const uint32_t granule = take_from_chunk(frontier, granules, alignment);
+      const uint32_t granule = take_from_chunk(frontier, granules, alignment, granules);
       update_hints(frontier);
       if (granule != kNoGranule) return granule;
     }
@@ -221,7 +229,8 @@ uint32_t PageHeap::claim(uint32_t granule, uint32_t granules) {
       unclaim(granule, at - granule);
       return index;
     }
-    update_hints(index);
+    if (longest_run_order(~updated->before) != longest_run_order(~updated->after))
+      update_hints(index);
     at += here;
   }
   return kNoGranule;
@@ -273,7 +282,18 @@ Run PageHeap::allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth 
   const uint32_t granule = granules <= kChunkGranules && alignment <= kChunkGranules
                                ? allocate_in_chunk(granules, alignment, growth)
                                : allocate_chunks(granules, alignment, growth);
-  if (granule == kNoGranule) return {};
+  return granule == kNoGranule ? Run{} : hand_out(granule, granules, fill);
+}
+
+Run PageHeap::allocate_with_room(uint32_t granules, uint32_t room) {
+  if (room > kChunkGranules) return {};
+  const uint32_t granule =
+      find_in_chunks(frontier_.load(std::memory_order_acquire), granules, 1, room);
+  return granule == kNoGranule ? Run{} : hand_out(granule, granules, Fill::kAny);
+}
+
+// Claimed granules.
+Run PageHeap::hand_out(uint32_t granule, uint32_t granules, Fill fill) {
   if (granules > kChunkGranules) make_uniform(granule, granules);
   const uint32_t fresh = mark_dirty(granule, granules, fill);
   const bool untouched =

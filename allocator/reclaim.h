@@ -13,6 +13,8 @@ namespace tenure {
 // cached objects do, and it is tried once more.
 // Where it is fresh memory, a look is taken at the pressure of the process.
 Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion);
+// The same for a buffer that is being lengthened, and likely to be again: where there is memory, with room behind it.
+Run allocate_growable_run(uint32_t granules, Occasion occasion);
 // Gives a run back; with decay_ms=0 its pages return to the system at once. `clear`: nobody may read what it holds.
 void release_run(uint32_t granule, uint32_t granules, bool clear = false);
 

@@ -7,7 +7,9 @@
 #include "allocator/decay.h"
 #include "allocator/drain.h"
 #include "allocator/front.h"
+#include "allocator/heap.h"
 #include "allocator/large.h"
+#include "allocator/last_payer.h"
 #include "allocator/reclaim.h"
 #include "rcu/cpu_fence.h"
 
@@ -175,12 +177,29 @@ uint32_t take_stashed(uint32_t granules, size_t alignment) {
   return take(OwnWord{offset_for(granules)}, granules, alignment);
 }
 
+// Nobody is charged for a stashed run, and it need not be cleared: nothing in its descriptor changes.
+void* take_stashed_object(size_t size) {
+  if (TENURE_UNLIKELY(front_sizes() == 0) || size > kLongestStashed) return nullptr;
+  const uint32_t granules = granules_for(size);
+  const uint32_t number = TENURE_LIKELY(rseq_cpu(hot.rseq) >= 0)
+                              ? take(OwnWord{offset_for(granules)}, granules, 1)
+                              : take_shared(granules, 1);
+  return number ? arena.page_heap.address(arena.descriptors.at(number).granule) : nullptr;
+}
+
 bool stash_run(uint32_t number) {
   const RunDescriptor& run = arena.descriptors.at(number);
   // The length of a buffer that realloc resized is one of many, and its place the next one's to grow in.
   if (!fits(run.granules) || run.moved || run.resized || !enabled()) return false;
   if (TENURE_UNLIKELY(!by_rseq())) return keep_shared(number);
   return keep(OwnWord{offset_for(run.granules)}, number);
+}
+
+bool stash_object(uint32_t number, uint64_t place) {
+  const RunDescriptor& run = arena.descriptors.at(number);
+  if (run.kind != RunKind::kLarge || run.context != nullptr || run.isolated) return false;
+  if (place != uint64_t{run.granule} << kGranuleShift || has_last_payer(run.granule)) return false;
+  return stash_run(number);
 }
 
 void empty_stashes() {
