@@ -138,7 +138,7 @@ void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
 TENURE_SLOW uint32_t take_from_page_heap(uint32_t granules, uint32_t alignment, Fill fill,
                                          Occasion occasion, Room room) {
   const uint32_t number = arena.descriptors.allocate();
-  const Run run = number == 0              ? Run{}
+  const Run run = number == 0             ? Run{}
                   : room == Room::kToGrow ? allocate_growable_run(granules, occasion)
                                           : allocate_run(granules, alignment, fill, occasion);
   if (!run) {
