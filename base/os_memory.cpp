@@ -10,6 +10,7 @@
 #include "base/atomic_update.h"
 #include "base/bits.h"
 #include "base/fence.h"
+#include "base/mapping_calls.h"
 #include "base/sandbox.h"
 #include "base/system_file.h"
 
@@ -22,12 +23,22 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
 namespace tenure::os {
 namespace {
+
+// Not the functions of these names that the library exports.
+using sys::madvise;
+using sys::mmap;
+using sys::mprotect;
+using sys::mremap;
+using sys::munmap;
 
 // malloc may set errno only to ENOMEM and free not at all; callers decide, so nothing leaks from here.
 class KeepErrno {
@@ -74,6 +85,26 @@ Placed reserve_at(void* p, size_t bytes) {
   if (at == MAP_FAILED) return errno == EEXIST ? Placed::kTaken : Placed::kRefused;
   munmap(at, bytes);  // Linux before 4.17 takes the address for a wish.
   return Placed::kTaken;
+}
+
+bool map_shared(void* p, size_t bytes, int fd) {
+  KeepErrno keep;
+  return mmap(p, bytes, PROT_NONE, MAP_SHARED | MAP_FIXED, fd, 0) == p;
+}
+
+Filled fill(void* p, size_t bytes) {
+  KeepErrno keep;
+  if (madvise(p, bytes, MADV_POPULATE_WRITE) == 0) return Filled::kDone;
+  return errno == EINVAL || errno == ENOSYS ? Filled::kUnknown : Filled::kFull;
+}
+
+void* page_cleared_by_fork() {
+  KeepErrno keep;
+  void* const p = reserve(kPageSize, kPageSize);
+  if (p == nullptr) return nullptr;
+  if (madvise(p, kPageSize, MADV_WIPEONFORK) == 0 && commit(p, kPageSize)) return p;
+  release(p, kPageSize);
+  return nullptr;
 }
 
 void* probe_place() {
@@ -211,7 +242,7 @@ bool GrowingRange::commit_upto(size_t upto, size_t most) {
 }
 
 bool GrowingRange::map_upto(size_t upto) {
-  // What is in the way is mostly another thread's mapping, of which that thread has not told yet.
+  // The obstacle is mostly another thread's mapping, of which that thread has not told yet.
   constexpr int kLooks = 64;
   for (int look = 0; look < kLooks; ++look) {
     const size_t from = mapped_.load(std::memory_order_acquire);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tools/tenure/commands.h"
+#include "tools/tenure/profile_commands.h"
 
 namespace tenure::tool {
 namespace {
@@ -146,6 +147,8 @@ int dispatch(int argc, char** argv) {
   classes->add_option("--slab-kib", slab_kib, "Smallest slab, as the option slab_kib")
       ->type_name("KIB");
 
+  ProfileCommands profile(app);
+
   try {
     app.parse(static_cast<int>(mark - argv), argv);
   } catch (const CLI::ParseError& error) {
@@ -157,6 +160,8 @@ int dispatch(int argc, char** argv) {
     return print_options(json ? Format::kJson : markdown ? Format::kMarkdown : Format::kText);
   }
   if (classes->parsed()) return print_classes(json ? Format::kJson : Format::kText, slab_kib);
+
+  if (profile.parsed()) return profile.run();
 
   const CLI::App* const run = app.get_subcommand("run");
   if (!run->parsed()) throw Failure("which command? See tenure --help");

@@ -19,6 +19,8 @@ std::string variable_of(const Option& option) {
 }
 
 std::string word_for(const Option& option, int64_t value) {
+  if (option.text) return "none";
+  if (option.text) return option.default_text;
   for (const Choice* choice = option.choices; choice && choice->word; ++choice) {
     if (choice->value == value) return choice->word;
   }
@@ -63,10 +65,14 @@ void print_json() {
   auto list = nlohmann::ordered_json::array();
   for_each_option([&](const Option& option) {
     nlohmann::ordered_json entry = {{"name", option.name}, {"variable", variable_of(option)}};
-    if (option.choices) {
+    if (option.text) {
+      entry["default"] = option.default_text;
+    } else if (option.choices) {
       entry["default"] = word_for(option, option.default_value);
       for (const Choice* choice = option.choices; choice->word; ++choice)
         entry["choices"].push_back(choice->word);
+    } else if (option.text) {
+      entry["default"] = "";
     } else {
       entry["default"] = option.default_value;
       entry["smallest"] = option.smallest;
@@ -102,8 +108,8 @@ void print_markdown() {
   fmt::print("\n"
              "One setting belongs to glibc: `GLIBC_TUNABLES=glibc.pthread.rseq=0` keeps it from "
              "registering threads for\n"
-             "restartable sequences, and Tenure then works in its [fallback](rseq.md#fallback) "
-             "(`tenure run --fallback`).\n"
+             "restartable sequences. Tenure then [registers them](rseq.md#areas-of-our-own) "
+             "itself. `tenure run --fallback` turns both off.\n"
              "\n"
              "This page is the output of `tenure options --markdown`.\n");
 }
