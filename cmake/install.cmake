@@ -6,6 +6,11 @@ install(TARGETS tenure_shared tenure_static EXPORT tenure
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 if(TARGET tenure_tool)
   install(TARGETS tenure_tool RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  # Completion: where the shells of distributions look.
+  install(FILES "${PROJECT_SOURCE_DIR}/tools/completion/tenure.bash"
+          DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME tenure)
+  install(FILES "${PROJECT_SOURCE_DIR}/tools/completion/_tenure"
+          DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
 endif()
 if(EXISTS "${PROJECT_SOURCE_DIR}/include/tenure")
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/tenure"

@@ -10,10 +10,10 @@ set -eu
 packages_of() {
   case $1 in
     build) echo g++=g++ cmake=cmake make=make pkg-config=pkg-config libgtest-dev \
-                libcli11-dev libfmt-dev nlohmann-json3-dev \
+                libcli11-dev libfmt-dev nlohmann-json3-dev libncurses-dev \
                 python3=python3 binutils=objdump ;;
     check) echo spin=spin clang-format=clang-format clang-tidy=clang-tidy codespell=codespell git=git liburcu-dev \
-                python3-dev python3-setuptools python3-wheel ;;
+                tmux=tmux python3-dev python3-setuptools python3-wheel ;;
     aarch64) echo g++-aarch64-linux-gnu=aarch64-linux-gnu-g++ qemu-user=qemu-aarch64 ;;
     vm) echo qemu-system-x86=qemu-system-x86_64 busybox-static=/bin/busybox cpio=cpio ;;
     bench) echo libbenchmark-dev libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 ;;
@@ -21,7 +21,8 @@ packages_of() {
                sqlite3=sqlite3 g++=g++ libjemalloc2 libmimalloc2.0 ;;
     apps) echo nginx=nginx apache2-utils=ab 'postgresql=/usr/lib/postgresql/*/bin/postgres' \
                mariadb-server=mariadbd memcached=memcached nodejs=node libnode-dev=/usr/include/node*/*node_api.h \
-               default-jdk-headless=javac perl=perl ruby=ruby lua5.4=lua5.4 php-cli=php clang=clang ;;
+               default-jdk-headless=javac perl=perl ruby=ruby lua5.4=lua5.4 php-cli=php clang=clang \
+               prometheus=promtool ;;
     bindings) echo python3-dev python3-setuptools python3-wheel rustc=rustc cargo=cargo nodejs=node libnode-dev=/usr/include/node*/*node_api.h \
                    lua5.4=lua5.4 liblua5.4-dev luajit=luajit libluajit-5.1-dev golang-go=go default-jdk-headless=javac \
                    libsqlite3-dev liburcu-dev ;;

@@ -34,6 +34,7 @@ uint64_t ProcessCharge::allowance(const PageCounter&, const void* request) {
 
 bool ProcessCharge::take(uint64_t bytes) {
   bytes_ = bytes;
+  follow_root_limits();
   look_at_resident(bytes);
   const ChargeOutcome outcome = process_memory.try_charge(bytes, {allowance, this});
   refused_ = outcome.failed_at != nullptr;

@@ -63,13 +63,20 @@ void lower_beside(uint64_t bytes) {
 }  // namespace
 
 void limit_process(const Settings& settings) {
-  process_memory.set_max(limit_of(settings.max));
-  process_memory.set_high(limit_of(settings.high));
+  root_tenant.set_max(limit_of(settings.max));
+  root_tenant.counter.set_high(limit_of(settings.high));
+  follow_root_limits();
   root_tenant.set_policy(static_cast<Policy>(settings.policy));
   name_root(settings.name);
   const bool limited = settings.max != 0 || settings.high != 0;
   const auto mode = static_cast<MappedMode>(settings.mapped);
   mappings_count = mode == MappedMode::kOn || (mode == MappedMode::kAuto && limited);
+}
+
+void follow_root_limits() {
+  const uint64_t max = root_tenant.counter.max(), high = root_tenant.counter.high();
+  if (process_memory.max() != max) process_memory.set_max(max);
+  if (process_memory.high() != high) process_memory.set_high(high);
 }
 
 bool counts_mappings() { return mappings_count; }

@@ -6,7 +6,8 @@
 // the start (MAP_NORESERVE), the library's own metadata. These are looked at: where the resident memory is more than what was asked for, the
 // difference is charged as well, whatever the limit, and later requests find less room. So a limit on the sum is one on resident memory.
 //
-// The process's policy, reserve and events are the root tenant's.
+// The limits, the policy, the reserve and the events are the root tenant's, where others see and change them (live/): the counter here
+// takes over the limits when it is charged.
 #pragma once
 
 #include "accounting/tenants/page_counter.h"
@@ -18,6 +19,8 @@ extern constinit PageCounter process_memory;
 
 // At bootstrap: the limits, the policy, and the name of the root tenant.
 void limit_process(const Settings& settings);
+// Limits of the root that have changed since are the process's from now on.
+void follow_root_limits();
 // Whether memory counts that the program maps itself, and what is resident beside it: as TENURE_MAPPED says; of itself, where there is a
 // limit. Constant after limit_process().
 bool counts_mappings();

@@ -122,6 +122,7 @@ void open_live_region(LiveMode mode, uint32_t flags, const char* version) {
   live::open_region(mode, flags, version);
   if (!live::is_open()) return;
   show_tenant(root_tenant);
+  root_tenant.counter.restore_limits();  // Those of the process: they were set before.
   show_state(root_tenant, live::SlotState::kOnline);
 }
 

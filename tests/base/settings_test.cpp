@@ -213,11 +213,13 @@ TEST_F(SettingsTest, ATextIsAName) {
     EXPECT_TRUE(parse_option(name, good.c_str(), settings)) << good;
     EXPECT_EQ(settings.name, good);
   }
-  for (const std::string& bad : {std::string(), std::string("."), std::string(".."),
-                                 std::string("a/b"), std::string("a\nb"), longest + "n"}) {
+  for (const std::string& bad : {std::string("."), std::string(".."), std::string("a/b"),
+                                 std::string("a\nb"), longest + "n"}) {
     EXPECT_FALSE(parse_option(name, bad.c_str(), settings)) << bad;
     EXPECT_EQ(settings.name, longest);
   }
+  EXPECT_TRUE(parse_option(name, "", settings));
+  EXPECT_STREQ(settings.name, "");
   setenv("TENURE_NAME", "a/b", 1);
   EXPECT_EQ(load(settings), "tenure: option TENURE_NAME: bad value 'a/b', the default is used; "
                             "good: a name of 1 to 63 bytes without '/'\n");

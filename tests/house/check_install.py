@@ -32,7 +32,8 @@ def check_tree(prefix):
     headers = [f"include/tenure/{name}" for name in os.listdir(os.path.join(ROOT, "include", "tenure"))]
     for name in headers + ["lib/libtenure.so", "lib/libtenure.a", "lib/pkgconfig/tenure.pc",
                            "lib/cmake/tenure/tenure-config.cmake", "share/man/man3/tenure_enter.3",
-                           "share/man/man3/tenure_leave.3"]:
+                           "share/man/man3/tenure_leave.3", "share/man/man1/tenure.1",
+                           "share/bash-completion/completions/tenure", "share/zsh/site-functions/_tenure"]:
         if name not in found:
             raise Failure(f"not installed: {name}")
     link = os.readlink(os.path.join(prefix, "lib", "libtenure.so"))

@@ -41,7 +41,7 @@ protected:
   void leave_room(uint64_t pages) {
     ballast_ = map_pages(kBallast);
     root_tenant.set_policy(Policy::kFailAll);
-    process_memory.set_max(process_memory.usage() + pages * kPageSize);
+    root_tenant.set_max(process_memory.usage() + pages * kPageSize);
   }
 
   static char* map_pages(uint64_t pages, int protection = PROT_READ | PROT_WRITE, int flags = 0) {

@@ -32,9 +32,10 @@ class Run(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(LIBRARY, done.stdout)
 
-    def test_without_options_only_the_preload_is_set(self):
+    def test_without_options_the_library_is_preloaded_and_shows_its_tenants(self):
         inside = environment_in()
-        self.assertEqual([name for name in inside if name.startswith("TENURE_")], [])
+        self.assertEqual([name for name in inside if name.startswith("TENURE_")], ["TENURE_LIVE"])
+        self.assertEqual(inside["TENURE_LIVE"], "on")
         self.assertNotIn("GLIBC_TUNABLES", inside)
         self.assertEqual(os.path.realpath(inside["LD_PRELOAD"]), LIBRARY)
 
@@ -47,6 +48,18 @@ class Run(unittest.TestCase):
         self.assertEqual(inside["TENURE_RSS_LIMIT_MIB"], "4096")
         self.assertEqual(inside["TENURE_CGROUP"], "on")
         self.assertEqual(inside["TENURE_HELPER"], "on")
+
+    def test_whether_tenants_are_shown(self):
+        self.assertEqual(environment_in("--no-live")["TENURE_LIVE"], "off")
+        self.assertEqual(environment_in("--live")["TENURE_LIVE"], "on")
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(environment_in(TENURE_LIVE=folder)["TENURE_LIVE"], folder)
+            self.assertEqual(environment_in("--no-live", TENURE_LIVE=folder)["TENURE_LIVE"], "off")
+
+    def test_limits_become_variables(self):
+        inside = environment_in("--max", "1.5G", "--high", "512M", "--policy", "fail-all", "--mapped", "off", "--name", "shop")
+        self.assertEqual((inside["TENURE_MAX"], inside["TENURE_HIGH"]), (str(3 << 29), str(512 << 20)))
+        self.assertEqual((inside["TENURE_POLICY"], inside["TENURE_MAPPED"], inside["TENURE_NAME"]), ("fail-all", "off", "shop"))
 
     def test_other_variables_are_left_alone(self):
         self.assertEqual(environment_in(TENURE_SLAB_KIB="64")["TENURE_SLAB_KIB"], "64")
@@ -137,6 +150,9 @@ class Errors(unittest.TestCase):
         self.expect(125, "decay_ms: bad value '3600001'", "run", "--decay-ms", "3600001", "--", "true")
         self.expect(125, "rss_limit_mib: bad value '-1'", "run", "--rss-limit", "-1", "--", "true")
         self.expect(125, "helper: bad value '500'", "run", "--helper", "500", "--", "true")
+        for value in ("", "12Q", "-1", "1.5", "2000T", "many", "0x10"):
+            self.expect(125, f"max: bad value '{value}'", "run", "--max", value, "--", "true")
+        self.expect(125, "high: bad value '1X'", "run", "--high", "1X", "--", "true")
         self.expect(125, "which command")
         self.expect(125, "nonsense", "nonsense")
         self.expect(125, "excludes", "options", "--json", "--markdown")
@@ -224,7 +240,7 @@ class Tables(unittest.TestCase):
 
     def test_help_and_version(self):
         self.assertRegex(tenure("--version").stdout, r"^tenure \d+\.\d+\.\d+\n$")
-        for command in ("run", "options", "classes"):
+        for command in ("run", "ps", "set", "options", "classes"):
             self.assertIn(command, tenure("--help").stdout)
             self.assertEqual(tenure(command, "--help").returncode, 0)
         self.assertIn("PROGRAM [ARGUMENTS...]", tenure("run", "--help").stdout)
