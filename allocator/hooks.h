@@ -33,6 +33,8 @@ constexpr bool may_reap(Occasion occasion) {
 // bytes of the heap go when the run has come (accounting/charge/process_charge.h).
 Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion,
                  RequestKind kind = RequestKind::kLarge, size_t moved = 0);
+// The same for a buffer that is being lengthened, and likely to be again: where there is memory, with room behind it.
+Run allocate_growable_run(uint32_t granules, Occasion occasion);
 // Gives a run back; with decay_ms=0 its pages return to the system at once. `clear`: nobody may read what it holds.
 void release_run(uint32_t granule, uint32_t granules, bool clear = false);
 

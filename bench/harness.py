@@ -62,11 +62,26 @@ def find_library(pattern):
     return None
 
 
+def given_allocator(text):
+    """NAME=FILE.so[;VARIABLE=VALUE]...: a library of the caller's."""
+    name, _, rest = text.partition("=")
+    file, *variables = rest.split(";")
+    library = pathlib.Path(file)
+    if not name or not library.is_file():
+        sys.exit(f"allocator {text}: NAME=FILE.so[;VARIABLE=VALUE] expected; no file {file!r}")
+    pairs = [variable.partition("=") for variable in variables]
+    if any(not variable or not equals for variable, equals, _ in pairs):
+        sys.exit(f"allocator {text}: VARIABLE=VALUE expected after each semicolon")
+    return Allocator(name, library.resolve(), {variable: value for variable, _, value in pairs})
+
+
 def allocators(names, tenure_library):
     """The allocators that are there, in the given order; says in one line what is missing."""
     chosen = []
     for name in names:
-        if name == "glibc":
+        if "=" in name:
+            chosen.append(given_allocator(name))
+        elif name == "glibc":
             chosen.append(Allocator(name))
         elif name in PEER_LIBRARIES:
             pattern, package = PEER_LIBRARIES[name]
@@ -82,7 +97,8 @@ def allocators(names, tenure_library):
             else:
                 print(f"missing: {name} (build libtenure.so or give --lib)", file=sys.stderr)
         else:
-            sys.exit(f"unknown allocator {name}; known: {', '.join([*PEERS, *TENURE_MODES])}")
+            sys.exit(f"unknown allocator {name}; known: {', '.join([*PEERS, *TENURE_MODES])}, "
+                     "or NAME=FILE.so[;VARIABLE=VALUE]")
     for allocator in chosen:
         require_in_effect(allocator)
     return chosen
@@ -109,6 +125,8 @@ def version(allocator):
         query = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}", package],
                                capture_output=True, text=True)
         return query.stdout if query.returncode == 0 else allocator.library.resolve().name
+    if not allocator.is_tenure:
+        return allocator.library.name
     code = ("import ctypes; l = ctypes.CDLL(None); s = []\n"
             "for f in (l.tenure_version, l.tenure_mode):\n"
             "  f.restype = ctypes.c_char_p; s.append(f().decode())\n"

@@ -8,6 +8,7 @@ be the same under every allocator.
 
 import argparse
 import hashlib
+import json
 import pathlib
 import random
 import shlex
@@ -78,6 +79,37 @@ int main(int, char** argv) { std::cout << Table<SIZE>().run(argv[0]); }
 """
 
 
+LUA_WORK = """
+local t = {}
+for i = 1, SIZE do t[i] = {id = i, name = "n" .. (i * 7919 % 30011)} end
+local index = {}
+for i = 1, #t do
+  local list = index[t[i].name] or {}
+  index[t[i].name] = list
+  list[#list + 1] = i
+end
+table.sort(t, function(a, b) return a.name < b.name or (a.name == b.name and a.id < b.id) end)
+print(#t, t[1].id, t[#t].id)
+"""
+
+PERL_WORK = """
+my %lists;
+push @{$lists{$_ * 7919 % 100003}}, "value $_" for 1 .. SIZE;
+print scalar(keys %lists), " ", join(",", @{$lists{(sort keys %lists)[0]}}), "\n";
+"""
+
+
+def write_documents(folder, count):
+    """The same records as XML and as JSON."""
+    source = random.Random(1)
+    rows = [{"id": i, "name": f"name {i * 7919 % 30011}", "value": round(source.random(), 6),
+             "tags": [f"t{i % 7}", f"u{i % 11}"]} for i in range(count)]
+    (folder / "work.json").write_text(json.dumps(rows))
+    items = "".join(f'<item id="{r["id"]}"><name>{r["name"]}</name><value>{r["value"]}</value>'
+                    f'<tag a="{r["tags"][0]}">{r["tags"][1]}</tag></item>\n' for r in rows)
+    (folder / "work.xml").write_text(f"<items>{items}</items>\n")
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", metavar="-- COMMAND", help="one command to measure")
@@ -144,6 +176,19 @@ def default_commands(folder, tenth):
     if shutil.which("g++"):
         commands["g++"] = Command(["g++", "-std=c++17", "-O1", "-c", cxx_file, "-o",
                                    folder / "work.o"])
+    if shutil.which("clang++"):
+        commands["clang++"] = Command(["clang++", "-std=c++17", "-fsyntax-only", cxx_file])
+    write_documents(folder, 9000 if tenth else 90_000)
+    for name, words in (("xmllint", ["--noout", folder / "work.xml"]),
+                        ("jq", ["-c", "map(.value) | add", folder / "work.json"])):
+        if shutil.which(name):
+            commands[name] = Command([name, *words])
+    for name, work, count in (("lua5.4", LUA_WORK, 400_000), ("perl", PERL_WORK, 400_000)):
+        if shutil.which(name):
+            script = folder / f"work.{name}"
+            script.write_text(size(work, count))
+            commands[name] = Command([name, script],
+                                     variables={"PERL_HASH_SEED": "0", "PERL_PERTURB_KEYS": "0"})
     if shutil.which("git"):
         repository = folder / "repository.git"
         make_repository(repository, 400, 100 if tenth else 1000)

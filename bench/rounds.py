@@ -23,7 +23,7 @@ def add_options(parser):
     parser.add_argument("--quick", action="store_true", help="a look: less work, fewer rounds")
     parser.add_argument("--allocators", default=",".join((*harness.PEERS, "tenure")),
                         help="comma-separated (default %(default)s); tenure-fallback is the one "
-                        "without restartable sequences")
+                        "without restartable sequences, NAME=FILE.so[;VARIABLE=VALUE] any other")
     parser.add_argument("--fallback", action="store_true", help="add tenure-fallback")
     parser.add_argument("--lib", default=harness.BUILD / "lib" / "libtenure.so",
                         help="the libtenure.so to measure")

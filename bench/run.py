@@ -27,7 +27,8 @@ PROGRAMS = [  # name, numbers of threads
 # Rows in the order of the table; Google Benchmark lists them in the order of linking.
 FAMILIES = ["pair", "new_delete", "churn", "aligned_pair", "batch1000_lifo", "batch1000_fifo",
             "batch1000_random", "batch100k_random", "producer_consumer", "thread_spawn",
-            "calloc_touched", "realloc_grow", "realloc_append", "large_pair", "large_touched",
+            "calloc_touched", "realloc_grow", "realloc_append",
+            "realloc_step", "large_pair", "large_touched",
             "large_live", "large_live_touched"]
 
 PARALLEL = 1.8  # CPUs that two spinning threads must have had, or they took turns

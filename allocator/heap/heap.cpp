@@ -17,6 +17,7 @@
 #include "allocator/slabs/misuse.h"
 #include "allocator/upkeep/decay.h"
 #include "allocator/upkeep/reclaim.h"
+#include "allocator/upkeep/run_stash.h"
 
 namespace tenure {
 namespace {
@@ -266,7 +267,10 @@ static TENURE_NOINLINE void* allocate_opened(Asked asked) {
 void* allocate_slow(size_t size, const void* caller) {
   const CurrentScope scope = load_scope();
   const Asked asked{size, caller};
-  if (TENURE_UNLIKELY(size >= front_sizes())) return allocate_slower(asked);
+  if (TENURE_UNLIKELY(size >= front_sizes())) {
+    void* const object = scope.tenant == 0 ? take_stashed_object(size) : nullptr;
+    return object ? object : allocate_slower(asked);
+  }
   if (TENURE_UNLIKELY(scope.front != 0)) {
     if (size >= this_thread.quick_sizes) return allocate_opened(asked);
     if (scope.tenant == 0) return allocate_slower(asked);
@@ -289,9 +293,12 @@ void deallocate_foreign(void* object) {
 // The object lies in the arena, and its slab's entry is closed or its list full.
 void deallocate_slow(void* object) {
   const uint64_t place = reinterpret_cast<uint64_t>(object) - hot.arena_base;
-  const RunDescriptor& run = hot.descriptors[hot.entries[place >> kGranuleShift].descriptor.load(
-      std::memory_order_relaxed)];
-  if (TENURE_UNLIKELY(run.pooling != Pooling::kQuick)) return deallocate_slower(object);
+  const uint32_t number =
+      hot.entries[place >> kGranuleShift].descriptor.load(std::memory_order_relaxed);
+  const RunDescriptor& run = hot.descriptors[number];
+  if (TENURE_UNLIKELY(run.pooling != Pooling::kQuick)) {
+    return stash_object(number, place) ? void() : deallocate_slower(object);
+  }
   const ObjectIndex at = object_index(run, place - (uint64_t{run.granule} << kGranuleShift));
   if (TENURE_UNLIKELY(!at.exact)) return deallocate_slower(object);
   give_pooled(run, at.index, object);

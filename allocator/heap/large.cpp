@@ -141,9 +141,11 @@ void* move_large(RunDescriptor& run, uint32_t number, uint32_t granules) {
 
 // An object from the page heap, or 0. Nobody is charged for it yet.
 TENURE_SLOW uint32_t take_from_page_heap(uint32_t granules, uint32_t alignment, Fill fill,
-                                         Occasion occasion) {
+                                         Occasion occasion, Room room) {
   const uint32_t number = arena.descriptors.allocate();
-  const Run run = number ? allocate_run(granules, alignment, fill, occasion) : Run{};
+  const Run run = number == 0             ? Run{}
+                  : room == Room::kToGrow ? allocate_growable_run(granules, occasion)
+                                          : allocate_run(granules, alignment, fill, occasion);
   if (!run) {
     if (number) arena.descriptors.release(number);
     return 0;
@@ -177,7 +179,7 @@ bool keep_run(RunDescriptor& run, uint32_t number) {
 
 }  // namespace
 
-void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
+void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill, Room room) {
   // Neither fits, and both fit the types below otherwise.
   if (size > arena.bytes || alignment > arena.bytes) return out_of_memory();
   const uint32_t granules = granules_for(size == 0 ? 1 : size);
@@ -186,9 +188,9 @@ void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
       alignment <= kGranuleSize ? 1 : static_cast<uint32_t>(alignment / kGranuleSize);
   AccountingContext* context = nullptr;
   if (TENURE_UNLIKELY(!charge_for(tenant, bytes, &context))) return out_of_memory();
-  uint32_t number = take_stashed(granules, alignment);
+  uint32_t number = room == Room::kToGrow ? 0 : take_stashed(granules, alignment);
   const bool stashed = number != 0;
-  if (!stashed) number = take_from_page_heap(granules, aligned, fill, occasion_of(context));
+  if (!stashed) number = take_from_page_heap(granules, aligned, fill, occasion_of(context), room);
   if (number == 0) {
     if (context) uncharge(*context, bytes);
     return out_of_memory();

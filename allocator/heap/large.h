@@ -24,8 +24,12 @@ struct MovedRuns {
 };
 extern constinit MovedRuns moved_runs;
 
+// kToGrow: realloc is likely to lengthen the object again, so it lies, unaligned, where there is room behind it.
+enum class Room : uint8_t { kExact, kToGrow };
+
 // Charged to the tenant, which is pinned. nullptr with errno ENOMEM where it cannot be had. `alignment` is a power of two.
-void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill);
+void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill,
+                     Room room = Room::kExact);
 // The object of descriptor `number`. Leaves errno alone.
 void free_large(uint32_t number);
 // Makes the object `size` bytes long where it lies, or else somewhere else by moving its pages, if that is cheaper than copying.

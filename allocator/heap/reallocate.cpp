@@ -28,8 +28,9 @@ TENURE_INLINE void* allocate_beside(const RunDescriptor& run, const void* object
                        ? !run.pooled() && run.cache->owner == &current_tenant()
                        : run.context == nullptr && this_thread.scope.tenant == 0;
   if (TENURE_UNLIKELY(!own)) return allocate_for_owner(object, size);
-  return beyond_slabs ? mark_allocated(allocate_large(current_tenant(), size, 1, Fill::kAny))
-                      : allocate(size);
+  return beyond_slabs
+             ? mark_allocated(allocate_large(current_tenant(), size, 1, Fill::kAny, Room::kToGrow))
+             : allocate(size);
 }
 
 void* resize_in_place(const Found& found, void* object, size_t size) {

@@ -143,15 +143,17 @@ void PageHeap::count_clean(uint64_t granules) {
     payer_->uncharge(static_cast<size_t>(std::popcount(granules)) * kGranuleSize);
 }
 
-uint32_t PageHeap::take_from_chunk(uint32_t index, uint32_t granules, uint32_t alignment) {
+// Where `room` granules are free, the first `granules` of them.
+uint32_t PageHeap::take_from_chunk(uint32_t index, uint32_t granules, uint32_t alignment,
+                                   uint32_t room) {
   Chunk& c = chunk(index);
   const uint64_t starts = aligned_starts(alignment);
   unsigned at = 0;
   const auto updated = atomic_update(c.used, [&](uint64_t used) -> std::optional<uint64_t> {
     // Warm memory first: a page fault costs as much as hundreds of allocations.
     const uint64_t dirty = c.dirty.load(std::memory_order_relaxed);
-    uint64_t fits = run_starts(~used & dirty, granules) & starts;
-    if (fits == 0) fits = run_starts(~used, granules) & starts;
+    uint64_t fits = run_starts(~used & dirty, room) & starts;
+    if (fits == 0) fits = run_starts(~used, room) & starts;
     if (fits == 0) return std::nullopt;
     at = static_cast<unsigned>(std::countr_zero(fits));
     return used | low_mask(granules) << at;
@@ -177,20 +179,26 @@ bool PageHeap::open_chunks(uint32_t first, uint32_t end) {
   return true;
 }
 
-uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Growth growth) {
-  const unsigned smallest = log2_floor(granules);
-  for (;;) {
-    const uint32_t frontier = frontier_.load(std::memory_order_acquire);
-    for (uint32_t group = 0; group * 64 < frontier; ++group) {
-      for (unsigned order = smallest; order < kOrders; ++order) {
-        uint64_t bits = hint_table_[group].order[order].load(std::memory_order_acquire);
-        for (; bits != 0; bits &= bits - 1) {
-          const uint32_t index = group * 64 + static_cast<uint32_t>(std::countr_zero(bits));
-          const uint32_t granule = take_from_chunk(index, granules, alignment);
-          if (granule != kNoGranule) return granule;
-        }
+uint32_t PageHeap::find_in_chunks(uint32_t frontier, uint32_t granules, uint32_t alignment,
+                                  uint32_t room) {
+  for (uint32_t group = 0; group * 64 < frontier; ++group) {
+    for (unsigned order = log2_floor(room); order < kOrders; ++order) {
+      uint64_t bits = hint_table_[group].order[order].load(std::memory_order_acquire);
+      for (; bits != 0; bits &= bits - 1) {
+        const uint32_t index = group * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+        const uint32_t granule = take_from_chunk(index, granules, alignment, room);
+        if (granule != kNoGranule) return granule;
       }
     }
+  }
+  return kNoGranule;
+}
+
+uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Growth growth) {
+  for (;;) {
+    const uint32_t frontier = frontier_.load(std::memory_order_acquire);
+    const uint32_t found = find_in_chunks(frontier, granules, alignment, granules);
+    if (found != kNoGranule) return found;
     if (growth == Growth::kReuse) return kNoGranule;
     if (alignment == 1 && memory_.meets_limit()) {
       const uint32_t granule = allocate_at_end(frontier, granules);
@@ -199,7 +207,7 @@ uint32_t PageHeap::allocate_in_chunk(uint32_t granules, uint32_t alignment, Grow
     if (!ensure(frontier + 1)) return kNoGranule;
     if (open_chunks(frontier, frontier + 1)) {
       // The chunk has no hint yet, so normally this is alone in it; if not, the search starts over.
-      const uint32_t granule = take_from_chunk(frontier, granules, alignment);
+      const uint32_t granule = take_from_chunk(frontier, granules, alignment, granules);
       update_hints(frontier);
       if (granule != kNoGranule) return granule;
     }
@@ -248,7 +256,8 @@ uint32_t PageHeap::claim(uint32_t granule, uint32_t granules) {
       unclaim(granule, at - granule);
       return index;
     }
-    update_hints(index);
+    if (longest_run_order(~updated->before) != longest_run_order(~updated->after))
+      update_hints(index);
     at += here;
   }
   return kNoGranule;
@@ -301,7 +310,19 @@ Run PageHeap::allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth 
   const uint32_t granule = granules <= kChunkGranules && alignment <= kChunkGranules
                                ? allocate_in_chunk(granules, alignment, growth)
                                : allocate_chunks(granules, alignment, growth);
-  if (granule == kNoGranule || !pay_for(granule, granules, charge)) return {};
+  return granule == kNoGranule ? Run{} : hand_out(granule, granules, fill, charge);
+}
+
+Run PageHeap::allocate_with_room(uint32_t granules, uint32_t room, ProcessCharge* charge) {
+  if (room > kChunkGranules) return {};
+  const uint32_t granule =
+      find_in_chunks(frontier_.load(std::memory_order_acquire), granules, 1, room);
+  return granule == kNoGranule ? Run{} : hand_out(granule, granules, Fill::kAny, charge);
+}
+
+// Claimed granules.
+Run PageHeap::hand_out(uint32_t granule, uint32_t granules, Fill fill, ProcessCharge* charge) {
+  if (!pay_for(granule, granules, charge)) return {};
   if (granules > kChunkGranules) make_uniform(granule, granules);
   const uint32_t fresh = mark_dirty(granule, granules, fill);
   const bool untouched =
@@ -345,36 +366,6 @@ size_t PageHeap::dirty_bytes() const {
     granules +=
         static_cast<unsigned>(std::popcount(chunk(index).dirty.load(std::memory_order_relaxed)));
   return granules * kGranuleSize;
-}
-
-PageHeapStats PageHeap::stats() const {
-  PageHeapStats stats{};
-  const uint32_t frontier = frontier_.load(std::memory_order_acquire);
-  for (uint32_t index = 0; index < frontier; ++index) {
-    const uint64_t used = chunk(index).used.load(std::memory_order_relaxed);
-    const uint64_t dirty = chunk(index).dirty.load(std::memory_order_relaxed);
-    stats.used_bytes += static_cast<size_t>(std::popcount(used)) * kGranuleSize;
-    // Of a huge page that is written to, all is resident.
-    const bool whole = dirty != 0 && pages_of(index) == ChunkPages::kHuge;
-    stats.dirty_bytes +=
-        static_cast<size_t>(std::popcount((whole ? ~0ULL : dirty) & ~used)) * kGranuleSize;
-    stats.live_chunks += (used | dirty) != 0;
-  }
-  stats.chunk_bytes = size_t{frontier} * kChunkSize;
-  return stats;
-}
-
-bool PageHeap::validate() const {
-  const uint32_t frontier = frontier_.load(std::memory_order_acquire);
-  for (uint32_t index = 0; index < frontier; ++index) {
-    const int order = longest_run_order(~chunk(index).used.load(std::memory_order_acquire));
-    for (int o = 0; o < static_cast<int>(kOrders); ++o) {
-      const bool has =
-          hint_table_[index / 64].order[o].load(std::memory_order_acquire) >> (index % 64) & 1;
-      if (has != (o == order)) return false;
-    }
-  }
-  return size_t{frontier} * kChunkSize <= memory_.committed();
 }
 
 }  // namespace tenure

@@ -78,6 +78,9 @@ public:
   // charge it is charged whatever the limit.
   Run allocate(uint32_t granules, uint32_t alignment, Fill fill, Growth growth,
                ProcessCharge* charge = nullptr);
+  // The same of memory that is there, where `room` granules of a chunk are free, so that the run can be extended. Empty where there is no
+  // such place.
+  Run allocate_with_room(uint32_t granules, uint32_t room, ProcessCharge* charge = nullptr);
   // Gives a run, or a part of one, back. With `purged` its pages are known to be zero and not resident.
   void release(uint32_t granule, uint32_t granules, bool purged = false);
   // Lengthens a run in place. False, and nothing changed, where something is in the way.
@@ -141,12 +144,15 @@ private:
 
   Chunk& chunk(size_t index) const { return chunk_table_[index]; }
   void update_hints(uint32_t chunk_index);
-  uint32_t take_from_chunk(uint32_t chunk_index, uint32_t granules, uint32_t alignment);
+  uint32_t take_from_chunk(uint32_t chunk_index, uint32_t granules, uint32_t alignment,
+                           uint32_t room);
+  uint32_t find_in_chunks(uint32_t frontier, uint32_t granules, uint32_t alignment, uint32_t room);
   uint32_t allocate_in_chunk(uint32_t granules, uint32_t alignment, Growth growth);
   uint32_t allocate_at_end(uint32_t frontier, uint32_t granules);
   uint32_t allocate_chunks(uint32_t granules, uint32_t alignment, Growth growth);
   uint32_t claim(uint32_t granule, uint32_t granules);
   void unclaim(uint32_t granule, uint32_t granules);
+  Run hand_out(uint32_t granule, uint32_t granules, Fill fill, ProcessCharge* charge);
   bool open_chunks(uint32_t first, uint32_t end);
   bool ensure(uint32_t chunks);
   uint32_t mark_dirty(uint32_t granule, uint32_t granules, Fill fill);

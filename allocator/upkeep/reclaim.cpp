@@ -81,6 +81,19 @@ Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occa
   return run;
 }
 
+Run allocate_growable_run(uint32_t granules, Occasion occasion) {
+  // It doubles twice, or in small steps for as long.
+  constexpr uint32_t kRoom = 4;
+  ProcessCharge charge(RequestKind::kLarge, 0);
+  const Run run = arena.page_heap.allocate_with_room(granules, kRoom * granules, &charge);
+  if (!run) return allocate_run(granules, 1, Fill::kAny, occasion);
+  if (run.grown) {
+    LimitTurn(charge, occasion).finish();
+    look_at_pressure(occasion, size_t{granules} * kGranuleSize);
+  }
+  return run;
+}
+
 void release_run(uint32_t granule, uint32_t granules, bool clear) {
   void* const base = arena.page_heap.address(granule);
   const size_t bytes = size_t{granules} * kGranuleSize;

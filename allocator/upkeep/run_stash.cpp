@@ -6,6 +6,8 @@
 #include "allocator/fronts/drain.h"
 #include "allocator/fronts/front.h"
 #include "allocator/slabs/arena.h"
+#include "allocator/slabs/last_payer.h"
+#include "allocator/slabs/sampling.h"
 #include "allocator/upkeep/decay.h"
 #include "allocator/upkeep/reclaim.h"
 #include "rcu/cpu_fence.h"
@@ -172,12 +174,32 @@ uint32_t take_stashed(uint32_t granules, size_t alignment) {
   return take(OwnWord{offset_for(granules)}, granules, alignment);
 }
 
+// Nobody is charged for a stashed run, and it need not be cleared: nothing in its descriptor changes.
+void* take_stashed_object(size_t size) {
+  // Sampling looks at each large object.
+  if (TENURE_UNLIKELY(!arena.rseq || arena.hardened || is_sampling())) return nullptr;
+  if (size > kLongestStashed) return nullptr;
+  const uint32_t granules = granules_for(size);
+  const uint32_t number = TENURE_LIKELY(rseq_cpu(hot.rseq) >= 0)
+                              ? take(OwnWord{offset_for(granules)}, granules, 1)
+                              : take_shared(granules, 1);
+  return number ? arena.page_heap.address(arena.descriptors.at(number).granule) : nullptr;
+}
+
 bool stash_run(uint32_t number) {
   const RunDescriptor& run = arena.descriptors.at(number);
   // The length of a buffer that realloc resized is one of many, and its place the next one's to grow in.
   if (!fits(run.granules) || run.moved || run.resized || !enabled()) return false;
   if (TENURE_UNLIKELY(!by_sequences())) return keep_shared(number);
   return keep(OwnWord{offset_for(run.granules)}, number);
+}
+
+bool stash_object(uint32_t number, uint64_t place) {
+  const RunDescriptor& run = arena.descriptors.at(number);
+  if (run.kind != RunKind::kLarge || run.context != nullptr || run.isolated || run.sample != 0)
+    return false;
+  if (place != uint64_t{run.granule} << kGranuleShift || has_last_payer(run.granule)) return false;
+  return stash_run(number);
 }
 
 void empty_stashes() {

@@ -20,8 +20,14 @@ constexpr size_t kLongestStashed = 4 * kMiB;
 // The descriptor's number of a run of exactly `granules` at a multiple of `alignment` bytes, as an allocated large object; 0: there
 // is none.
 uint32_t take_stashed(uint32_t granules, size_t alignment);
+// The same for an object of the root's that is larger than a slab's: the run is handed out as it is. nullptr: there is none, or fronts
+// are not used.
+void* take_stashed_object(size_t size);
 // Keeps the run of a large object that is being freed. False: the caller gives it back. Leaves errno alone.
 bool stash_run(uint32_t number);
+// The same for what lies `place` bytes into the arena, of descriptor `number`. False where that is not a large object which nobody is
+// charged for: the caller looks what it is.
+bool stash_object(uint32_t number, uint64_t place);
 
 // Gives back what all CPUs have. Another thread that is at it may be left to finish.
 void empty_stashes();

@@ -14,7 +14,7 @@ void large_pair(benchmark::State& state) {
   for (auto _ : state) free(bench::escape(malloc(size)));
   bench::set_items(state, 1);
 }
-BENCHMARK(large_pair)->Arg(64 * kKiB)->Arg(kMiB)->Arg(8 * kMiB)->Arg(64 * kMiB);
+BENCHMARK(large_pair)->Arg(64 * kKiB)->Arg(256 * kKiB)->Arg(kMiB)->Arg(8 * kMiB)->Arg(64 * kMiB);
 
 void large_touched(benchmark::State& state) {
   const std::size_t size = state.range(0);

@@ -35,4 +35,19 @@ BENCHMARK(realloc_grow)->Arg(4 * bench::kKiB)->Arg(bench::kMiB)->Arg(64 * bench:
 void realloc_append(benchmark::State& state) { grow(state, Fill::kPages); }
 BENCHMARK(realloc_append)->Arg(bench::kMiB)->Arg(64 * bench::kMiB);
 
+// A buffer that grows by a 64th of the limit each time, and is touched there.
+void realloc_step(benchmark::State& state) {
+  const std::size_t limit = state.range(0), step = limit / 64;
+  for (auto _ : state) {
+    char* p = static_cast<char*>(malloc(step));
+    for (std::size_t size = 2 * step; size <= limit; size += step) {
+      p = bench::escape(static_cast<char*>(realloc(p, size)));
+      bench::touch(p + size - 1);
+    }
+    free(p);
+  }
+  bench::set_items(state, 63);
+}
+BENCHMARK(realloc_step)->Arg(16 * bench::kKiB)->Arg(bench::kMiB);
+
 }  // namespace

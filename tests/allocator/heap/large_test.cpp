@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <utility>
+#include <vector>
 
 #include "allocator/upkeep/run_stash.h"
 #include "tests/allocator/heap_support.h"
@@ -45,6 +46,18 @@ protected:
   }
   static void release(void* object) { free_large(number_of(object)); }
 };
+
+TEST_F(LargeTest, WhatReallocLengthensHasRoomToGrow) {
+  std::vector<void*> walls;
+  for (int i = 0; i < 16; ++i)
+    walls.push_back(allocate_large(root_tenant, kGranuleSize, 1, Fill::kAny));
+  for (size_t i = 0; i < walls.size(); i += 2) release(walls[i]);
+  void* const object = reallocate(allocate(10 * kKiB), 20 * kKiB);
+  for (size_t granules = 2; granules <= 4; ++granules)
+    EXPECT_EQ(reallocate(object, granules * kGranuleSize), object) << granules;
+  deallocate(object);
+  for (size_t i = 1; i < walls.size(); i += 2) release(walls[i]);
+}
 
 TEST_F(LargeTest, RunsOfTheirOwn) {
   for (const size_t size : {kLargestSmall + 1, 2 * kGranuleSize, 2 * kGranuleSize + 1, kChunkSize,

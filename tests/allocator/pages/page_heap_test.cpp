@@ -319,6 +319,23 @@ TEST(PageHeapSkewed, AddressesAreAligned) {
   }
 }
 
+// Past holes that are too short, and never in new memory.
+TEST_F(PageHeapTest, RunsWithRoomCanBeExtended) {
+  EXPECT_FALSE(own_.heap.allocate_with_room(1, 4));
+  std::vector<tenure::Run> runs;
+  for (int i = 0; i < 16; ++i) runs.push_back(own_.take(1));
+  for (int i = 0; i < 16; i += 2) own_.heap.release(runs[i].granule, 1);
+  const tenure::Run run = own_.heap.allocate_with_room(1, 4);
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run.granules, 1u);
+  EXPECT_EQ(used(), 9u);
+  EXPECT_GT(run.granule, runs.back().granule);
+  EXPECT_TRUE(own_.heap.extend(run.granule, 1, 4));
+  EXPECT_FALSE(own_.heap.allocate_with_room(2, kChunkGranules));
+  EXPECT_FALSE(own_.heap.allocate_with_room(20, 4 * 20));
+  EXPECT_EQ(own_.heap.frontier(), 1u);
+}
+
 TEST(PageHeapHuge, OnlyWholeChunksArePurged) {
   OwnPageHeap own(4, HugePageMode::kOn);
   const tenure::Run a = own.take(32), b = own.take(32);
