@@ -4,6 +4,7 @@ set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tenure")
 install(TARGETS tenure_shared tenure_static EXPORT tenure
         LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(TARGETS tenure_rules_shared LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 if(TARGET tenure_tool)
   install(TARGETS tenure_tool RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()

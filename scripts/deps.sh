@@ -10,7 +10,7 @@ set -eu
 packages_of() {
   case $1 in
     build) echo g++=g++ cmake=cmake make=make pkg-config=pkg-config libgtest-dev \
-                libcli11-dev libfmt-dev nlohmann-json3-dev \
+                libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev \
                 python3=python3 binutils=objdump ;;
     check) echo spin=spin clang-format=clang-format clang-tidy=clang-tidy git=git ;;
     aarch64) echo g++-aarch64-linux-gnu=aarch64-linux-gnu-g++ qemu-user=qemu-aarch64 ;;

@@ -5,7 +5,7 @@ import re
 import sys
 
 # Bottom up. A file may include what lies in its own folder or in a lower one.
-LAYERS = ["base", "rcu", "accounting", "allocator", "api"]
+LAYERS = ["base", "rcu", "accounting", "allocator", "api", "rules"]
 # Above all layers; they may include any layer, and each only itself among its peers.
 TOPS = ["tools", "bench", "tests", "examples"]
 SUFFIXES = (".h", ".hpp", ".c", ".cpp", ".S")

@@ -29,6 +29,7 @@ struct RunRequest {
   std::string rss_limit_mib;
   std::string helper;
   std::string stats;                 // "exit" or "json".
+  std::string rules;                 // A rule file.
   std::vector<std::string> program;  // With its arguments.
 };
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tools/tenure/commands.h"
+#include "tools/tenure/rules_commands.h"
 
 namespace tenure::tool {
 namespace {
@@ -55,6 +56,9 @@ void add_run(CLI::App& app, RunRequest& request) {
                 "Print statistics on standard error at exit, as text or as JSON")
       ->check(is_stats_format);
   run->add_flag("--fallback", request.fallback, "Do without restartable sequences");
+  run->add_option("--rules", request.rules,
+                  "Put threads, connections and processes into tenants by this file; see tenure-rules(5)")
+      ->type_name("FILE");
   run->add_option("--lib", request.library,
                   "The library to preload, instead of the one that belongs to this tool")
       ->type_name("PATH");
@@ -131,6 +135,8 @@ int dispatch(int argc, char** argv) {
 
   RunRequest request;
   add_run(app, request);
+  RulesRequest rules;
+  add_rules(app, rules);
 
   bool json = false, markdown = false;
   CLI::App* options =
@@ -158,6 +164,7 @@ int dispatch(int argc, char** argv) {
   }
   if (classes->parsed()) return print_classes(json ? Format::kJson : Format::kText, slab_kib);
 
+  if (rules.app->parsed()) return run_rules(rules);
   const CLI::App* const run = app.get_subcommand("run");
   if (!run->parsed()) throw Failure("which command? See tenure --help");
   request.program = program_line(*run, mark, end);

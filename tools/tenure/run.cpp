@@ -12,6 +12,7 @@
 #include "base/settings.h"
 #include "tools/tenure/commands.h"
 #include "tools/tenure/executable.h"
+#include "tools/tenure/rule_share.h"
 
 namespace fs = std::filesystem;
 
@@ -69,6 +70,15 @@ void preload(const std::string& library) {
   add_to_list("LD_PRELOAD", library, Place::kBefore);  // The first malloc is the one that counts.
 }
 
+// libtenure_rules.so lies beside libtenure.so, and is preloaded before it: what it wraps, libtenure.so wraps below.
+void preload_rules(const std::string& library, const std::string& file) {
+  const CompiledRules compiled = compile_good_rules(file);
+  const std::string rules = fs::path(library).parent_path() / "libtenure_rules.so";
+  if (access(rules.c_str(), R_OK) != 0) throw Failure(rules + ": " + strerror(errno));
+  preload(rules);
+  set("TENURE_RULES", make_rule_share(compiled));
+}
+
 void set_option(const char* name, const char* variable, const std::string& value) {
   for (const Option* option = option_table; option->name; ++option) {
     if (strcmp(option->name, name) != 0) continue;
@@ -87,7 +97,9 @@ void set_option(const char* name, const char* variable, const std::string& value
 
 int run_program(const RunRequest& request) {
   if (request.program.empty()) throw Failure("run: which program? See tenure run --help");
-  preload(request.library.empty() ? find_library() : given_library(request.library));
+  const std::string library = request.library.empty() ? find_library() : given_library(request.library);
+  preload(library);
+  if (!request.rules.empty()) preload_rules(library, request.rules);
   if (request.hardened) set_option("check", "TENURE_CHECK", "hardened");
   if (request.huge_pages) set_option("huge_pages", "TENURE_HUGE_PAGES", "on");
   if (!request.decay_ms.empty()) set_option("decay_ms", "TENURE_DECAY_MS", request.decay_ms);
