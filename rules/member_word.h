@@ -25,7 +25,7 @@ struct MemberWord {
     return generation == expected && members != 0 && members != UINT32_MAX;
   }
   MemberWord joined() const { return {members + 1, generation}; }
-  MemberWord left() const { return {members - 1, generation}; }
+
   // For the next tenant of the place. Generation 0 is never used: a reference is not 0.
   MemberWord ended() const { return {0, generation == UINT32_MAX ? 1 : generation + 1}; }
 };

@@ -136,12 +136,14 @@ void begin_thread(const Start& start) {
   if (!has_key.load(std::memory_order_acquire) || pthread_setspecific(key, &state) != 0) return leave(start.base);
   const Control control;
   list_this_thread();
-  state.has_thread_rule = start.has_thread_rule;
   set_base(start.base);
-  if (!is_active(kThreadRule)) return;
-  char name[16] = {};
-  next().prctl(PR_GET_NAME, name, 0L, 0L, 0L);
-  choose_base(name);
+  if (is_active(kThreadRule)) {
+    char name[16] = {};
+    next().prctl(PR_GET_NAME, name, 0L, 0L, 0L);
+    choose_base(name);
+  }
+  // Where no rule knows the new thread it stays in the tenant of the thread that made it, until it gets another name.
+  if (start.has_thread_rule) state.has_thread_rule = true;
 }
 
 void* run(void* given) {
@@ -173,7 +175,7 @@ void rename_this_thread(const char* name, const char* tenant) {
   const Control control;
   if (tenant != nullptr) {
     choose_named_base(tenant);
-  } else if (is_active(kThreadRule)) {
+  } else if (is_active(kThreadRule) || this_thread.has_thread_rule) {
     choose_base(name);
   }
   if (is_main_thread()) set_process_name(name);
