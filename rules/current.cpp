@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "rules/threads.h"
+
 namespace tenure::rules {
 
 thread_local constinit ThreadState this_thread{};
@@ -66,6 +68,8 @@ TENURE_SLOW void serve_slow(Reference tenant) {
   const Inside inside;
   if (!inside.entered()) return;
   const int saved = errno;
+  // A thread that no wrapper has started: C11's, or one from before there were rules on threads.
+  if (!notice_end_of_this_thread()) return;
   this_thread.serving = tenant;
   go_where_the_state_says();
   errno = saved;

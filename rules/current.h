@@ -23,6 +23,7 @@ struct ThreadState {
   bool has_thread_rule;  // The base comes from a rule on the thread, or from the name itself.
   // The thread is inside the library: what a signal handler or a callback calls meanwhile passes through.
   bool is_busy;
+  bool has_noticed_end;  // threads.h: the end of the thread will be noticed.
   bool is_registered;
   std::atomic<bool> has_pending_name;  // Another thread has set the name.
   const char* library;  // Of the start routine; "" where no rule asks for it.

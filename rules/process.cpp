@@ -108,8 +108,8 @@ __attribute__((constructor)) void start() {
   read_facts();
   facts.pid = static_cast<uint32_t>(getpid());
   pthread_atfork(nullptr, nullptr, in_child);
-  const Inside inside;
   {
+    const Inside inside;
     const Control control;  // Loads the rules.
     active.fetch_or(kIsOn, std::memory_order_relaxed);
     choose_process_base();

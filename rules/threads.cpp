@@ -51,6 +51,18 @@ void end_thread(void*) {
 
 void make_key() { has_key.store(pthread_key_create(&key, end_thread) == 0, std::memory_order_release); }
 
+}  // namespace
+
+bool notice_end_of_this_thread() {
+  ThreadState& state = this_thread;
+  if (state.has_noticed_end) return true;
+  pthread_once(&key_once, make_key);
+  state.has_noticed_end = has_key.load(std::memory_order_acquire) && pthread_setspecific(key, &state) == 0;
+  return state.has_noticed_end;
+}
+
+namespace {
+
 Facts facts_of_this_thread(const char* name) {
   Facts all;
   all.process = process_facts();
@@ -131,9 +143,7 @@ void begin_thread(const Start& start) {
   ThreadState& state = this_thread;
   state.library = start.code.library;
   state.symbol = start.code.symbol;
-  pthread_once(&key_once, make_key);
-  // Without the key the thread's end would not be noticed.
-  if (!has_key.load(std::memory_order_acquire) || pthread_setspecific(key, &state) != 0) return leave(start.base);
+  if (!notice_end_of_this_thread()) return leave(start.base);
   const Control control;
   list_this_thread();
   set_base(start.base);
@@ -156,6 +166,7 @@ void* run(void* given) {
 }  // namespace
 
 void register_main_thread() {
+  const Inside inside;
   const Control control;
   list_this_thread();
   if (!is_active(kThreadRule)) return;
@@ -171,7 +182,7 @@ void forget_other_threads() {
 
 void rename_this_thread(const char* name, const char* tenant) {
   const Inside inside;
-  if (!inside.entered() || !owns_memory()) return;
+  if (!inside.entered() || !owns_memory() || !notice_end_of_this_thread()) return;
   const Control control;
   if (tenant != nullptr) {
     choose_named_base(tenant);

@@ -9,6 +9,9 @@
 
 namespace tenure::rules {
 
+// Sees to it that the thread leaves its tenants when it ends, however it does. False: it would not be noticed; then the thread must not become a
+// member of a tenant.
+bool notice_end_of_this_thread();
 void register_main_thread();
 // In a fork child.
 void forget_other_threads();
