@@ -49,7 +49,9 @@ Endpoint endpoint_of(const sockaddr_storage& address, socklen_t length) {
 Endpoint ask(int (*what)(int, sockaddr*, socklen_t*), int fd) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  return what(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0 ? endpoint_of(address, length) : Endpoint{};
+  return what(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0
+             ? endpoint_of(address, length)
+             : Endpoint{};
 }
 
 // /proc/<pid>/<file>
@@ -68,7 +70,8 @@ private:
 };
 
 void read_peer(pid_t pid, ConnectionFacts& facts) {
-  size_t length = read_system_file(ProcessFile(pid, "comm").path(), facts.process, sizeof facts.process - 1);
+  size_t length =
+      read_system_file(ProcessFile(pid, "comm").path(), facts.process, sizeof facts.process - 1);
   if (length != 0 && facts.process[length - 1] == '\n') facts.process[--length] = '\0';
   char target[1024];
   const ssize_t size = readlink(ProcessFile(pid, "exe").path(), target, sizeof target - 1);
@@ -164,7 +167,8 @@ void look_at_inherited_descriptors() {
       const auto* const entry = reinterpret_cast<const Entry*>(buffer + at);
       const char* const name = reinterpret_cast<const char*>(entry) + offsetof(Entry, name);
       const uint64_t fd = parse_number(name, name + strlen(name), UINT64_MAX);
-      if (fd < kMostDescriptors && fd != static_cast<uint64_t>(folder)) take_passed(static_cast<int>(fd));
+      if (fd < kMostDescriptors && fd != static_cast<uint64_t>(folder))
+        take_passed(static_cast<int>(fd));
       at += entry->length;
     }
   }

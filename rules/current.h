@@ -15,22 +15,23 @@
 namespace tenure::rules {
 
 struct ThreadState {
-  Membership base;       // kNone: the root.
-  Reference serving;     // Of the connection the thread works for; kNone, or kNobody: the base.
-  Membership entered;    // What the thread is inside of.
-  uint64_t outer;        // tenure_scope, to leave it.
-  uint64_t inside;       // The scope word by which the thread is inside, to see whether a scope of the program lies above.
+  Membership base;     // kNone: the root.
+  Reference serving;   // Of the connection the thread works for; kNone, or kNobody: the base.
+  Membership entered;  // What the thread is inside of.
+  uint64_t outer;      // tenure_scope, to leave it.
+  uint64_t
+      inside;  // The scope word by which the thread is inside, to see whether a scope of the program lies above.
   bool has_thread_rule;  // The base comes from a rule on the thread, or from the name itself.
   // The thread is inside the library: what a signal handler or a callback calls meanwhile passes through.
   bool is_busy;
   bool has_noticed_end;  // threads.h: the end of the thread will be noticed.
   bool is_registered;
   std::atomic<bool> has_pending_name;  // Another thread has set the name.
-  const char* library;  // Of the start routine; "" where no rule asks for it.
+  const char* library;                 // Of the start routine; "" where no rule asks for it.
   const char* symbol;
-  ThreadState* next_thread;      // Protected by rules_mutex, as are the following.
+  ThreadState* next_thread;  // Protected by rules_mutex, as are the following.
   ThreadState** link_to_this;
-  uintptr_t thread;              // pthread_t
+  uintptr_t thread;  // pthread_t
   char pending_name[kPathBytes + 16];
 };
 

@@ -20,7 +20,8 @@ bool matches_process(const View& view, const RuleRecord& rule, const ProcessFact
 bool matches_thread(const View& view, const RuleRecord& rule, const ThreadFacts& thread) {
   if (thread.is_constructor) {
     return rule.library != 0 && rule.thread == 0 && rule.symbol == 0 &&
-           !needs_thread(view.text(rule.tenant)) && glob_matches(view.text(rule.library), thread.library);
+           !needs_thread(view.text(rule.tenant)) &&
+           glob_matches(view.text(rule.library), thread.library);
   }
   return matches(view, rule.thread, thread.name) && matches(view, rule.library, thread.library) &&
          matches(view, rule.symbol, thread.symbol);
@@ -44,7 +45,8 @@ bool matches_connection(const View& view, const RuleRecord& rule, const Connecti
   if (rule.peer.family == Family::kInet &&
       (facts.peer.family != Family::kInet || !is_within(rule.peer, facts.peer.address)))
     return false;
-  if (rule.has_peer_uid != 0 && (!facts.has_credentials || facts.uid != rule.peer_uid)) return false;
+  if (rule.has_peer_uid != 0 && (!facts.has_credentials || facts.uid != rule.peer_uid))
+    return false;
   return rule.peer_process == 0 ||
          (facts.has_credentials && glob_matches(view.text(rule.peer_process), facts.process));
 }

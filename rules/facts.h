@@ -35,7 +35,7 @@ struct ConnectionFacts {
   Endpoint local, peer;
   bool has_credentials = false;  // Of unix sockets only.
   uint32_t uid = 0;
-  char process[16] = {};      // The peer's /proc/PID/comm
+  char process[16] = {};             // The peer's /proc/PID/comm
   char executable[kNameBytes] = {};  // File name of its executable
 };
 

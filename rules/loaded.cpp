@@ -28,11 +28,13 @@ constinit char* copy = nullptr;
 
 const Share* map_share(int fd) {
   struct stat status;
-  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size != static_cast<off_t>(kShareBytes))
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) ||
+      status.st_size != static_cast<off_t>(kShareBytes))
     return nullptr;
   const auto* const found = static_cast<const Share*>(os::map_file(fd, kShareBytes));
   if (found == nullptr) return nullptr;
-  if (memcmp(found->magic, kMagic, sizeof kMagic) == 0 && found->image_bytes == kImageBytes) return found;
+  if (memcmp(found->magic, kMagic, sizeof kMagic) == 0 && found->image_bytes == kImageBytes)
+    return found;
   os::release(const_cast<Share*>(found), kShareBytes);
   return nullptr;
 }
@@ -41,7 +43,10 @@ const Share* map_share(int fd) {
 int open_from(long process, int number) {
   char path[64];
   LineBuffer line;
-  line.text("/proc/").decimal(static_cast<uint64_t>(process)).text("/fd/").decimal(static_cast<uint64_t>(number));
+  line.text("/proc/")
+      .decimal(static_cast<uint64_t>(process))
+      .text("/fd/")
+      .decimal(static_cast<uint64_t>(number));
   memcpy(path, line.data(), line.size());
   path[line.size()] = '\0';
   const int fd = sys::open_for_reading(path);
@@ -58,10 +63,12 @@ uint32_t activities_of(const View& rules) {
   for (uint32_t i = 0; i < rules.rule_count; ++i) {
     const RuleRecord& rule = rules.rules[i];
     const char* const path = rules.text(rule.tenant);
-    if (rule.library != 0 || rule.symbol != 0 || strstr(path, "{library}") || strstr(path, "{symbol}"))
+    if (rule.library != 0 || rule.symbol != 0 || strstr(path, "{library}") ||
+        strstr(path, "{symbol}"))
       result |= kHasCode;
     if (rule.peer_process != 0 || strstr(path, "{peer.exe}")) result |= kHasPeer;
-    if (rule.kind == kThreadRule && rule.library != 0 && rule.thread == 0 && rule.symbol == 0 && !needs_thread(path))
+    if (rule.kind == kThreadRule && rule.library != 0 && rule.thread == 0 && rule.symbol == 0 &&
+        !needs_thread(path))
       result |= kHasConstructor;
   }
   return result;
@@ -73,11 +80,13 @@ uint32_t copy_image(char* to) {
     // Acquire: the image, which the writer has finished before.
     const uint32_t generation = share->generation.load(std::memory_order_acquire);
     if (generation == 0) return 0;
-    const char* const image = reinterpret_cast<const char*>(share + 1) + (generation & 1) * size_t{kImageBytes};
+    const char* const image =
+        reinterpret_cast<const char*>(share + 1) + (generation & 1) * size_t{kImageBytes};
     Header header;
     memcpy(&header, image, sizeof header);
     // No more than there is: pages that are not written to take no memory.
-    if (header.bytes >= sizeof header && header.bytes <= kImageBytes) memcpy(to, image, header.bytes);
+    if (header.bytes >= sizeof header && header.bytes <= kImageBytes)
+      memcpy(to, image, header.bytes);
     // Orders the copy before the second look.
     std::atomic_thread_fence(std::memory_order_acquire);
     if (share->generation.load(std::memory_order_relaxed) == generation) return generation;
@@ -122,7 +131,8 @@ bool load_rules() {
   if (generation == 0 || !view_of(fresh, kImageBytes, found)) {
     os::release(fresh, kImageBytes);
     // Once for each generation.
-    loaded_generation.store(share->generation.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    loaded_generation.store(share->generation.load(std::memory_order_relaxed),
+                            std::memory_order_relaxed);
     if (generation != 0) say("the compiled rules are damaged: the rules before stay in force");
     return false;
   }
@@ -135,8 +145,8 @@ bool load_rules() {
 }
 
 bool are_outdated() {
-  return share != nullptr &&
-         share->generation.load(std::memory_order_relaxed) != loaded_generation.load(std::memory_order_relaxed);
+  return share != nullptr && share->generation.load(std::memory_order_relaxed) !=
+                                 loaded_generation.load(std::memory_order_relaxed);
 }
 
 const View& current_view() { return view; }

@@ -10,13 +10,16 @@ namespace tenure::rules {
 
 // What the wrapped functions have to look at, as bits: RuleKind and the following. 0: nothing. A hint that may be read at any time: the
 // functions behind it look again under rules_mutex.
-constexpr uint32_t kHasCode = 8;        // Some rule or template names a library or a symbol.
+constexpr uint32_t kHasCode = 8;          // Some rule or template names a library or a symbol.
 constexpr uint32_t kHasConstructor = 16;  // Some rule may apply to a library's constructors.
-constexpr uint32_t kHasPeer = 32;          // Some rule or template names the process of a peer.
-constexpr uint32_t kIsOn = 64;             // Tenure serves the process's malloc, and the rules library is set up.
+constexpr uint32_t kHasPeer = 32;         // Some rule or template names the process of a peer.
+constexpr uint32_t kIsOn =
+    64;  // Tenure serves the process's malloc, and the rules library is set up.
 extern std::atomic<uint32_t> active;
 
-inline bool is_active(uint32_t what) { return (active.load(std::memory_order_relaxed) & what) != 0; }
+inline bool is_active(uint32_t what) {
+  return (active.load(std::memory_order_relaxed) & what) != 0;
+}
 
 // Finds the shared file by TENURE_RULES, "<descriptor>:<process>". False: there is none, which a line says where the variable is set.
 bool find_share();

@@ -23,7 +23,19 @@ const unsigned kFieldCount = sizeof kFields / sizeof *kFields;
 
 namespace {
 
-enum FieldIndex { kTid, kThread, kPid, kProcess, kLibrary, kSymbol, kPeerAddr, kPeerPort, kPeerUid, kPeerExe, kListenPort };
+enum FieldIndex {
+  kTid,
+  kThread,
+  kPid,
+  kProcess,
+  kLibrary,
+  kSymbol,
+  kPeerAddr,
+  kPeerPort,
+  kPeerUid,
+  kPeerExe,
+  kListenPort
+};
 
 constexpr size_t kMostName = kNameBytes - 1;
 
@@ -117,7 +129,8 @@ bool is_fit(char c) {
 
 int find_field_index(const char* name, size_t length) {
   for (unsigned i = 0; i < kFieldCount; ++i) {
-    if (strlen(kFields[i].name) == length && memcmp(kFields[i].name, name, length) == 0) return static_cast<int>(i);
+    if (strlen(kFields[i].name) == length && memcmp(kFields[i].name, name, length) == 0)
+      return static_cast<int>(i);
   }
   return -1;
 }
@@ -142,7 +155,8 @@ size_t clean_name(char* name, size_t length) {
   return length;
 }
 
-bool expand(const char* path, const Facts& facts, char (&result)[kPathBytes], size_t& shared_length) {
+bool expand(const char* path, const Facts& facts, char (&result)[kPathBytes],
+            size_t& shared_length) {
   size_t size = 0;
   bool has_field = false;
   const char* p = path;

@@ -28,7 +28,8 @@ bool needs_thread(const char* path);
 // Writes the path with the facts in place of the fields. Characters that a name had better not have become '_', names are cut to 63 bytes.
 // Where the template has fields, `shared_length` is the length of the path above the first level with a field: the level of the
 // tenant "other". False: too long.
-bool expand(const char* path, const Facts& facts, char (&result)[kPathBytes], size_t& shared_length);
+bool expand(const char* path, const Facts& facts, char (&result)[kPathBytes],
+            size_t& shared_length);
 
 // Makes a text fit for a name: in place; returns its new length. "", "." and ".." get another name.
 size_t clean_name(char* name, size_t length);

@@ -30,7 +30,8 @@ void push_departed(Place& place) {
   do {
     place.next_departed.store(head, std::memory_order_relaxed);
     // Release: pop_departed() takes the link by the head (acquire).
-  } while (!departed.compare_exchange_weak(head, index_of(place), std::memory_order_release, std::memory_order_relaxed));
+  } while (!departed.compare_exchange_weak(head, index_of(place), std::memory_order_release,
+                                           std::memory_order_relaxed));
 }
 
 void unchain(Place& place) {
@@ -68,7 +69,8 @@ bool reserve_places() {
 
 uint32_t hash_path(const char* path, size_t length) {
   uint32_t hash = 2166136261u;  // FNV-1a.
-  for (size_t i = 0; i < length; ++i) hash = (hash ^ static_cast<unsigned char>(path[i])) * 16777619u;
+  for (size_t i = 0; i < length; ++i)
+    hash = (hash ^ static_cast<unsigned char>(path[i])) * 16777619u;
   return hash;
 }
 
@@ -159,8 +161,8 @@ bool join_place(Reference reference) {
   uint64_t seen = place.word.load(std::memory_order_relaxed);
   while (MemberWord::from(seen).can_join(generation)) {
     // Acquire: the tenant that publish_place() has written.
-    if (place.word.compare_exchange_weak(seen, MemberWord::from(seen).joined().word(), std::memory_order_acquire,
-                                         std::memory_order_relaxed))
+    if (place.word.compare_exchange_weak(seen, MemberWord::from(seen).joined().word(),
+                                         std::memory_order_acquire, std::memory_order_relaxed))
       return true;
   }
   return false;
@@ -200,18 +202,21 @@ void count_member(Reference reference) {
   if (reference == Reference::kNone || reference == Reference::kNobody) return;
   const auto generation = static_cast<uint32_t>(static_cast<uint64_t>(reference) >> 32);
   Place& place = place_of(reference);
-  if (place.is_used && MemberWord::from(place.word.load(std::memory_order_relaxed)).generation == generation)
+  if (place.is_used &&
+      MemberWord::from(place.word.load(std::memory_order_relaxed)).generation == generation)
     ++place.recounted;
 }
 
 void finish_recount() {
   for (uint32_t i = 1; i <= used.load(std::memory_order_relaxed); ++i) {
     Place& place = place_at(i);
-    if (place.is_listed.load(std::memory_order_relaxed) != 0) place.is_listed.store(0, std::memory_order_relaxed);
+    if (place.is_listed.load(std::memory_order_relaxed) != 0)
+      place.is_listed.store(0, std::memory_order_relaxed);
     if (!place.is_used) continue;
     const auto word = MemberWord::from(place.word.load(std::memory_order_relaxed));
     if (word.members != place.recounted)
-      place.word.store(MemberWord{place.recounted, word.generation}.word(), std::memory_order_relaxed);
+      place.word.store(MemberWord{place.recounted, word.generation}.word(),
+                       std::memory_order_relaxed);
     if (place.recounted == 0) push_departed(place);
   }
 }

@@ -58,7 +58,8 @@ void choose_process_base() {
   if (const char* const path = secure_getenv("TENURE_TENANT"); path != nullptr && *path != '\0') {
     char clean[kPathBytes];
     if (!clean_path(path, clean)) {
-      if (!is_named_by_environment) say("TENURE_TENANT=", path, ": no path of a tenant: /name/name");
+      if (!is_named_by_environment)
+        say("TENURE_TENANT=", path, ": no path of a tenant: /name/name");
     } else {
       // "/" is the root, whatever rules say.
       if (!is_named_by_environment && *clean != '\0') set_process_base(join_path(clean, true));

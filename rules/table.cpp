@@ -12,24 +12,28 @@ bool are_good(const Limits& limits) {
 bool is_good(const Prefix& prefix) { return prefix.bits <= 128 && prefix.family <= Family::kUnix; }
 
 bool is_good(const RuleRecord& rule, uint32_t strings) {
-  const uint32_t offsets[] = {rule.thread,       rule.library,     rule.symbol, rule.process, rule.command,
-                              rule.peer_process, rule.listen_path, rule.tenant};
+  const uint32_t offsets[] = {rule.thread,  rule.library,      rule.symbol,      rule.process,
+                              rule.command, rule.peer_process, rule.listen_path, rule.tenant};
   for (const uint32_t offset : offsets) {
     if (offset >= strings) return false;
   }
-  const bool one_kind = rule.kind == kThreadRule || rule.kind == kProcessRule || rule.kind == kConnectionRule;
+  const bool one_kind =
+      rule.kind == kThreadRule || rule.kind == kProcessRule || rule.kind == kConnectionRule;
   return one_kind && rule.tenant != 0 && is_good(rule.listen) && is_good(rule.peer) &&
-         rule.listen_port <= UINT16_MAX && rule.cap != 0 && rule.cap <= kMostCap && are_good(rule.limits);
+         rule.listen_port <= UINT16_MAX && rule.cap != 0 && rule.cap <= kMostCap &&
+         are_good(rule.limits);
 }
 
 }  // namespace
 
 bool view_of(const void* image, size_t bytes, View& view) {
   Header header;
-  if (bytes < sizeof header || reinterpret_cast<uintptr_t>(image) % alignof(RuleRecord) != 0) return false;
+  if (bytes < sizeof header || reinterpret_cast<uintptr_t>(image) % alignof(RuleRecord) != 0)
+    return false;
   memcpy(&header, image, sizeof header);
-  if (memcmp(header.magic, kMagic, sizeof kMagic) != 0 || header.bytes > bytes || header.tenants > kMostTenants ||
-      header.rules > kMostRules || header.strings == 0 || header.strings > kImageBytes)
+  if (memcmp(header.magic, kMagic, sizeof kMagic) != 0 || header.bytes > bytes ||
+      header.tenants > kMostTenants || header.rules > kMostRules || header.strings == 0 ||
+      header.strings > kImageBytes)
     return false;
   const size_t tenants_end = sizeof header + header.tenants * sizeof(TenantRecord);
   const size_t rules_end = tenants_end + header.rules * sizeof(RuleRecord);

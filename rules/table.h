@@ -80,8 +80,9 @@ constexpr uint32_t kImageBytes = 1u << 20;
 
 struct Share {
   char magic[8];
-  std::atomic<uint32_t> generation;  // Raised by the writer alone, which holds flock(2) on the file. 0: nothing was written.
-  uint32_t image_bytes;              // kImageBytes.
+  std::atomic<uint32_t>
+      generation;  // Raised by the writer alone, which holds flock(2) on the file. 0: nothing was written.
+  uint32_t image_bytes;  // kImageBytes.
   char unused[4096 - 16];
 };
 static_assert(sizeof(Share) == 4096);

@@ -32,7 +32,8 @@ void set_limits(tenure_tenant* tenant, const Limits& limits) {
     if ((limits.given & 1u << i) != 0)
       tenure_tenant_set_limit(tenant, static_cast<tenure_limit>(i), limits.bytes[i]);
   }
-  if (limits.policy != kNoPolicy) tenure_tenant_set_policy(tenant, static_cast<tenure_policy>(limits.policy));
+  if (limits.policy != kNoPolicy)
+    tenure_tenant_set_policy(tenant, static_cast<tenure_policy>(limits.policy));
 }
 
 const TenantRecord* table_for(const char* path) {
@@ -71,8 +72,8 @@ Place* make(const Request& request, size_t length) {
   Place* parent = nullptr;
   if (!join_parent(request, length, parent)) return nullptr;
   const TenantRecord* const table = table_for(request.path);
-  const bool is_isolated =
-      (request.limits != nullptr && request.limits->isolated != 0) || (table != nullptr && table->limits.isolated != 0);
+  const bool is_isolated = (request.limits != nullptr && request.limits->isolated != 0) ||
+                           (table != nullptr && table->limits.isolated != 0);
   Place* const place = take_place(request.path, length);
   int error = place != nullptr ? 0 : -ENOSPC;
   if (place != nullptr) {
@@ -80,7 +81,8 @@ Place* make(const Request& request, size_t length) {
     const char* const name = strrchr(request.path, '/') + 1;
     error = tenure_tenant_create(above, name, is_isolated ? TENURE_ISOLATED : 0, &place->tenant);
     // The program has made one of that name itself, or lost track of one in a fork.
-    if (error == -EEXIST && (place->tenant = tenure_tenant_find(request.path)) != nullptr) error = 0;
+    if (error == -EEXIST && (place->tenant = tenure_tenant_find(request.path)) != nullptr)
+      error = 0;
   }
   if (error != 0) {
     complain(request.rule == kNoRule ? kNamedByProgram : request.rule, request.path, error);
@@ -150,8 +152,10 @@ Membership join_by_rule(const RuleRecord& rule, const Facts& facts) {
     complain(index, path, -ENAMETOOLONG);
     return Membership::kNone;
   }
-  const Request request{expanded, fixed_length, &rule.limits, is_template(path) ? index : kNoRule, hash_of(path)};
-  if (request.rule != kNoRule && is_full(index, rule.cap) && !find_place(expanded, strlen(expanded)))
+  const Request request{expanded, fixed_length, &rule.limits, is_template(path) ? index : kNoRule,
+                        hash_of(path)};
+  if (request.rule != kNoRule && is_full(index, rule.cap) &&
+      !find_place(expanded, strlen(expanded)))
     return join_other(request);
   Place* const place = join_or_make(request);
   return place ? reference_of(*place) : Membership::kNone;
@@ -160,8 +164,10 @@ Membership join_by_rule(const RuleRecord& rule, const Facts& facts) {
 Membership join_path(const char* path, bool is_fixed) {
   end_departed();
   const size_t length = strlen(path);
-  const Request request{path, is_fixed ? length : 0, nullptr, is_fixed ? kNoRule : kNamedByProgram, 0};
-  if (!is_fixed && is_full(kNamedByProgram, kDefaultCap) && !find_place(path, length)) return join_other(request);
+  const Request request{path, is_fixed ? length : 0, nullptr, is_fixed ? kNoRule : kNamedByProgram,
+                        0};
+  if (!is_fixed && is_full(kNamedByProgram, kDefaultCap) && !find_place(path, length))
+    return join_other(request);
   Place* const place = join_or_make(request);
   return place ? reference_of(*place) : Membership::kNone;
 }
@@ -199,7 +205,9 @@ void end_departed() {
 
 bool has_departed() { return departed_waiting(); }
 
-Membership join(Reference reference) { return join_place(reference) ? reference : Membership::kNone; }
+Membership join(Reference reference) {
+  return join_place(reference) ? reference : Membership::kNone;
+}
 
 void leave(Membership membership) { leave_place(membership); }
 

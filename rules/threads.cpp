@@ -49,7 +49,9 @@ void end_thread(void*) {
   end_departed();
 }
 
-void make_key() { has_key.store(pthread_key_create(&key, end_thread) == 0, std::memory_order_release); }
+void make_key() {
+  has_key.store(pthread_key_create(&key, end_thread) == 0, std::memory_order_release);
+}
 
 }  // namespace
 
@@ -57,7 +59,8 @@ bool notice_end_of_this_thread() {
   ThreadState& state = this_thread;
   if (state.has_noticed_end) return true;
   pthread_once(&key_once, make_key);
-  state.has_noticed_end = has_key.load(std::memory_order_acquire) && pthread_setspecific(key, &state) == 0;
+  state.has_noticed_end =
+      has_key.load(std::memory_order_acquire) && pthread_setspecific(key, &state) == 0;
   return state.has_noticed_end;
 }
 
@@ -203,7 +206,8 @@ bool leave_name_for(pthread_t thread, const char* name, const char* tenant) {
     line.text(name);
     if (tenant != nullptr) line.text("@").text(tenant);
     // A name that is too long is cut.
-    const size_t length = line.size() < sizeof state->pending_name ? line.size() : sizeof state->pending_name - 1;
+    const size_t length =
+        line.size() < sizeof state->pending_name ? line.size() : sizeof state->pending_name - 1;
     memcpy(state->pending_name, line.data(), length);
     state->pending_name[length] = '\0';
     // Release: the name.
@@ -231,8 +235,8 @@ void take_pending_name() {
 
 using namespace tenure::rules;
 
-TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*routine)(void*),
-                                 void* argument) {
+TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+                                 void* (*routine)(void*), void* argument) {
   const auto real = next().pthread_create;
   if (!is_active(kIsOn) || this_thread.is_busy ||
       (!is_active(kThreadRule) && this_thread.base == Membership::kNone))

@@ -18,7 +18,9 @@ using namespace tenure::rules;
 
 namespace {
 
-bool has_entry(int fd) { return is_active(kIsOn) && fd >= 0 && descriptor_tenant(fd) != Reference::kNone; }
+bool has_entry(int fd) {
+  return is_active(kIsOn) && fd >= 0 && descriptor_tenant(fd) != Reference::kNone;
+}
 
 // Before the kernel closes the descriptor: another thread may get the number at once.
 void before_close(int fd) {
@@ -49,7 +51,8 @@ bool copies(int command) { return command == F_DUPFD || command == F_DUPFD_CLOEX
 void close_entries(unsigned first, unsigned last) {
   const auto end = static_cast<unsigned>(descriptors_in_use());
   if (first >= end || !owns_memory()) return;
-  for (unsigned fd = first; fd <= last && fd < end; ++fd) leave(take_descriptor(static_cast<int>(fd)));
+  for (unsigned fd = first; fd <= last && fd < end; ++fd)
+    leave(take_descriptor(static_cast<int>(fd)));
 }
 
 }  // namespace
@@ -69,7 +72,8 @@ TENURE_EXPORT int accept4(int fd, sockaddr* address, socklen_t* length, int flag
 TENURE_EXPORT int connect(int fd, const sockaddr* address, socklen_t length) {
   if (!is_active(kConnectionRule)) return next().connect(fd, address, length);
   const int result = next().connect(fd, address, length);
-  if ((result == 0 || errno == EINPROGRESS) && address != nullptr && owns_memory()) take_connection(fd, address, length);
+  if ((result == 0 || errno == EINPROGRESS) && address != nullptr && owns_memory())
+    take_connection(fd, address, length);
   return result;
 }
 
@@ -88,7 +92,8 @@ TENURE_EXPORT int close_range(unsigned first, unsigned last, int flags) {
   constexpr unsigned kCloseOnExec = 4;
   if (!is_active(kIsOn)) return next().close_range(first, last, flags);
   if ((static_cast<unsigned>(flags) & kCloseOnExec) == 0) close_entries(first, last);
-  if (share == UINT32_MAX || share < first || share > last) return next().close_range(first, last, flags);
+  if (share == UINT32_MAX || share < first || share > last)
+    return next().close_range(first, last, flags);
   if (share > first) {
     if (const int result = next().close_range(first, share - 1, flags); result != 0) return result;
   }
@@ -101,7 +106,8 @@ TENURE_EXPORT void closefrom(int first) {
   const int from = first < 0 ? 0 : first;
   close_entries(static_cast<unsigned>(from), UINT32_MAX);
   if (share < from) return next().closefrom(first);
-  if (share > from) next().close_range(static_cast<unsigned>(from), static_cast<unsigned>(share) - 1, 0);
+  if (share > from)
+    next().close_range(static_cast<unsigned>(from), static_cast<unsigned>(share) - 1, 0);
   next().closefrom(share + 1);
 }
 

@@ -92,14 +92,19 @@ bool expand_origin(const char* path, size_t length, const char* caller, char* to
 const char* search(const char* file, const void* caller, char* buffer, size_t size) {
   Dl_info info;
   link_map* map = nullptr;
-  if (dladdr1(caller, &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) == 0 || map == nullptr) return file;
+  if (dladdr1(caller, &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) == 0 ||
+      map == nullptr)
+    return file;
   if (strchr(file, '/') != nullptr)
-    return strchr(file, '$') && expand_origin(file, strlen(file), info.dli_fname, buffer, size) ? buffer : file;
+    return strchr(file, '$') && expand_origin(file, strlen(file), info.dli_fname, buffer, size)
+               ? buffer
+               : file;
   const char* strings = nullptr;
   const ElfW(Dyn)* folders = nullptr;
   for (const ElfW(Dyn)* entry = map->l_ld; entry->d_tag != DT_NULL; ++entry) {
     if (entry->d_tag == DT_STRTAB) strings = reinterpret_cast<const char*>(entry->d_un.d_ptr);
-    if (entry->d_tag == DT_RUNPATH || (entry->d_tag == DT_RPATH && folders == nullptr)) folders = entry;
+    if (entry->d_tag == DT_RUNPATH || (entry->d_tag == DT_RPATH && folders == nullptr))
+      folders = entry;
   }
   if (strings == nullptr || folders == nullptr) return file;
   for (const char* p = strings + folders->d_un.d_val; *p != '\0';) {
@@ -136,7 +141,8 @@ void* open_inside(Membership membership, const char* file, int mode, const void*
 }  // namespace
 
 TENURE_EXPORT void* dlopen(const char* file, int mode) {
-  if (!is_active(kHasConstructor) || file == nullptr || *file == '\0') return next().dlopen(file, mode);
+  if (!is_active(kHasConstructor) || file == nullptr || *file == '\0')
+    return next().dlopen(file, mode);
   const Membership membership = join_for(file);
   if (membership == Membership::kNone) return next().dlopen(file, mode);
   return open_inside(membership, file, mode, __builtin_return_address(0));

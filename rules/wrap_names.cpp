@@ -41,7 +41,8 @@ TENURE_EXPORT int prctl(int option, ...) {
   const unsigned long a = va_arg(arguments, unsigned long), b = va_arg(arguments, unsigned long),
                       c = va_arg(arguments, unsigned long), d = va_arg(arguments, unsigned long);
   va_end(arguments);
-  if (option == PR_SET_NAME && is_active(kIsOn)) return set_own_name(reinterpret_cast<const char*>(a));
+  if (option == PR_SET_NAME && is_active(kIsOn))
+    return set_own_name(reinterpret_cast<const char*>(a));
   return next().prctl(option, a, b, c, d);
 }
 

@@ -19,14 +19,16 @@ constexpr uint32_t kLooks = kConnectionRule | kThreadRule;
 
 void after_read(int fd, ssize_t result) {
   if (result >= 0) serve(descriptor_tenant(fd));
-  if (TENURE_UNLIKELY(this_thread.has_pending_name.load(std::memory_order_relaxed))) take_pending_name();
+  if (TENURE_UNLIKELY(this_thread.has_pending_name.load(std::memory_order_relaxed)))
+    take_pending_name();
 }
 
 // Descriptors that came with a message.
 void take_descriptors_of(msghdr& message) {
   if (message.msg_controllen == 0 || message.msg_control == nullptr) return;
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0)) continue;
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+      continue;
     const size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < count; ++i) {
       int fd = -1;
@@ -73,15 +75,16 @@ TENURE_EXPORT ssize_t __recv_chk(int fd, void* buffer, size_t bytes, size_t size
   return result;
 }
 
-TENURE_EXPORT ssize_t recvfrom(int fd, void* buffer, size_t bytes, int flags, sockaddr* from, socklen_t* length) {
+TENURE_EXPORT ssize_t recvfrom(int fd, void* buffer, size_t bytes, int flags, sockaddr* from,
+                               socklen_t* length) {
   if (!is_active(kLooks)) return next().recvfrom(fd, buffer, bytes, flags, from, length);
   const ssize_t result = next().recvfrom(fd, buffer, bytes, flags, from, length);
   after_read(fd, result);
   return result;
 }
 
-TENURE_EXPORT ssize_t __recvfrom_chk(int fd, void* buffer, size_t bytes, size_t size, int flags, sockaddr* from,
-                                     socklen_t* length) {
+TENURE_EXPORT ssize_t __recvfrom_chk(int fd, void* buffer, size_t bytes, size_t size, int flags,
+                                     sockaddr* from, socklen_t* length) {
   if (!is_active(kLooks)) return next().recvfrom_chk(fd, buffer, bytes, size, flags, from, length);
   const ssize_t result = next().recvfrom_chk(fd, buffer, bytes, size, flags, from, length);
   after_read(fd, result);
@@ -96,10 +99,12 @@ TENURE_EXPORT ssize_t recvmsg(int fd, msghdr* message, int flags) {
   return result;
 }
 
-TENURE_EXPORT int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
+TENURE_EXPORT int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags,
+                           timespec* timeout) {
   if (!is_active(kLooks)) return next().recvmmsg(fd, messages, count, flags, timeout);
   const int result = next().recvmmsg(fd, messages, count, flags, timeout);
-  for (int i = 0; i < result && is_active(kConnectionRule); ++i) take_descriptors_of(messages[i].msg_hdr);
+  for (int i = 0; i < result && is_active(kConnectionRule); ++i)
+    take_descriptors_of(messages[i].msg_hdr);
   after_read(fd, result);
   return result;
 }

@@ -19,7 +19,8 @@ constexpr uint32_t kLooks = kConnectionRule | kThreadRule;
 void before_wait() {
   if (!is_active(kLooks)) return;
   stop_serving();
-  if (TENURE_UNLIKELY(this_thread.has_pending_name.load(std::memory_order_relaxed))) take_pending_name();
+  if (TENURE_UNLIKELY(this_thread.has_pending_name.load(std::memory_order_relaxed)))
+    take_pending_name();
 }
 
 void before_event_loop_waits() {
@@ -44,18 +45,20 @@ TENURE_EXPORT int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, cons
   return next().ppoll(fds, count, timeout, mask);
 }
 
-TENURE_EXPORT int __ppoll_chk(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask, size_t size) {
+TENURE_EXPORT int __ppoll_chk(pollfd* fds, nfds_t count, const timespec* timeout,
+                              const sigset_t* mask, size_t size) {
   before_wait();
   return next().ppoll_chk(fds, count, timeout, mask, size);
 }
 
-TENURE_EXPORT int select(int count, fd_set* reads, fd_set* writes, fd_set* others, timeval* timeout) {
+TENURE_EXPORT int select(int count, fd_set* reads, fd_set* writes, fd_set* others,
+                         timeval* timeout) {
   before_wait();
   return next().select(count, reads, writes, others, timeout);
 }
 
-TENURE_EXPORT int pselect(int count, fd_set* reads, fd_set* writes, fd_set* others, const timespec* timeout,
-                          const sigset_t* mask) {
+TENURE_EXPORT int pselect(int count, fd_set* reads, fd_set* writes, fd_set* others,
+                          const timespec* timeout, const sigset_t* mask) {
   before_wait();
   return next().pselect(count, reads, writes, others, timeout, mask);
 }
@@ -65,12 +68,14 @@ TENURE_EXPORT int epoll_wait(int fd, epoll_event* events, int most, int timeout)
   return next().epoll_wait(fd, events, most, timeout);
 }
 
-TENURE_EXPORT int epoll_pwait(int fd, epoll_event* events, int most, int timeout, const sigset_t* mask) {
+TENURE_EXPORT int epoll_pwait(int fd, epoll_event* events, int most, int timeout,
+                              const sigset_t* mask) {
   before_event_loop_waits();
   return next().epoll_pwait(fd, events, most, timeout, mask);
 }
 
-TENURE_EXPORT int epoll_pwait2(int fd, epoll_event* events, int most, const timespec* timeout, const sigset_t* mask) {
+TENURE_EXPORT int epoll_pwait2(int fd, epoll_event* events, int most, const timespec* timeout,
+                               const sigset_t* mask) {
   before_event_loop_waits();
   return next().epoll_pwait2(fd, events, most, timeout, mask);
 }
@@ -78,9 +83,11 @@ TENURE_EXPORT int epoll_pwait2(int fd, epoll_event* events, int most, const time
 // Of libaio, which the program may have or not, and which may come later than this library.
 using GetEvents = int (*)(void* context, long least, long most, void* events, timespec* timeout);
 
-TENURE_EXPORT int io_getevents(void* context, long least, long most, void* events, timespec* timeout) {
+TENURE_EXPORT int io_getevents(void* context, long least, long most, void* events,
+                               timespec* timeout) {
   before_event_loop_waits();
-  static constinit std::atomic<GetEvents> found{nullptr};  // All who look find the same. Relaxed: a plain address.
+  static constinit std::atomic<GetEvents> found{
+      nullptr};  // All who look find the same. Relaxed: a plain address.
   GetEvents real = found.load(std::memory_order_relaxed);
   if (real == nullptr) {
     real = reinterpret_cast<GetEvents>(dlsym(RTLD_NEXT, "io_getevents"));

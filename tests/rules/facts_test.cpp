@@ -71,8 +71,9 @@ TEST(RuleFacts, TheFirstRuleThatMatchesCounts) {
 
 TEST(RuleFacts, AllConditionsMustHold) {
   Image image;
-  const uint32_t thread = image.text("t"), library = image.text("lib*.so"), symbol = image.text("start_*"),
-                 process = image.text("p"), command = image.text("* --flag*");
+  const uint32_t thread = image.text("t"), library = image.text("lib*.so"),
+                 symbol = image.text("start_*"), process = image.text("p"),
+                 command = image.text("* --flag*");
   RuleRecord& rule = image.rule(kThreadRule, "/a");
   rule.thread = thread;
   rule.library = library;
@@ -168,7 +169,8 @@ TEST(RuleTable, DamagedImagesAreRefused) {
   const std::vector<uint64_t> good = image.words();
   View view;
   ASSERT_TRUE(view_of(good.data(), good.size() * 8, view));
-  for (size_t bytes = 0; bytes < good.size() * 8 - 8; ++bytes) EXPECT_FALSE(view_of(good.data(), bytes, view)) << bytes;
+  for (size_t bytes = 0; bytes < good.size() * 8 - 8; ++bytes)
+    EXPECT_FALSE(view_of(good.data(), bytes, view)) << bytes;
   // Every word set to all ones and to a large number: refused, or within bounds; a sanitizer says the rest.
   for (size_t i = 0; i < good.size(); ++i) {
     for (const uint64_t value : {UINT64_MAX, uint64_t{0x0000ffff0000ffff}}) {
@@ -180,7 +182,8 @@ TEST(RuleTable, DamagedImagesAreRefused) {
     }
   }
   std::vector<uint64_t> bad = good;
-  reinterpret_cast<RuleRecord*>(reinterpret_cast<char*>(bad.data()) + sizeof(Header))->thread = 1000;
+  reinterpret_cast<RuleRecord*>(reinterpret_cast<char*>(bad.data()) + sizeof(Header))->thread =
+      1000;
   EXPECT_FALSE(view_of(bad.data(), bad.size() * 8, view));
 }
 

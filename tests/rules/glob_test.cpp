@@ -14,18 +14,46 @@ TEST(Glob, Matches) {
     const char* pattern;
     const char* text;
     bool matches;
-  } cases[] = {
-      {"", "", true},          {"", "a", false},         {"a", "a", true},          {"a", "b", false},
-      {"a", "", false},        {"a", "aa", false},       {"*", "", true},           {"*", "anything", true},
-      {"a*", "a", true},       {"a*", "ba", false},      {"*b", "ab", true},        {"*b", "aba", false},
-      {"a*b*c", "a1b2c", true}, {"a*b*c", "abbbc", true}, {"a*b*c", "acb", false},   {"**", "x", true},
-      {"?", "x", true},        {"?", "", false},         {"a?c", "abc", true},      {"a?c", "ac", false},
-      {"[abc]", "b", true},    {"[abc]", "d", false},    {"[a-c]x", "bx", true},    {"[a-c]", "d", false},
-      {"[!a-c]", "d", true},   {"[!a-c]", "b", false},   {"[^a]", "b", true},       {"[]]", "]", true},
-      {"[!]]", "]", false},    {"[a-]", "-", true},      {"\\*", "*", true},        {"\\*", "x", false},
-      {"[\\]]", "]", true},    {"\\[a]", "[a]", true},   {"w*r[0-9]", "worker7", true}, {"w*r[0-9]", "worker", false},
-      {"[\x80-\xff]", "\xc3", true}, {"*[x", "a[x", true}};
-  for (const auto& it : cases) EXPECT_EQ(glob_matches(it.pattern, it.text), it.matches) << it.pattern << " " << it.text;
+  } cases[] = {{"", "", true},
+               {"", "a", false},
+               {"a", "a", true},
+               {"a", "b", false},
+               {"a", "", false},
+               {"a", "aa", false},
+               {"*", "", true},
+               {"*", "anything", true},
+               {"a*", "a", true},
+               {"a*", "ba", false},
+               {"*b", "ab", true},
+               {"*b", "aba", false},
+               {"a*b*c", "a1b2c", true},
+               {"a*b*c", "abbbc", true},
+               {"a*b*c", "acb", false},
+               {"**", "x", true},
+               {"?", "x", true},
+               {"?", "", false},
+               {"a?c", "abc", true},
+               {"a?c", "ac", false},
+               {"[abc]", "b", true},
+               {"[abc]", "d", false},
+               {"[a-c]x", "bx", true},
+               {"[a-c]", "d", false},
+               {"[!a-c]", "d", true},
+               {"[!a-c]", "b", false},
+               {"[^a]", "b", true},
+               {"[]]", "]", true},
+               {"[!]]", "]", false},
+               {"[a-]", "-", true},
+               {"\\*", "*", true},
+               {"\\*", "x", false},
+               {"[\\]]", "]", true},
+               {"\\[a]", "[a]", true},
+               {"w*r[0-9]", "worker7", true},
+               {"w*r[0-9]", "worker", false},
+               {"[\x80-\xff]", "\xc3", true},
+               {"*[x", "a[x", true}};
+  for (const auto& it : cases)
+    EXPECT_EQ(glob_matches(it.pattern, it.text), it.matches) << it.pattern << " " << it.text;
 }
 
 TEST(Glob, ManyStarsTakeNoExponentialTime) {
@@ -38,7 +66,8 @@ TEST(Glob, ManyStarsTakeNoExponentialTime) {
 
 TEST(Glob, Faults) {
   EXPECT_EQ(glob_fault("a*[b]?\\["), nullptr);
-  for (const char* good : {"", "[]a]", "[!]]", "\\\\"}) EXPECT_EQ(glob_fault(good), nullptr) << good;
+  for (const char* good : {"", "[]a]", "[!]]", "\\\\"})
+    EXPECT_EQ(glob_fault(good), nullptr) << good;
   const struct {
     const char* pattern;
     long place;

@@ -38,7 +38,8 @@ public:
     char* const to = reinterpret_cast<char*>(words_.data());
     memcpy(to, &header, sizeof header);
     memcpy(to + sizeof header, rules_.data(), rules_.size() * sizeof(RuleRecord));
-    memcpy(to + sizeof header + rules_.size() * sizeof(RuleRecord), strings_.data(), strings_.size());
+    memcpy(to + sizeof header + rules_.size() * sizeof(RuleRecord), strings_.data(),
+           strings_.size());
     return words_;
   }
   View view() {

@@ -35,7 +35,8 @@ TEST(PathTemplate, Fields) {
   facts.thread = {"work er", "libx.so", "start", 34, false};
   facts.connection = &connection;
   EXPECT_EQ(expanded("/{pid}-{process}", facts).path, "/12-server");
-  EXPECT_EQ(expanded("/{tid}/{thread}/{library}/{symbol}", facts).path, "/34/work_er/libx.so/start");
+  EXPECT_EQ(expanded("/{tid}/{thread}/{library}/{symbol}", facts).path,
+            "/34/work_er/libx.so/start");
   EXPECT_EQ(expanded("/{peer.addr}/{peer.port}/{peer.uid}/{peer.exe}/{listen.port}", facts).path,
             "/10.1.2.3/4000/7/client/80");
   connection.peer.address[0] = 0xfd;
@@ -104,7 +105,11 @@ TEST(ThreadNames, PathsThatProgramsGive) {
   std::string deep;
   for (int i = 0; i < 32; ++i) deep += "/x";
   EXPECT_FALSE(clean_path(deep.c_str(), clean));
-  EXPECT_FALSE(clean_path(("/" + std::string(50, 'x') + "/" + std::string(60, 'y') + "/" + std::string(60, 'z') + "/" + std::string(60, 'v') + "/" + std::string(60, 'w')).c_str(), clean));
+  EXPECT_FALSE(
+      clean_path(("/" + std::string(50, 'x') + "/" + std::string(60, 'y') + "/" +
+                  std::string(60, 'z') + "/" + std::string(60, 'v') + "/" + std::string(60, 'w'))
+                     .c_str(),
+                 clean));
 }
 
 }  // namespace

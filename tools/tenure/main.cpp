@@ -56,8 +56,9 @@ void add_run(CLI::App& app, RunRequest& request) {
                 "Print statistics on standard error at exit, as text or as JSON")
       ->check(is_stats_format);
   run->add_flag("--fallback", request.fallback, "Do without restartable sequences");
-  run->add_option("--rules", request.rules,
-                  "Put threads, connections and processes into tenants by this file; see tenure-rules(5)")
+  run->add_option(
+         "--rules", request.rules,
+         "Put threads, connections and processes into tenants by this file; see tenure-rules(5)")
       ->type_name("FILE");
   run->add_option("--lib", request.library,
                   "The library to preload, instead of the one that belongs to this tool")

@@ -35,16 +35,19 @@ public:
 
 private:
   void complain(const toml::source_position& at, std::string text, size_t columns = 0) {
-    result_.problems.push_back({at.line, at.column + static_cast<uint32_t>(columns), std::move(text)});
+    result_.problems.push_back(
+        {at.line, at.column + static_cast<uint32_t>(columns), std::move(text)});
   }
   // At a place inside the string, whose quotation mark is one column.
-  void complain_in(const toml::node& node, size_t column, const std::string& wrong, const std::string& good) {
+  void complain_in(const toml::node& node, size_t column, const std::string& wrong,
+                   const std::string& good) {
     complain(node.source().begin, fmt::format("{}; good: {}", wrong, good), column + 1);
   }
 
   bool read_string(const char* key, const toml::node& node, std::string& text);
   void read_glob(const char* key, const toml::node& node, uint32_t& offset);
-  void read_number(const char* key, const toml::node& node, uint64_t least, uint64_t most, uint32_t& number);
+  void read_number(const char* key, const toml::node& node, uint64_t least, uint64_t most,
+                   uint32_t& number);
   void read_size(const char* key, const toml::node& node, uint64_t& bytes);
   bool read_limit(std::string_view key, const toml::node& node, Limits& limits);
   void read_tenants(const toml::node& node);
@@ -71,21 +74,22 @@ private:
 };
 
 const char* type_of(const toml::node& node) {
-  return node.is_string()             ? "a string"
-         : node.is_integer()          ? "a number"
-         : node.is_floating_point()   ? "a number with a point"
-         : node.is_boolean()          ? "true or false"
-         : node.is_table()            ? "a table"
-         : node.is_array_of_tables()  ? "tables in double brackets"
-         : node.is_array()            ? "an array"
-                                      : "a date or time";
+  return node.is_string()            ? "a string"
+         : node.is_integer()         ? "a number"
+         : node.is_floating_point()  ? "a number with a point"
+         : node.is_boolean()         ? "true or false"
+         : node.is_table()           ? "a table"
+         : node.is_array_of_tables() ? "tables in double brackets"
+         : node.is_array()           ? "an array"
+                                     : "a date or time";
 }
 
 bool Compiler::read_string(const char* key, const toml::node& node, std::string& text) {
   if (const auto* const string = node.as_string()) {
     text = string->get();
     if (text.find('\0') != std::string::npos || text.empty()) {
-      complain(node.source().begin, fmt::format("{}: an empty string or a 0 byte; good: text", key));
+      complain(node.source().begin,
+               fmt::format("{}: an empty string or a 0 byte; good: text", key));
       return false;
     }
     return true;
@@ -103,10 +107,13 @@ void Compiler::read_glob(const char* key, const toml::node& node, uint32_t& offs
   offset = keep(text);
 }
 
-void Compiler::read_number(const char* key, const toml::node& node, uint64_t least, uint64_t most, uint32_t& number) {
+void Compiler::read_number(const char* key, const toml::node& node, uint64_t least, uint64_t most,
+                           uint32_t& number) {
   const auto* const value = node.as_integer();
-  if (value == nullptr || value->get() < static_cast<int64_t>(least) || value->get() > static_cast<int64_t>(most))
-    return complain(node.source().begin, fmt::format("{}: good: a number from {} to {}", key, least, most));
+  if (value == nullptr || value->get() < static_cast<int64_t>(least) ||
+      value->get() > static_cast<int64_t>(most))
+    return complain(node.source().begin,
+                    fmt::format("{}: good: a number from {} to {}", key, least, most));
   number = static_cast<uint32_t>(value->get());
 }
 
@@ -118,7 +125,8 @@ void Compiler::read_size(const char* key, const toml::node& node, uint64_t& byte
     const auto* const text = node.as_string();
     good = parse_size(text ? text->get() : "", bytes);
   }
-  if (!good.empty()) complain(node.source().begin, fmt::format("{}: bad size; good: {}", key, good));
+  if (!good.empty())
+    complain(node.source().begin, fmt::format("{}: bad size; good: {}", key, good));
 }
 
 // Whether the key is one of those that tenants have.
@@ -133,14 +141,16 @@ bool Compiler::read_limit(std::string_view key, const toml::node& node, Limits& 
     std::string text;
     if (!read_string("policy", node, text)) return true;
     if (const std::string good = parse_policy(text, limits.policy); !good.empty())
-      complain(node.source().begin, fmt::format("policy: there is no policy {}; good: {}", text, good));
+      complain(node.source().begin,
+               fmt::format("policy: there is no policy {}; good: {}", text, good));
     return true;
   }
   if (key == "isolated") {
     if (const auto* const flag = node.as_boolean()) {
       limits.isolated = flag->get() ? 1 : 0;
     } else {
-      complain(node.source().begin, fmt::format("isolated: {}; good: true or false", type_of(node)));
+      complain(node.source().begin,
+               fmt::format("isolated: {}; good: true or false", type_of(node)));
     }
     return true;
   }
@@ -153,26 +163,29 @@ void Compiler::warn_of_order(const toml::table& table, const Limits& limits) {
   for (const auto& [lower, upper] : kOrder) {
     if (!has(lower) || !has(upper) || limits.bytes[lower] <= limits.bytes[upper]) continue;
     complain(table.get(kLimitNames[lower])->source().begin,
-             fmt::format("{}: above {}; good: at most {} bytes", kLimitNames[lower], kLimitNames[upper],
-                         limits.bytes[upper]));
+             fmt::format("{}: above {}; good: at most {} bytes", kLimitNames[lower],
+                         kLimitNames[upper], limits.bytes[upper]));
   }
 }
 
 void Compiler::read_tenants(const toml::node& node) {
   const toml::table* const table = node.as_table();
   if (table == nullptr)
-    return complain(node.source().begin, fmt::format("tenant: {}; good: [tenant.\"/path\"]", type_of(node)));
+    return complain(node.source().begin,
+                    fmt::format("tenant: {}; good: [tenant.\"/path\"]", type_of(node)));
   for (const auto& [key, value] : *table) {
     const std::string path(key.str());
     size_t column = 0;
     if (const std::string good = check_path(path, 0, column); !good.empty()) {
-      // A key may be quoted; one that does not begin with '/' is most likely not.
-      complain(key.source().begin, fmt::format("tenant {}: bad path; good: {}", path, good), column + 1);
+      // A key with a '/' is quoted.
+      complain(key.source().begin, fmt::format("tenant {}: bad path; good: {}", path, good),
+               column + (path.starts_with("/") ? 1 : 0));
       continue;
     }
     const toml::table* const own = value.as_table();
     if (own == nullptr) {
-      complain(value.source().begin, fmt::format("tenant {}: {}; good: a table", path, type_of(value)));
+      complain(value.source().begin,
+               fmt::format("tenant {}: {}; good: a table", path, type_of(value)));
       continue;
     }
     TenantRecord record{};
@@ -180,7 +193,8 @@ void Compiler::read_tenants(const toml::node& node) {
     record.limits.policy = rules::kNoPolicy;
     for (const auto& [name, setting] : *own) {
       if (!read_limit(name.str(), setting, record.limits))
-        complain(name.source().begin, fmt::format("there is no key {} of a tenant; good: {}", name.str(), kLimitKeys));
+        complain(name.source().begin,
+                 fmt::format("there is no key {} of a tenant; good: {}", name.str(), kLimitKeys));
     }
     warn_of_order(*own, record.limits);
     tenants_.push_back(record);
@@ -200,15 +214,16 @@ uint32_t Compiler::kind_of(const toml::table& table) {
   const char* const connection = first_of(kConnectionKeys, table);
   if (thread != nullptr && connection != nullptr) {
     complain(table.get(connection)->source().begin,
-             fmt::format("{} beside {}; good: two rules, one on threads and one on connections", connection, thread));
+             fmt::format("{} beside {}; good: two rules, one on threads and one on connections",
+                         connection, thread));
     return 0;
   }
   if (thread != nullptr) return rules::kThreadRule;
   if (connection != nullptr) return rules::kConnectionRule;
   if (table.contains("process") || table.contains("command")) return rules::kProcessRule;
-  complain(table.source().begin,
-           "a rule without a condition; good: one of thread, library, symbol, process, command, listen, peer, peer_uid, "
-           "peer_process");
+  complain(table.source().begin, "a rule without a condition; good: one of thread, library, "
+                                 "symbol, process, command, listen, peer, peer_uid, "
+                                 "peer_process");
   return 0;
 }
 
@@ -231,14 +246,16 @@ void Compiler::read_condition(const toml::key& name, const toml::node& node, Rul
       complain(node.source().begin, fmt::format("peer: {} is no address; good: {}", text, good));
   } else if (key == "listen" && read_string("listen", node, text)) {
     std::string path;
-    if (const std::string good = parse_listener(text, rule.listen, rule.listen_port, path); !good.empty())
+    if (const std::string good = parse_listener(text, rule.listen, rule.listen_port, path);
+        !good.empty())
       complain(node.source().begin, fmt::format("listen: {} is no listener; good: {}", text, good));
     rule.listen_path = keep(path);
-  } else if (key != "peer" && key != "listen" && key != "tenant" && !read_limit(key, node, rule.limits)) {
-    complain(name.source().begin,
-             fmt::format("there is no key {} of a rule; good: tenant, thread, library, symbol, process, command, listen, "
-                         "peer, peer_uid, peer_process, cap, {}",
-                         key, kLimitKeys));
+  } else if (key != "peer" && key != "listen" && key != "tenant" &&
+             !read_limit(key, node, rule.limits)) {
+    complain(name.source().begin, fmt::format("there is no key {} of a rule; good: tenant, thread, "
+                                              "library, symbol, process, command, listen, "
+                                              "peer, peer_uid, peer_process, cap, {}",
+                                              key, kLimitKeys));
   }
 }
 
@@ -280,11 +297,13 @@ void Compiler::compile(const toml::table& file) {
     } else if (key == "rule") {
       read_rules(value);
     } else {
-      complain(key.source().begin, fmt::format("there is no {}; good: [tenant.\"/path\"] and [[rule]]", key.str()));
+      complain(key.source().begin,
+               fmt::format("there is no {}; good: [tenant.\"/path\"] and [[rule]]", key.str()));
     }
   }
   if (rules_.size() > rules::kMostRules || tenants_.size() > rules::kMostTenants)
-    complain({1, 1}, fmt::format("too many; good: at most {} rules and {} tenants", rules::kMostRules, rules::kMostTenants));
+    complain({1, 1}, fmt::format("too many; good: at most {} rules and {} tenants",
+                                 rules::kMostRules, rules::kMostTenants));
 }
 
 CompiledRules Compiler::finish() {
@@ -293,9 +312,10 @@ CompiledRules Compiler::finish() {
   if (result_.problems.empty() && bytes > rules::kImageBytes)
     complain({1, 1}, "too much text; good: at most 1 MiB in all");
   // In the order of the file, which tables do not keep.
-  std::stable_sort(result_.problems.begin(), result_.problems.end(), [](const Problem& a, const Problem& b) {
-    return a.line != b.line ? a.line < b.line : a.column < b.column;
-  });
+  std::stable_sort(result_.problems.begin(), result_.problems.end(),
+                   [](const Problem& a, const Problem& b) {
+                     return a.line != b.line ? a.line < b.line : a.column < b.column;
+                   });
   if (!result_.problems.empty()) return std::move(result_);
   rules::Header header{};
   memcpy(header.magic, rules::kMagic, sizeof header.magic);
@@ -329,8 +349,8 @@ CompiledRules compile_rules(const std::string& file) {
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
     CompiledRules result;
-    result.problems.push_back(
-        {error.source().begin.line, error.source().begin.column, "no TOML: " + std::string(error.description())});
+    result.problems.push_back({error.source().begin.line, error.source().begin.column,
+                               "no TOML: " + std::string(error.description())});
     return result;
   }
   Compiler compiler;

@@ -74,7 +74,9 @@ fs::path find_share(int pid) {
     if (error) break;
     if (is_share_link(entries->path())) return entries->path();
   }
-  throw Failure(fmt::format("process {} was not started with rules, or has closed them: start it by tenure run --rules", pid));
+  throw Failure(fmt::format(
+      "process {} was not started with rules, or has closed them: start it by tenure run --rules",
+      pid));
 }
 
 }  // namespace
@@ -83,7 +85,8 @@ std::string make_rule_share(const CompiledRules& rules) {
   const Descriptor file(memfd_create(rules::kShareName, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (file.get() < 0) fail("memfd_create");
   // Who may write is the owner alone, however the service's processes change their users.
-  if (fchmod(file.get(), 0600) != 0 || ftruncate(file.get(), rules::kShareBytes) != 0) fail("memory file");
+  if (fchmod(file.get(), 0600) != 0 || ftruncate(file.get(), rules::kShareBytes) != 0)
+    fail("memory file");
   Share* const share = map(file.get());
   if (share == nullptr) fail("mmap");
   memcpy(share->magic, rules::kMagic, sizeof share->magic);
@@ -91,8 +94,10 @@ std::string make_rule_share(const CompiledRules& rules) {
   publish(*share, rules);
   munmap(share, rules::kShareBytes);
   // A reader of a file that shrinks would be killed.
-  if (fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) fail("F_ADD_SEALS");
-  const Descriptor reading(open(fmt::format("/proc/self/fd/{}", file.get()).c_str(), O_RDONLY | O_CLOEXEC));
+  if (fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    fail("F_ADD_SEALS");
+  const Descriptor reading(
+      open(fmt::format("/proc/self/fd/{}", file.get()).c_str(), O_RDONLY | O_CLOEXEC));
   if (reading.get() < 0) fail("memory file");
   const int number = fcntl(reading.get(), F_DUPFD, high_number());
   if (number < 0) fail("F_DUPFD");

@@ -31,7 +31,8 @@ constexpr unsigned kV4Bits = 96;  // Of an IPv4 address kept as an IPv6 one, in 
 std::string fields_of(uint32_t kind) {
   std::string names;
   for (unsigned i = 0; i < rules::kFieldCount; ++i) {
-    if ((rules::kFields[i].kinds & kind) != 0) names += std::string(names.empty() ? "" : " ") + "{" + rules::kFields[i].name + "}";
+    if ((rules::kFields[i].kinds & kind) != 0)
+      names += std::string(names.empty() ? "" : " ") + "{" + rules::kFields[i].name + "}";
   }
   return names;
 }
@@ -39,7 +40,8 @@ std::string fields_of(uint32_t kind) {
 std::string check_field(const std::string& name, uint32_t kind) {
   if (kind == 0) return "a path without fields";
   const int index = rules::find_field_index(name.c_str(), name.size());
-  if (index < 0 || (rules::kFields[index].kinds & kind) == 0) return "fields of this rule: " + fields_of(kind);
+  if (index < 0 || (rules::kFields[index].kinds & kind) == 0)
+    return "fields of this rule: " + fields_of(kind);
   return "";
 }
 
@@ -78,22 +80,25 @@ std::string parse_policy(const std::string& text, uint8_t& policy) {
 }
 
 std::string parse_prefix(const std::string& text, rules::Prefix& prefix) {
-  constexpr const char* kGood = "an address or a prefix: \"10.1.0.0/16\", \"192.168.1.7\", \"fd00::/8\"";
+  constexpr const char* kGood =
+      "an address or a prefix: \"10.1.0.0/16\", \"192.168.1.7\", \"fd00::/8\"";
   const size_t slash = text.find('/');
   bool is_v4 = false;
   if (!parse_address(text.substr(0, slash), prefix.address, is_v4)) return kGood;
   const unsigned most = is_v4 ? 32 : 128;
   unsigned bits = most;
-  if (slash != std::string::npos && (!parse_number(std::string_view(text).substr(slash + 1), bits) || bits > most))
+  if (slash != std::string::npos &&
+      (!parse_number(std::string_view(text).substr(slash + 1), bits) || bits > most))
     return "a length of 0 to " + std::to_string(most) + " behind the address";
   prefix.bits = static_cast<uint8_t>(bits + (is_v4 ? kV4Bits : 0));
   prefix.family = rules::Family::kInet;
   return "";
 }
 
-std::string parse_listener(const std::string& text, rules::Prefix& prefix, uint32_t& port, std::string& path) {
-  constexpr const char* kGood =
-      "\"127.0.0.1:6379\", \"[::1]:6379\", \"*:6379\", or a unix socket: \"/run/service.sock\", \"@abstract\"";
+std::string parse_listener(const std::string& text, rules::Prefix& prefix, uint32_t& port,
+                           std::string& path) {
+  constexpr const char* kGood = "\"127.0.0.1:6379\", \"[::1]:6379\", \"*:6379\", or a unix socket: "
+                                "\"/run/service.sock\", \"@abstract\"";
   if (text.starts_with("unix:") || text.starts_with("/") || text.starts_with("@")) {
     path = text.starts_with("unix:") ? text.substr(5) : text;
     prefix.family = rules::Family::kUnix;
@@ -120,8 +125,10 @@ std::string parse_listener(const std::string& text, rules::Prefix& prefix, uint3
 
 std::string check_path(const std::string& path, uint32_t kind, size_t& column) {
   column = 0;
-  if (!path.starts_with("/") || path == "/") return "a path below the root: \"/name\" or \"/name/name\"";
-  if (path.size() >= rules::kPathBytes) return "a path of at most " + std::to_string(rules::kPathBytes - 1) + " bytes";
+  if (!path.starts_with("/") || path == "/")
+    return "a path below the root: \"/name\" or \"/name/name\"";
+  if (path.size() >= rules::kPathBytes)
+    return "a path of at most " + std::to_string(rules::kPathBytes - 1) + " bytes";
   unsigned levels = 0;
   for (size_t at = 0; at < path.size(); ++levels) {
     const size_t end = std::min(path.find('/', at + 1), path.size());
@@ -135,7 +142,8 @@ std::string check_path(const std::string& path, uint32_t kind, size_t& column) {
       if (name[i] == '{') {
         const size_t close = name.find('}', i);
         if (close == std::string::npos) return "'}' behind the field's name";
-        if (std::string good = check_field(name.substr(i + 1, close - i - 1), kind); !good.empty()) return good;
+        if (std::string good = check_field(name.substr(i + 1, close - i - 1), kind); !good.empty())
+          return good;
         i = close;
         continue;
       }
@@ -153,7 +161,8 @@ std::string check_glob(const std::string& glob, size_t& column) {
   const char* const fault = rules::glob_fault(glob.c_str());
   if (fault == nullptr) return "";
   column = static_cast<size_t>(fault - glob.c_str());
-  return *fault == '[' ? "']' behind the set, or '\\[' for the character itself" : "a character behind the last '\\'";
+  return *fault == '[' ? "']' behind the set, or '\\[' for the character itself"
+                       : "a character behind the last '\\'";
 }
 
 }  // namespace tenure::tool

@@ -97,7 +97,8 @@ void set_option(const char* name, const char* variable, const std::string& value
 
 int run_program(const RunRequest& request) {
   if (request.program.empty()) throw Failure("run: which program? See tenure run --help");
-  const std::string library = request.library.empty() ? find_library() : given_library(request.library);
+  const std::string library =
+      request.library.empty() ? find_library() : given_library(request.library);
   preload(library);
   if (!request.rules.empty()) preload_rules(library, request.rules);
   if (request.hardened) set_option("check", "TENURE_CHECK", "hardened");

@@ -11,21 +11,22 @@
 #include <tenure/tenure.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                         \
-  do {                                                                           \
-    if (!(condition)) {                                                          \
-      fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);    \
-      abort();                                                                   \
-    }                                                                            \
+#define CHECK(condition)                                                      \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
+      fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
+      abort();                                                                \
+    }                                                                         \
   } while (0)
 
 // The current tenant's path is this one.
-#define CHECK_TENANT(path)                                                                 \
-  do {                                                                                     \
-    if (strcmp(current_path(), path) != 0) {                                               \
-      fprintf(stderr, "%s:%d: in tenant %s, not in %s\n", __FILE__, __LINE__, current_path(), path); \
-      abort();                                                                             \
-    }                                                                                      \
+#define CHECK_TENANT(path)                                                                    \
+  do {                                                                                        \
+    if (strcmp(current_path(), path) != 0) {                                                  \
+      fprintf(stderr, "%s:%d: in tenant %s, not in %s\n", __FILE__, __LINE__, current_path(), \
+              path);                                                                          \
+      abort();                                                                                \
+    }                                                                                         \
   } while (0)
 
 static inline const char* current_path(void) {

@@ -21,7 +21,8 @@ static void tidy_up(void) {
 }
 
 static void who_is_served(void) {
-  const struct connection a = connect_from(&listener, "127.0.0.2"), b = connect_from(&listener, "127.0.0.3"),
+  const struct connection a = connect_from(&listener, "127.0.0.2"),
+                          b = connect_from(&listener, "127.0.0.3"),
                           nobody = connect_from(&listener, "127.0.0.9");
   CHECK_TENANT("/");
   serve(a);
@@ -64,12 +65,23 @@ static void ways_to_read(void) {
     CHECK_TENANT("/");
     CHECK(write(c.client, bytes, 1) == 1);
     switch (way) {
-    case 0: CHECK(read(c.server, bytes, 1) == 1); break;
-    case 1: CHECK(readv(c.server, &part, 1) == 1); break;
-    case 2: CHECK(recv(c.server, bytes, 1, 0) == 1); break;
-    case 3: CHECK(recvfrom(c.server, bytes, 1, 0, NULL, NULL) == 1); break;
-    case 4: CHECK(recvmsg(c.server, &message, 0) == 1); break;
-    default: CHECK(recvmmsg(c.server, &messages, 1, 0, NULL) == 1);
+    case 0:
+      CHECK(read(c.server, bytes, 1) == 1);
+      break;
+    case 1:
+      CHECK(readv(c.server, &part, 1) == 1);
+      break;
+    case 2:
+      CHECK(recv(c.server, bytes, 1, 0) == 1);
+      break;
+    case 3:
+      CHECK(recvfrom(c.server, bytes, 1, 0, NULL, NULL) == 1);
+      break;
+    case 4:
+      CHECK(recvmsg(c.server, &message, 0) == 1);
+      break;
+    default:
+      CHECK(recvmmsg(c.server, &messages, 1, 0, NULL) == 1);
     }
     CHECK_TENANT("/clients/127.0.0.2");
   }
@@ -92,12 +104,23 @@ static void ways_to_wait(void) {
     serve(c);
     CHECK_TENANT("/clients/127.0.0.2");
     switch (way) {
-    case 0: CHECK(epoll_wait(epoll, &event, 1, 0) == 0); break;
-    case 1: CHECK(epoll_pwait(epoll, &event, 1, 0, NULL) == 0); break;
-    case 2: CHECK(poll(&poll_one, 1, 0) == 0); break;
-    case 3: CHECK(ppoll(&poll_one, 1, &now, NULL) == 0); break;
-    case 4: CHECK(select(0, NULL, NULL, NULL, &soon) == 0); break;
-    default: CHECK(pselect(0, NULL, NULL, NULL, &now, NULL) == 0);
+    case 0:
+      CHECK(epoll_wait(epoll, &event, 1, 0) == 0);
+      break;
+    case 1:
+      CHECK(epoll_pwait(epoll, &event, 1, 0, NULL) == 0);
+      break;
+    case 2:
+      CHECK(poll(&poll_one, 1, 0) == 0);
+      break;
+    case 3:
+      CHECK(ppoll(&poll_one, 1, &now, NULL) == 0);
+      break;
+    case 4:
+      CHECK(select(0, NULL, NULL, NULL, &soon) == 0);
+      break;
+    default:
+      CHECK(pselect(0, NULL, NULL, NULL, &now, NULL) == 0);
     }
     CHECK_TENANT("/");
   }
@@ -168,8 +191,10 @@ static void passing_on(void) {
     char bytes[CMSG_SPACE(sizeof(int))];
     struct cmsghdr align;
   } control;
-  struct msghdr message = {
-      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control.bytes,
+                           .msg_controllen = sizeof control.bytes};
   struct cmsghdr* const header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
@@ -249,7 +274,8 @@ static void threads(void) {
 }
 
 static void scopes(void) {
-  const struct connection c = connect_from(&listener, "127.0.0.2"), d = connect_from(&listener, "127.0.0.3");
+  const struct connection c = connect_from(&listener, "127.0.0.2"),
+                          d = connect_from(&listener, "127.0.0.3");
   struct tenure_tenant* own = NULL;
   CHECK(tenure_tenant_create(NULL, "own", 0, &own) == 0);
   serve(c);
@@ -272,7 +298,8 @@ static void scopes(void) {
 
 static void unix_sockets(void) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  const int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "tenure-rules-test-%d", (int)getpid());
+  const int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1,
+                              "tenure-rules-test-%d", (int)getpid());
   const socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
   const int listening = socket(AF_UNIX, SOCK_STREAM, 0);
   CHECK(bind(listening, (struct sockaddr*)&address, size) == 0 && listen(listening, 5) == 0);

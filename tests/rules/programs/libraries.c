@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
   snprintf(tenant, sizeof tenant, "/plugins/%s", slash ? slash + 1 : argv[1]);
   CHECK_TENANT("/");
   CHECK(is_online(tenant) && limit_of(tenant, TENURE_MAX) == 64 << 20);
-  const char* const functions[] = {"plugin_constructed", "plugin_in_thread", "plugin_in_std_thread"};
+  const char* const functions[] = {"plugin_constructed", "plugin_in_thread",
+                                   "plugin_in_std_thread"};
   void* blocks[3];
   for (int i = 0; i < 3; ++i) {
     blocks[i] = ((function)dlsym(plugin, functions[i]))();

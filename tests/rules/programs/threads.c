@@ -85,7 +85,8 @@ static void* one_of_few(void* number) {
   char name[16], path[64];
   snprintf(name, sizeof name, "few-%ld", (long)(intptr_t)number);
   CHECK(pthread_setname_np(pthread_self(), name) == 0);
-  snprintf(path, sizeof path, "/few/%s", strcmp(current_path(), "/few/other") == 0 ? "other" : name);
+  snprintf(path, sizeof path, "/few/%s",
+           strcmp(current_path(), "/few/other") == 0 ? "other" : name);
   CHECK_TENANT(path);
   pthread_barrier_wait(&all_there);
   pthread_barrier_wait(&all_done);
@@ -96,7 +97,8 @@ static void cap(void) {
   pthread_t threads[8];
   pthread_barrier_init(&all_there, NULL, 9);
   pthread_barrier_init(&all_done, NULL, 9);
-  for (intptr_t i = 0; i < 8; ++i) CHECK(pthread_create(&threads[i], NULL, one_of_few, (void*)i) == 0);
+  for (intptr_t i = 0; i < 8; ++i)
+    CHECK(pthread_create(&threads[i], NULL, one_of_few, (void*)i) == 0);
   pthread_barrier_wait(&all_there);
   CHECK(children_of("/few") == 4 && is_online("/few/other"));
   pthread_barrier_wait(&all_done);
