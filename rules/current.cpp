@@ -12,17 +12,20 @@ thread_local constinit ThreadState this_thread{};
 
 namespace {
 
-// Which scope the thread is in, down to its depth at the hardened level.
-uint64_t current_scope() {
+// At the hardened level: which scope the thread is in, down to its depth (api/scopes.h: the words are marked by this bit). Else 0: one half
+// of the word changes while the thread is inside, when the tenant gets lists of its own.
+uint64_t depth_of_scope() {
+  constexpr uint64_t kMarked = uint64_t{1} << 31;
   const tenure_scope scope = tenure_enter(nullptr);
   tenure_leave(scope);
-  return scope.word;
+  return (scope.word & kMarked) != 0 ? scope.word : 0;
 }
 
 // Whether the thread is where the rules have put it, or nowhere.
 bool is_ours() {
-  return this_thread.entered != Membership::kNone ? current_scope() == this_thread.inside
-                                                  : tenure_current() == tenure_root();
+  if (this_thread.entered == Membership::kNone) return tenure_current() == tenure_root();
+  return tenure_current() == tenant_of(this_thread.entered) &&
+         depth_of_scope() == this_thread.inside;
 }
 
 // Takes the membership over.
@@ -31,7 +34,7 @@ void enter(Membership membership) {
   // The state says so before the thread is inside, and until after it: a signal handler in between finds a membership that lasts.
   state.entered = membership;
   state.outer = tenure_enter(tenant_of(membership)).word;
-  state.inside = current_scope();
+  state.inside = depth_of_scope();
 }
 
 void exit_entered() {

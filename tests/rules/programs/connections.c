@@ -54,6 +54,28 @@ static void who_is_served(void) {
   CHECK(children_of("/clients") == 0);
 }
 
+// Tenants get lists of their own when they have much of a size: who is served is told as before.
+static void busy_clients(void) {
+  enum { kBlocks = 4000 };
+  static void* blocks[2][kBlocks];
+  const struct connection both[2] = {connect_from(&listener, "127.0.0.2"), connect_from(&listener, "127.0.0.3")};
+  const char* const paths[2] = {"/clients/127.0.0.2", "/clients/127.0.0.3"};
+  for (int i = 0; i < kBlocks; ++i) {
+    serve(both[i % 2]);
+    CHECK_TENANT(paths[i % 2]);
+    for (int k = 0; k < 2; ++k) blocks[k][i] = malloc(1000);
+    CHECK(is_owned_by(blocks[0][i], paths[i % 2]) && is_owned_by(blocks[1][i], paths[i % 2]));
+    if (i % 16 == 0) tidy_up();
+  }
+  for (int i = 0; i < kBlocks; ++i) {
+    free(blocks[0][i]);
+    free(blocks[1][i]);
+  }
+  end(both[0]);
+  end(both[1]);
+  tidy_up();
+}
+
 static void ways_to_read(void) {
   const struct connection c = connect_from(&listener, "127.0.0.2");
   char bytes[4] = "abc";
@@ -328,6 +350,7 @@ int main(int argc, char** argv) {
   if (argc == 3) return given(argv[1], argv[2]);
   listener = listen_inet();
   who_is_served();
+  busy_clients();
   ways_to_read();
   ways_to_wait();
   copies();
