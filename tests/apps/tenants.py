@@ -54,6 +54,16 @@ class Rules:
                 found[path] = Tenant(int(usage), int(peak), int(failures), int(limit))
         return found
 
+    def check_limit(self, path):
+        """The tenant has met its limit, and never passed it."""
+        if not self.work.preload:
+            return
+        tenant = self.tenants()[path]
+        self.work.note(f"{path}: {tenant.peak / MIB:.1f} MiB at most, limit {tenant.limit / MIB:.1f} MiB, "
+                       f"{tenant.failures} requests refused")
+        if tenant.peak > tenant.limit or tenant.failures == 0:
+            raise Failure(f"{path}: peak {tenant.peak}, limit {tenant.limit}, refused {tenant.failures}")
+
     def compare(self, sent, peak=False):
         """Prints who used what, and fails where that is not what was sent, within 10 % and 1 MiB."""
         if not self.work.preload:
