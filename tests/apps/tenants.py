@@ -27,8 +27,11 @@ class Rules:
         self.work = work
         self.file = work.scratch / "rules.toml"
         self.file.write_text(text, encoding="utf-8")
-        self.report = work.scratch / "tenants"
-        self.environment = {"APPS_TENANTS": self.report}
+        # Of whatever user the server's processes are.
+        folder = work.scratch / "tenants"
+        folder.mkdir()
+        folder.chmod(0o777)
+        self.report = folder / "of"
         if work.preload:
             self.tool = Path(work.preload).parent / "tenure"
             if not self.tool.exists():
