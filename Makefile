@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 DEPS := scripts/deps.sh
 
-.PHONY: all build demo check check-long check-vm check-apps bench install clean format tidy
+.PHONY: all build demo check check-long check-vm check-apps check-bindings bench install clean format tidy
 
 all: build
 
@@ -27,6 +27,7 @@ check-long:
 	@$(DEPS) build check
 	@$(DEPS) aarch64
 	@$(DEPS) vm
+	@$(DEPS) bindings
 	@scripts/check.sh --long
 
 # Two NUMA nodes, Debian's kernel: in an emulated machine.
@@ -40,6 +41,12 @@ check-apps:
 	@$(DEPS) apps
 	@$(MAKE) --no-print-directory build
 	@tests/apps/run
+
+# Python, Rust, Node, Lua, Go, Java and C++: each as its users build it.
+check-bindings:
+	@$(DEPS) build bindings
+	@$(MAKE) --no-print-directory build
+	@bindings/check build/release/lib/libtenure.so build/bindings
 
 bench:
 	@$(DEPS) build

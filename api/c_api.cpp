@@ -1,10 +1,10 @@
 // The functions of tenure.h.
 #include <errno.h>
 
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
-#include "allocator/helper.h"
-#include "allocator/statistics.h"
+#include "allocator/control/statistics.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/upkeep/helper.h"
 #include "api/lifecycle.h"
 #include "base/log.h"
 #include "tenure/tenure.h"

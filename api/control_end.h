@@ -1,7 +1,7 @@
 // The end of a control operation.
 #pragma once
 
-#include "allocator/control.h"
+#include "allocator/control/control.h"
 #include "api/helper_thread.h"
 
 namespace tenure {

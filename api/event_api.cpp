@@ -1,7 +1,7 @@
 // Events and checkpoints.
 #include <errno.h>
 
-#include "accounting/events.h"
+#include "accounting/pressure/events.h"
 #include "api/control_end.h"
 #include "api/handles.h"
 #include "base/attributes.h"

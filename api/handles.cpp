@@ -1,6 +1,6 @@
 #include "api/handles.h"
 
-#include "allocator/current.h"
+#include "allocator/slabs/current.h"
 #include "api/lifecycle.h"
 #include "api/scopes.h"
 

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 
-#include "accounting/tenant.h"
-#include "allocator/arena.h"
-#include "allocator/family.h"
+#include "accounting/tenants/tenant.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/slabs/family.h"
 #include "tenure/tenure.h"
 
 namespace tenure {

@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-#include "allocator/arena.h"
-#include "allocator/current.h"
-#include "allocator/helper.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/slabs/current.h"
+#include "allocator/upkeep/helper.h"
 #include "api/threads.h"
 #include "base/sandbox.h"
 
@@ -55,7 +55,7 @@ void start_helper() {
                                             std::memory_order_seq_cst))
     return;
   const int saved = errno;
-  // What libc allocates for the thread is the root's.
+  // libc's allocations for the thread are the root's.
   const ScopedTenant as_root(root_tenant);
   int error = note_main_thread() ? create(kStackBytes) : EAGAIN;
   if (error == EINVAL) error = create(0);  // The program's thread-locals do not fit.

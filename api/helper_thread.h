@@ -1,4 +1,4 @@
-// Starting the helper thread (allocator/helper.h), where TENURE_HELPER wants one.
+// Starting the helper thread (allocator/upkeep/helper.h), where TENURE_HELPER wants one.
 #pragma once
 
 namespace tenure {

@@ -5,21 +5,26 @@
 #include <sys/single_threaded.h>
 #include <unistd.h>
 
-#include "accounting/events.h"
-#include "accounting/lru.h"
-#include "accounting/pressure.h"
-#include "accounting/shrinker.h"
-#include "accounting/tenant_tree.h"
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
-#include "allocator/charge_stock.h"
-#include "allocator/drain.h"
-#include "allocator/helper.h"
-#include "allocator/reaper.h"
-#include "allocator/statistics.h"
+#include "accounting/pressure/events.h"
+#include "accounting/pressure/pressure.h"
+#include "accounting/shrinkers/lru.h"
+#include "accounting/shrinkers/shrinker.h"
+#include "accounting/tenants/own_region.h"
+#include "accounting/tenants/tenant_tree.h"
+#include "allocator/caches/reaper.h"
+#include "allocator/control/statistics.h"
+#include "allocator/fronts/charge_stock.h"
+#include "allocator/fronts/drain.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/upkeep/helper.h"
+#include "allocator/upkeep/process_limit.h"
+#include "allocator/upkeep/run_stash.h"
 #include "api/helper_thread.h"
 #include "api/lifecycle.h"
+#include "api/ownership.h"
 #include "api/threads.h"
+#include "mapped/calls.h"
 
 namespace {
 
@@ -41,19 +46,36 @@ void in_child() {
   tenure::pressure_after_fork_child();
   tenure::events_after_fork_child();
   tenure::repair_stocks_after_fork();
+  tenure::repair_stashes_after_fork();
   tenure::repair_fronts_after_fork();
-  if (lost_threads) tenure::arena.page_heap.repair_hints();
+  if (lost_threads) {
+    tenure::arena.page_heap.repair_hints();
+    tenure::mend_process_memory(tenure::arena.page_heap.dirty_bytes(),
+                                tenure::mapped::charged_bytes());
+  }
   tenure::repair_helper_after_fork();
   tenure::count_threads_anew_after_fork();
+}
+
+// Where the process's malloc is another's, the library has no tenants.
+void open_live() {
+  const tenure::Arena& arena = tenure::arena;
+  const auto mode = static_cast<tenure::LiveMode>(arena.settings.live);
+  if (mode == tenure::LiveMode::kOff || !tenure::owns_malloc()) return;
+  const uint32_t flags =
+      (arena.rseq ? tenure::live::kRseq : 0) | (arena.hardened ? tenure::live::kHardened : 0);
+  tenure::open_live_region(mode, flags, TENURE_VERSION);
 }
 
 __attribute__((constructor(101))) void start() {
   tenure::bootstrap();
   pthread_atfork(nullptr, nullptr, in_child);
+  open_live();
   tenure::start_helper();
 }
 
 __attribute__((destructor(101))) void finish() {
+  tenure::live::end_region();
   const auto mode = static_cast<tenure::StatsMode>(tenure::arena.settings.stats);
   if (mode == tenure::StatsMode::kOff) return;
   tenure::print_statistics(STDERR_FILENO, mode == tenure::StatsMode::kJson);

@@ -1,4 +1,4 @@
-// What the start, the forks and the end of the process have left to know.
+// Notes of the start, the forks and the end of the process.
 #pragma once
 
 namespace tenure {

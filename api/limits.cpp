@@ -4,7 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "allocator/bootstrap.h"
+#include "allocator/heap/bootstrap.h"
 #include "base/attributes.h"
 
 namespace {

@@ -1,11 +1,11 @@
 // LRUs and shrinkers.
 #include <errno.h>
 
-#include "accounting/lru.h"
-#include "accounting/shrinker.h"
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
-#include "allocator/current.h"
+#include "accounting/shrinkers/lru.h"
+#include "accounting/shrinkers/shrinker.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/slabs/current.h"
 #include "api/control_end.h"
 #include "api/handles.h"
 #include "base/topology.h"

@@ -3,9 +3,9 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#include "allocator/heap.h"
-#include "allocator/reclaim.h"
-#include "allocator/runtime_caller.h"
+#include "allocator/heap/heap.h"
+#include "allocator/heap/runtime_caller.h"
+#include "allocator/upkeep/reclaim.h"
 #include "base/bits.h"
 
 namespace {
@@ -109,7 +109,7 @@ TENURE_EXPORT int malloc_trim(size_t) { return tenure::trim() > 0; }
 // glibc's tuning knobs have no counterpart: accepted and without effect, as in other drop-in allocators.
 TENURE_EXPORT int mallopt(int, int) { return 1; }
 
-// The names under which glibc exports its own functions besides. What a program has got from one of them it passes to free: both must
+// The names under which glibc exports its own functions besides. A program passes memory from any of them to free: both must
 // be ours. `copy` gives an alias its target's attributes (alloc_size and the like), without which GCC warns.
 #if defined(__GNUC__) && !defined(__clang__)
 #define TENURE_ALIAS(target) __attribute__((alias(#target), copy(target)))

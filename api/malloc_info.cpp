@@ -1,10 +1,10 @@
-// What glibc's users ask malloc about itself: mallinfo, malloc_stats, malloc_info.
+// glibc's questions to malloc about itself: mallinfo, malloc_stats, malloc_info.
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "allocator/statistics.h"
+#include "allocator/control/statistics.h"
 #include "base/attributes.h"
 
 namespace {

@@ -1,10 +1,10 @@
 // The current tenant, memory of a given tenant, named caches.
 #include <errno.h>
 
-#include "allocator/current.h"
-#include "allocator/heap.h"
-#include "allocator/object_cache.h"
-#include "allocator/statistics.h"
+#include "allocator/control/object_cache.h"
+#include "allocator/control/statistics.h"
+#include "allocator/heap/heap.h"
+#include "allocator/slabs/current.h"
 #include "api/control_end.h"
 #include "api/handles.h"
 #include "api/scopes.h"

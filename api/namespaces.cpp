@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "allocator/helper.h"
+#include "allocator/upkeep/helper.h"
 #include "base/attributes.h"
 #include "base/system_calls.h"
 

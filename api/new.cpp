@@ -1,14 +1,14 @@
 // The 20 replaceable forms of operator new and delete.
 //
-// The library does not link libstdc++. Who calls brings it along: the program, or a plugin.
+// The library does not link libstdc++. The caller brings it along: the program, or a plugin.
 #include <stdlib.h>
 
 #include <cstddef>
 #include <new>
 
-#include "accounting/catch_all.h"
-#include "accounting/cxx_runtime.h"
-#include "allocator/heap.h"
+#include "accounting/callbacks/catch_all.h"
+#include "accounting/callbacks/cxx_runtime.h"
+#include "allocator/heap/heap.h"
 #include "base/check.h"
 
 #define TENURE_CXX_EXPORT __attribute__((visibility("default")))
@@ -25,7 +25,7 @@ TENURE_INLINE void* retry(const tenure::CxxRuntime& runtime, Allocate allocate, 
   }
 }
 
-// What the handler throws passes through. `caller` is where operator new returns to.
+// Exceptions of the handler pass through. `caller` is where operator new returns to.
 template <typename Allocate>
 TENURE_SLOW void* retry_or_throw(Allocate allocate, const void* caller) {
   const tenure::CxxRuntime runtime = tenure::cxx_runtime_of(caller);
@@ -56,6 +56,19 @@ struct Aligned {
   }
 };
 
+// Called last by operator new, which so keeps nothing for it.
+TENURE_NOINLINE void* new_slow(size_t size, const void* caller) {
+  void* const p = tenure::allocate_slow(size);
+  return TENURE_LIKELY(p != nullptr) ? p : retry_or_throw(Plain{size}, caller);
+}
+// The caller matters where it is refused, so it is looked at in the slow branches only.
+TENURE_INLINE void* new_plain(size_t size) {
+  return tenure::allocate_or(
+      size, [](size_t bytes) __attribute__((always_inline)) {
+        return new_slow(bytes, __builtin_return_address(0));
+      });
+}
+
 // Inlined always, so that the address is the one operator new returns to.
 template <typename Allocate>
 TENURE_INLINE void* new_object(Allocate allocate) {
@@ -70,10 +83,8 @@ TENURE_INLINE void* new_nothrow(Allocate allocate) noexcept {
 
 }  // namespace
 
-TENURE_CXX_EXPORT TENURE_OWN_LINE void* operator new(size_t size) {
-  return new_object(Plain{size});
-}
-TENURE_CXX_EXPORT void* operator new[](size_t size) { return new_object(Plain{size}); }
+TENURE_CXX_EXPORT TENURE_OWN_LINE void* operator new(size_t size) { return new_plain(size); }
+TENURE_CXX_EXPORT void* operator new[](size_t size) { return new_plain(size); }
 TENURE_CXX_EXPORT void* operator new(size_t size, const std::nothrow_t&) noexcept {
   return new_nothrow(Plain{size});
 }

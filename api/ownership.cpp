@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <dlfcn.h>
 
-#include "accounting/root_scope.h"
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
+#include "accounting/callbacks/root_scope.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
 #include "base/attributes.h"
 #include "tenure/tenure.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "allocator/current.h"
+#include "allocator/slabs/current.h"
 
 namespace tenure {
 namespace {

@@ -6,10 +6,10 @@
 //   1       which thread: of its address   how many scopes it is inside of
 //
 // A word without the highest bit is the library's own: a thread's first, or one that a callback runs in. It is depth 0.
-// What enter_checked() returns is marked in any case, so that leaving can tell.
+// enter_checked() returns a marked scope in any case, so that leaving can tell.
 #pragma once
 
-#include "accounting/tenant.h"
+#include "accounting/tenants/tenant.h"
 #include "rcu/rseq_ops.h"
 
 namespace tenure {

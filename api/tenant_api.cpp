@@ -1,15 +1,15 @@
 // Tenants: the functions of tenure.h that change and show the tree.
 #include <errno.h>
 
-#include "accounting/pressure.h"
-#include "accounting/reclaim_state.h"
-#include "accounting/tenant_tree.h"
-#include "accounting/user_call.h"
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
-#include "allocator/current.h"
-#include "allocator/dead_caches.h"
-#include "allocator/statistics.h"
+#include "accounting/callbacks/user_call.h"
+#include "accounting/pressure/pressure.h"
+#include "accounting/pressure/reclaim_state.h"
+#include "accounting/tenants/tenant_tree.h"
+#include "allocator/caches/dead_caches.h"
+#include "allocator/control/statistics.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/slabs/current.h"
 #include "api/control_end.h"
 #include "api/handles.h"
 #include "api/ownership.h"
@@ -150,7 +150,7 @@ TENURE_EXPORT size_t tenure_tenant_limit(tenure_tenant* handle, tenure_limit whi
   case TENURE_MAX:
     return tenant.counter.max();
   case TENURE_RESERVE:
-    return tenant.reserve.load(std::memory_order_relaxed);
+    return tenant.reserve();
   }
   return 0;
 }
@@ -172,7 +172,7 @@ TENURE_EXPORT int tenure_tenant_set_policy(tenure_tenant* tenant, tenure_policy 
 
 TENURE_EXPORT tenure_policy tenure_tenant_policy(tenure_tenant* tenant) {
   static_cast<void>(refusal_of(tenant));
-  return static_cast<tenure_policy>(tenant_of(tenant).policy.load(std::memory_order_relaxed));
+  return static_cast<tenure_policy>(tenant_of(tenant).policy());
 }
 
 TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenant_stats* stats) {
@@ -182,7 +182,7 @@ TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenan
   TenantStatistics own;
   collect_tenant_statistics(tenant, own);
   struct tenure_tenant_stats full = {};
-  // The root's own runs are not charged: it has no limit. What was charged to a tenant that has gone is its parent's.
+  // The root's own runs are not charged: it has no limit. A departed tenant's charge is its parent's.
   if (&tenant == &root_tenant) {
     full.usage = arena.page_heap.stats().used_bytes;
   } else if (tenant.online()) {
@@ -226,7 +226,9 @@ TENURE_EXPORT int tenure_dead_for_each(int (*visit)(const tenure_dead*, void*), 
     dead.name = context.origin_name;
     dead.id = context.origin_id;
     dead.payer = handle_of(*context.payer);
-    dead.bytes = context.bytes;
+    const uint64_t unused = unused_bytes_of(*context.context);
+    dead.bytes = unused < context.bytes ? context.bytes - unused : 0;
+    dead.charged_bytes = context.bytes;
     const LentHandle lent(*context.payer);
     result = call_visit(as_visit(visit), &dead, argument);
   });

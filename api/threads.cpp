@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <threads.h>
 
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
-#include "allocator/current.h"
-#include "allocator/helper.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/slabs/current.h"
+#include "allocator/upkeep/helper.h"
 #include "api/helper_thread.h"
 #include "api/threads.h"
 #include "base/attributes.h"
@@ -41,7 +41,7 @@ Create find_real() {
   return found;
 }
 
-// What a thread has to give back when it ends, however it does: its pin on the tenant it started in, and its place in the count.
+// The things that a thread gives back at its end, however it ends: its pin on the tenant it started in, and its place in the count.
 constinit pthread_once_t key_once = PTHREAD_ONCE_INIT;
 constinit pthread_key_t key;
 constinit std::atomic<bool> key_made{false};
@@ -60,7 +60,7 @@ bool has(void* mark, uintptr_t what) { return reinterpret_cast<uintptr_t>(mark) 
 void leave_for_good(void* mark) {
   Tenant& tenant = tenant_in(mark);
   if (&tenant != &root_tenant) {
-    leave(scope_of(root_tenant));  // What later destructors allocate is the root's.
+    leave(scope_of(root_tenant));  // Allocations of later destructors are the root's.
     tenant.unpin();
   }
   if (has(mark, kCounted)) uncount_thread();
@@ -112,7 +112,7 @@ int create(Create real, pthread_t* thread, const pthread_attr_t* attributes,
            void* (*routine)(void*), void* argument) {
   if (!counts_threads() || !note_main_thread()) return real(thread, attributes, routine, argument);
   Tenant& tenant = inherited();
-  // What libc keeps for threads (it caches stacks with their tables) is nobody's in particular.
+  // Memory that libc keeps for threads (it caches stacks with their tables) is nobody's in particular.
   const ScopedTenant as_root(root_tenant);
   auto* start = meta_arena.create<Start>(Start{routine, argument, &tenant});
   count_thread();
@@ -155,6 +155,8 @@ TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attrib
                                  void* (*routine)(void*), void* argument) {
   const auto real = tenure::find_real();
   if (TENURE_UNLIKELY(real == nullptr)) return EAGAIN;
+  // In a child of _Fork() or clone: while it has one thread.
+  tenure::ensure_own_counters();
   const int error = tenure::create(real, thread, attributes, routine, argument);
   // Another process may have set the limit (prlimit): then what the heap has reserved and does not use is in the way.
   if (TENURE_LIKELY(error != EAGAIN) || tenure::os::address_space_limit() == SIZE_MAX) return error;

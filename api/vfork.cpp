@@ -1,4 +1,4 @@
-// What vfork_<arch>.S calls before and after the system call.
+// The functions that vfork_<arch>.S calls before and after the system call.
 //
 // The child of vfork runs in its parent's memory, thread-local storage included, but the kernel has
 // not registered it for restartable sequences: it would see the CPU number its parent had last, and
@@ -8,7 +8,8 @@
 // exec or _exit and the parent is registered again.
 #include <errno.h>
 
-#include "allocator/arena.h"
+#include "allocator/slabs/arena.h"
+#include "base/sandbox.h"
 #include "rcu/rseq_abi.h"
 
 namespace {
@@ -23,14 +24,17 @@ constexpr int kUseFork = -1;
 extern "C" int tenure_before_vfork() {
   // A negative number: this is the child of another vfork, or a handler that interrupted one.
   if (!tenure::arena.rseq || tenure::rseq_cpu(tenure::hot.rseq) < 0) return kNothingToRestore;
-  const uint32_t length = tenure::rseq_unregister(tenure::hot.rseq);
+  // A filter of the program's lists the call where glibc makes it in each thread.
+  if (tenure::arena.own_rseq && tenure::is_filtered()) return kUseFork;
+  const uint32_t length =
+      tenure::rseq_suspend({tenure::arena.rseq, tenure::arena.own_rseq, tenure::hot.rseq});
   return length != 0 ? static_cast<int>(length) : kUseFork;
 }
 
 // In the parent. `result` is the system call's; the return value is vfork's.
 extern "C" int tenure_after_vfork(long result, int to_restore) {
   if (to_restore != kNothingToRestore)
-    tenure::rseq_register(tenure::hot.rseq, static_cast<uint32_t>(to_restore));
+    tenure::rseq_resume(tenure::hot.rseq, static_cast<uint32_t>(to_restore));
   if (result >= 0) return static_cast<int>(result);
   errno = static_cast<int>(-result);
   return -1;

@@ -10,6 +10,7 @@ namespace tenure {
 constexpr size_t kKiB = 1024;
 constexpr size_t kMiB = 1024 * kKiB;
 constexpr size_t kGiB = 1024 * kMiB;
+constexpr size_t kHugePageSize = 2 * kMiB;
 constexpr size_t kPageSize = 4 * kKiB;  // The only page size supported.
 constexpr size_t kCacheLine = 64;
 

@@ -18,7 +18,7 @@ struct CgroupMemory {
 constexpr uint64_t cgroup_threshold(const CgroupMemory& memory) {
   return memory.limit - memory.limit / 16;
 }
-// What cannot be had back from the page cache. A cgroup that reads files fills its limit with their pages, and is not short
+// Memory that the page cache cannot give back. A cgroup that reads files fills its limit with their pages, and is not short
 // of memory by that.
 constexpr uint64_t cgroup_used(const CgroupMemory& memory) {
   return memory.current > memory.file ? memory.current - memory.file : 0;

@@ -25,7 +25,7 @@ using ChainWord = uint64_t;
 
 constexpr unsigned kRoomBits = 16;
 constexpr ChainWord kClosedWord = 0;
-// Held words, which nobody but their holder changes (allocator/drain.h).
+// Held words, which nobody but their holder changes (allocator/fronts/drain.h).
 constexpr ChainWord kStoppedWord = 0x8000;            // By a drainer, until its fence.
 constexpr ChainWord kSealedWord = 0xc000;             // For good: the tenant is gone.
 constexpr ChainWord kSealedOverStoppedWord = 0xa000;  // For good, while a drainer was at it.
@@ -50,7 +50,7 @@ inline void* first_object(ChainWord word) { return reinterpret_cast<void*>(point
 // path is used only where it is 0.
 extern constinit uint64_t chain_key;
 
-// What the word in an object is combined with: SipHash-1-3 of the object's address under the key. Who knows the words of some
+// The mask of the word in an object: SipHash-1-3 of the object's address under the key. A reader of the words of some
 // objects, and what they say, knows the masks of those objects: neither the key nor any other's mask follows, as they would from
 // an exclusive-or of key and address. A word that is copied to another place, or forged, decodes to nonsense in all its bits, the
 // room among them, which every pop checks.

@@ -23,7 +23,7 @@ TENURE_WEAK int find_object(void* address, FoundObject* found) asm("_dl_find_obj
 namespace tenure {
 namespace {
 
-// What the dynamic section points to: glibc has added the object's base, but where the section is read-only.
+// The address in the dynamic section: glibc has added the object's base, but where the section is read-only.
 template <typename Target>
 const Target* target_of(const link_map& map, const ElfW(Dyn) & entry) {
   ElfW(Addr) address = entry.d_un.d_ptr;

@@ -5,24 +5,26 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/thread_words.h"
+
 namespace tenure {
 namespace {
 
-// Bit r is set while this thread holds a lock of rank r. Volatile: holds_lock() may be asked by a
-// signal handler that interrupted lock_as().
-thread_local constinit volatile uint8_t held_ranks = 0;
-
+// Bit r of held_ranks is set while this thread holds a lock of rank r. Volatile: holds_lock() may be
+// asked by a signal handler that interrupted lock_as().
 constexpr uint8_t bit_of(LockRank rank) {
   return static_cast<uint8_t>(1u << static_cast<unsigned>(rank));
 }
 
 // Noted before the lock is taken and until after it is free, so that holds_lock() never errs low.
 void note_locking(LockRank rank) {
-  TENURE_ASSERT(held_ranks < bit_of(rank));  // Nothing of this rank or above is held.
-  held_ranks = static_cast<uint8_t>(held_ranks | bit_of(rank));
+  TENURE_ASSERT(thread_words.held_ranks < bit_of(rank));  // Nothing of this rank or above is held.
+  thread_words.held_ranks = static_cast<uint8_t>(thread_words.held_ranks | bit_of(rank));
 }
 
-void note_unlocked(LockRank rank) { held_ranks = static_cast<uint8_t>(held_ranks & ~bit_of(rank)); }
+void note_unlocked(LockRank rank) {
+  thread_words.held_ranks = static_cast<uint8_t>(thread_words.held_ranks & ~bit_of(rank));
+}
 
 void futex(std::atomic<uint32_t>& word, int operation, uint32_t value) {
   const int saved = errno;
@@ -33,7 +35,7 @@ void futex(std::atomic<uint32_t>& word, int operation, uint32_t value) {
 
 }  // namespace
 
-bool holds_lock() { return held_ranks != 0; }
+bool holds_lock() { return thread_words.held_ranks != 0; }
 
 // Drepper, "Futexes are tricky", mutex2: 2 means that a waiter may sleep.
 void Mutex::lock_as(LockRank rank) {
@@ -49,11 +51,11 @@ void Mutex::lock_as(LockRank rank) {
 }
 
 bool Mutex::try_lock() {
-  const uint8_t before = held_ranks;
-  held_ranks = static_cast<uint8_t>(before | bit_of(rank_));
+  const uint8_t before = thread_words.held_ranks;
+  thread_words.held_ranks = static_cast<uint8_t>(before | bit_of(rank_));
   uint32_t seen = 0;
   if (!state_.compare_exchange_strong(seen, 1, std::memory_order_acquire)) {
-    held_ranks = before;
+    thread_words.held_ranks = before;
     return false;
   }
   TENURE_ASSERT(before < bit_of(rank_));

@@ -43,7 +43,7 @@ public:
   // Gives a block of allocate(bytes) back. It stays readable.
   void release(void* block, size_t bytes);
 
-  // What a block of that size takes.
+  // The bytes that a block of that size takes.
   static size_t block_bytes(size_t bytes) {
     if (bytes == 0) return 0;
     return bytes > kLargestInSpan ? round_up(bytes, kPageSize) : kSmallest << order_of(bytes);

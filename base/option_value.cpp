@@ -13,10 +13,14 @@ constexpr Unit kTimes[] = {
 constexpr Unit kSizes[] = {{"K", 1},         {"KiB", 1},       {"M", 1 << 10},
                            {"MiB", 1 << 10}, {"G", 1 << 20},   {"GiB", 1 << 20},
                            {"T", 1 << 30},   {"TiB", 1 << 30}, {nullptr, 0}};
+// Of options that count bytes.
+constexpr Unit kBytes[] = {{"K", 1LL << 10},   {"KiB", 1LL << 10}, {"M", 1LL << 20},
+                           {"MiB", 1LL << 20}, {"G", 1LL << 30},   {"GiB", 1LL << 30},
+                           {"T", 1LL << 40},   {"TiB", 1LL << 40}, {nullptr, 0}};
 
 struct Measure {
   const Unit* units;
-  int64_t own;  // What the option's number counts, in the table's terms.
+  int64_t own;  // The unit of the option's number, in the table's terms.
 };
 
 bool ends_with(const char* name, const char* end) {
@@ -29,7 +33,19 @@ Measure measure_of(const Option& option) {
   if (ends_with(option.name, "_kib")) return {kSizes, 1};
   if (ends_with(option.name, "_mib")) return {kSizes, 1 << 10};
   if (ends_with(option.name, "_gib")) return {kSizes, 1 << 20};
+  if (option.field == &Settings::max || option.field == &Settings::high) return {kBytes, 1};
   return {nullptr, 1};
+}
+
+// A name that a tenant can have.
+bool parse_text(const char* value, char (&text)[kLongestText]) {
+  const size_t length = __builtin_strlen(value);
+  const bool dots = __builtin_strcmp(value, ".") == 0 || __builtin_strcmp(value, "..") == 0;
+  if (length == 0 || length >= kLongestText || dots) return false;
+  for (size_t i = 0; i < length; ++i)
+    if (value[i] == '/' || static_cast<unsigned char>(value[i]) < ' ') return false;
+  __builtin_memcpy(text, value, length + 1);
+  return true;
 }
 
 // `number` in the option's own unit where `unit` stands behind it. False: there is no such unit, or the result is no whole number.
@@ -54,6 +70,14 @@ bool parse_number(const Option& option, const char* value, int64_t& number) {
   }
   if (negative) number = -number;
   return *p == '\0' || convert(measure_of(option), p, number);
+}
+
+bool parse_path(const Option& option, const char* value, Settings& settings) {
+  const size_t length = __builtin_strlen(value);
+  if (value[0] != '/' || length >= kLongestPath) return false;
+  __builtin_memcpy(option.path, value, length + 1);
+  settings.*option.field = option.path_value;
+  return true;
 }
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
@@ -83,13 +107,14 @@ size_t distance(const char* a, size_t a_length, const char* b) {
 }  // namespace
 
 bool parse_option(const Option& option, const char* value, Settings& settings) {
+  if (option.text) return parse_text(value, settings.*option.text);
   if (option.choices) {
     for (const Choice* choice = option.choices; choice->word; ++choice) {
       if (__builtin_strcmp(choice->word, value) != 0) continue;
       settings.*option.field = choice->value;
       return true;
     }
-    return false;
+    return option.path && parse_path(option, value, settings);
   }
   int64_t number = 0;
   if (!parse_number(option, value, number)) return false;
@@ -99,15 +124,21 @@ bool parse_option(const Option& option, const char* value, Settings& settings) {
 }
 
 const char* units_of(const Option& option) {
-  if (option.choices) return nullptr;
+  if (option.choices || option.text) return nullptr;
   const Unit* const units = measure_of(option).units;
-  return units == kTimes ? "ms, s, m, h" : units == kSizes ? "K, M, G, T" : nullptr;
+  if (units == nullptr) return nullptr;
+  return units == kTimes ? "ms, s, m, h" : "K, M, G, T";
 }
 
 void write_good_values(LineBuffer& line, const Option& option) {
   for (const Choice* choice = option.choices; choice && choice->word; ++choice)
     line.text(choice == option.choices ? "" : ", ").text(choice->word);
+  if (option.path) line.text(" or an absolute path");
   if (option.choices) return;
+  if (option.text) {
+    line.text("a name of 1 to 63 bytes without '/'");
+    return;
+  }
   line.signed_decimal(option.smallest).text(" to ").signed_decimal(option.largest);
   if (const char* units = units_of(option)) line.text(", or with a unit: ").text(units);
 }

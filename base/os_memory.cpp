@@ -2,12 +2,15 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/atomic_update.h"
 #include "base/bits.h"
 #include "base/fence.h"
+#include "base/mapping_calls.h"
 #include "base/sandbox.h"
 #include "base/system_file.h"
 
@@ -20,12 +23,22 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
 namespace tenure::os {
 namespace {
+
+// Not the functions of these names that the library exports.
+using sys::madvise;
+using sys::mmap;
+using sys::mprotect;
+using sys::mremap;
+using sys::munmap;
 
 // malloc may set errno only to ENOMEM and free not at all; callers decide, so nothing leaks from here.
 class KeepErrno {
@@ -74,6 +87,26 @@ Placed reserve_at(void* p, size_t bytes) {
   return Placed::kTaken;
 }
 
+bool map_shared(void* p, size_t bytes, int fd) {
+  KeepErrno keep;
+  return mmap(p, bytes, PROT_NONE, MAP_SHARED | MAP_FIXED, fd, 0) == p;
+}
+
+Filled fill(void* p, size_t bytes) {
+  KeepErrno keep;
+  if (madvise(p, bytes, MADV_POPULATE_WRITE) == 0) return Filled::kDone;
+  return errno == EINVAL || errno == ENOSYS ? Filled::kUnknown : Filled::kFull;
+}
+
+void* page_cleared_by_fork() {
+  KeepErrno keep;
+  void* const p = reserve(kPageSize, kPageSize);
+  if (p == nullptr) return nullptr;
+  if (madvise(p, kPageSize, MADV_WIPEONFORK) == 0 && commit(p, kPageSize)) return p;
+  release(p, kPageSize);
+  return nullptr;
+}
+
 void* probe_place() {
   void* const p = reserve(kPageSize, kPageSize);
   if (p) release(p, kPageSize);
@@ -116,6 +149,30 @@ void populate(void* p, size_t bytes) {
 void advise_huge_pages(void* p, size_t bytes, bool wanted) {
   KeepErrno keep;
   madvise(p, bytes, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+bool huge_pages_available() {
+  if (is_filtered()) return false;
+  KeepErrno keep;
+  if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) > 0) return false;
+  // "always madvise [never]". Where the file cannot be read, /sys may just not be mounted.
+  char text[64];
+  const size_t length =
+      read_system_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+  constexpr char kNever[] = "[never]";
+  return length == 0 || memmem(text, length, kNever, sizeof kNever - 1) == nullptr;
+}
+
+size_t resident_pages(void* p, size_t bytes) {
+  constexpr size_t kMost = kHugePageSize / kPageSize;
+  const size_t pages = bytes / kPageSize;
+  if (is_filtered() || pages > kMost) return 0;
+  KeepErrno keep;
+  unsigned char resident[kMost];
+  if (mincore(p, bytes, resident) != 0) return 0;
+  size_t count = 0;
+  for (size_t i = 0; i < pages; ++i) count += resident[i] & 1;
+  return count;
 }
 
 Move move_pages(void* from, void* to, size_t bytes) {
@@ -191,7 +248,7 @@ bool GrowingRange::commit_upto(size_t upto, size_t most) {
 }
 
 bool GrowingRange::map_upto(size_t upto) {
-  // What is in the way is mostly another thread's mapping, of which that thread has not told yet.
+  // The obstacle is mostly another thread's mapping, of which that thread has not told yet.
   constexpr int kLooks = 64;
   for (int look = 0; look < kLooks; ++look) {
     const size_t from = mapped_.load(std::memory_order_acquire);

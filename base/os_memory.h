@@ -15,6 +15,14 @@ void* reserve(size_t bytes, size_t alignment);
 // Reserves address space at this very place. kTaken: something is there. kRefused: the system's limits.
 enum class Placed : unsigned char { kDone, kTaken, kRefused };
 Placed reserve_at(void* p, size_t bytes);
+// Maps the file's first bytes, shared, over reserved address space: commit() makes them usable. False: nothing has changed.
+bool map_shared(void* p, size_t bytes, int fd);
+// Faults the pages of a shared mapping in for writing. kFull: the file system has no room, or is gone; nobody may touch them then.
+// kUnknown: the kernel has no such call (before Linux 5.14).
+enum class Filled : unsigned char { kDone, kFull, kUnknown };
+Filled fill(void* p, size_t bytes);
+// A page that reads as zeros in every process with a copy of this one's memory. nullptr where the kernel has none.
+void* page_cleared_by_fork();
 // Where the system would put a page now.
 void* probe_place();
 // Makes reserved memory readable and writable, zero filled. False if the system refuses.
@@ -33,6 +41,11 @@ void* map_file(int fd, size_t bytes);
 void populate(void* p, size_t bytes);
 // Asks for, or against, huge pages. Best effort.
 void advise_huge_pages(void* p, size_t bytes, bool wanted);
+// Whether the system may follow advise_huge_pages(). False where it never does, for all processes or for this one (PR_SET_THP_DISABLE).
+bool huge_pages_available();
+// How many of the pages are resident, of at most a huge page's worth. 0 where the system does not say, or may not be asked
+// (base/sandbox.h).
+size_t resident_pages(void* p, size_t bytes);
 // Moves the pages of [from, from + bytes) to `to` without copying; afterwards `from` is mapped and reads as
 // zeros. Both ranges are committed. kRefused: nothing has changed, but what was at `to`. kTargetLost: the kernel has unmapped
 // the target, and it could not be mapped again.
@@ -52,7 +65,7 @@ size_t address_space_limit();
 //
 // Usually all of it is reserved before. Where the program's address space is limited (RLIMIT_AS), which counts what is reserved, nothing is
 // reserved ahead: from the end of what is mapped on, growth maps exactly what it needs, at the address that follows, and so meets the limit
-// as everything else in the program does. Nobody else is likely to have taken that address (allocator/bootstrap chooses the
+// as everything else in the program does. Nobody else is likely to have taken that address (allocator/heap/bootstrap chooses the
 // place); where somebody has, growth is refused.
 //
 // Growth is lock-free but for one thing: between mapping and saying so, a thread that was stopped makes the growth of others fail, as at the

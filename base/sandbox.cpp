@@ -9,8 +9,6 @@ namespace sandbox_detail {
 constinit std::atomic<bool> filtered{false};
 }
 
-namespace {
-
 // The child of a vfork has the thread control block of the thread that made it, and with that thread's number. glibc writes the number into
 // the mutexes that a thread holds.
 bool is_in_memory_of_its_own() {
@@ -20,8 +18,6 @@ bool is_in_memory_of_its_own() {
   pthread_mutex_unlock(&mutex);
   return own == gettid();
 }
-
-}  // namespace
 
 bool expect_filter() {
   return is_in_memory_of_its_own() &&

@@ -17,6 +17,9 @@ extern constinit std::atomic<bool> filtered;
 // Relaxed: a thread learns of a filter that another thread sets as late as it meets the filter itself.
 inline bool is_filtered() { return sandbox_detail::filtered.load(std::memory_order_relaxed); }
 
+// False in the child of a vfork and in a thread of a bare clone, which have the thread control block of another thread. Async-signal-safe.
+bool is_in_memory_of_its_own();
+
 // Before the program asks for a filter. False where the process was taken to be filtered already, or where the caller is the child of a vfork
 // and shares this memory only: then nothing has changed. Async-signal-safe.
 bool expect_filter();

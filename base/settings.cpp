@@ -18,10 +18,31 @@ constexpr Choice kCheckChoices[] = {{"fast", static_cast<int64_t>(CheckLevel::kF
                                     {"hardened", static_cast<int64_t>(CheckLevel::kHardened)},
                                     {nullptr, 0}};
 constexpr Choice kSwitchChoices[] = {{"off", 0}, {"on", 1}, {"0", 0}, {"1", 1}, {nullptr, 0}};
+constexpr Choice kHugePageChoices[] = {{"auto", static_cast<int64_t>(HugePageMode::kAuto)},
+                                       {"on", static_cast<int64_t>(HugePageMode::kOn)},
+                                       {"off", static_cast<int64_t>(HugePageMode::kOff)},
+                                       {"1", static_cast<int64_t>(HugePageMode::kOn)},
+                                       {"0", static_cast<int64_t>(HugePageMode::kOff)},
+                                       {nullptr, 0}};
 constexpr Choice kHelperChoices[] = {{"auto", static_cast<int64_t>(HelperMode::kAuto)},
                                      {"on", static_cast<int64_t>(HelperMode::kOn)},
                                      {"off", static_cast<int64_t>(HelperMode::kOff)},
                                      {nullptr, 0}};
+constexpr Choice kLiveChoices[] = {{"off", static_cast<int64_t>(LiveMode::kOff)},
+                                   {"on", static_cast<int64_t>(LiveMode::kOn)},
+                                   {nullptr, 0}};
+constexpr Choice kRseqChoices[] = {{"auto", static_cast<int64_t>(RseqUse::kAuto)},
+                                   {"glibc", static_cast<int64_t>(RseqUse::kGlibc)},
+                                   {"off", static_cast<int64_t>(RseqUse::kOff)},
+                                   {nullptr, 0}};
+constexpr Choice kMappedChoices[] = {{"auto", static_cast<int64_t>(MappedMode::kAuto)},
+                                     {"on", static_cast<int64_t>(MappedMode::kOn)},
+                                     {"off", static_cast<int64_t>(MappedMode::kOff)},
+                                     {nullptr, 0}};
+// The order of accounting/tenants/policy.h, which checks it.
+constexpr Choice kPolicyChoices[] = {{"fail-large", 0}, {"fail-all", 1}, {"observe", 2},
+                                     {"event", 3},      {"abort", 4},    {nullptr, 0}};
+constexpr int64_t kLargestLimit = int64_t{1} << 60;
 constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff)},
                                     {"exit", static_cast<int64_t>(StatsMode::kExit)},
                                     {"json", static_cast<int64_t>(StatsMode::kJson)},
@@ -104,6 +125,8 @@ void load_from_proc(Settings& settings) {
 
 }  // namespace
 
+constinit char live_folder[kLongestPath];
+
 const Option option_table[] = {
     {"check",
      "How much misuse is looked for: fast (what costs nothing) or hardened (every double free, "
@@ -111,8 +134,10 @@ const Option option_table[] = {
      &Settings::check, static_cast<int64_t>(CheckLevel::kFast), 0, 0, kCheckChoices},
     {"decay_ms", "Milliseconds after which unused pages return to the system; 0 at once, -1 never.",
      &Settings::decay_ms, 1000, -1, 3600 * 1000, nullptr},
-    {"huge_pages", "Ask the kernel for transparent huge pages in the arena.", &Settings::huge_pages,
-     0, 0, 0, kSwitchChoices},
+    {"huge_pages",
+     "Transparent huge pages: auto (where a heap beyond 16 MiB grows and fills what it takes), on "
+     "(the whole arena) or off (Tenure asks for none; the system's setting decides).",
+     &Settings::huge_pages, static_cast<int64_t>(HugePageMode::kAuto), 0, 0, kHugePageChoices},
     {"stats", "Print statistics at exit: off, exit (text) or json, on standard error.",
      &Settings::stats, static_cast<int64_t>(StatsMode::kOff), 0, 0, kStatsChoices},
     {"arena_gib",
@@ -142,16 +167,46 @@ const Option option_table[] = {
      "node of the machine; else as many, to which the CPUs are dealt out in turn (1: strict order "
      "of use).",
      &Settings::lru_lists, 0, 0, 64, nullptr},
+    {"rseq",
+     "Restartable sequences: auto (threads that glibc has not registered are registered by the "
+     "library), glibc (only where glibc has registered them: for programs that register their "
+     "threads themselves) or off.",
+     &Settings::rseq, static_cast<int64_t>(RseqUse::kAuto), 0, 0, kRseqChoices},
     {"deepbind",
      "Let dlopen's RTLD_DEEPBIND take effect. Libraries opened so free by libc's free what libc "
      "allocated by Tenure's malloc, and crash.",
      &Settings::deepbind, 0, 0, 0, kSwitchChoices},
+    {"live",
+     "A file in which others of the user see the tenants and change limits (docs/live.md): off, on "
+     "(in the user's folder for such files), or the folder as an absolute path.",
+     &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, nullptr, live_folder,
+     static_cast<int64_t>(LiveMode::kFolder)},
+    {"max",
+     "Limit in bytes on the memory of the whole process: heap, and memory that the program maps "
+     "(TENURE_MAPPED). Beyond it requests fail with ENOMEM as TENURE_POLICY says; 0: none.",
+     &Settings::max, 0, 0, kLargestLimit, nullptr},
+    {"high", "Bytes above which the process gives back what it caches; nothing fails. 0: none.",
+     &Settings::high, 0, 0, kLargestLimit, nullptr},
+    {"policy",
+     "At TENURE_MAX: fail-large (small requests may use a reserve of 64 KiB beyond it), fail-all, "
+     "observe (count and grant), event (count, tell listeners and grant) or abort.",
+     &Settings::policy, 0, 0, 0, kPolicyChoices},
+    {"mapped",
+     "Charge the private anonymous memory that the program maps itself (mmap, mremap, mprotect, "
+     "brk): on, off, or auto (where TENURE_MAX or TENURE_HIGH is set).",
+     &Settings::mapped, static_cast<int64_t>(MappedMode::kAuto), 0, 0, kMappedChoices},
+    {"name", "Name of the process as a tenant: the root's path is /NAME.", nullptr, 0, 0, 0,
+     nullptr, &Settings::name},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 
 void load_settings(Settings& settings) {
   for (const Option* option = option_table; option->name; ++option) {
-    settings.*option->field = option->default_value;
+    if (option->text) {
+      (settings.*option->text)[0] = '\0';
+    } else {
+      settings.*option->field = option->default_value;
+    }
   }
   const int saved = errno;
   if (getauxval(AT_SECURE) == 0) {

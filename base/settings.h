@@ -1,19 +1,27 @@
 // Options: one table, from which the parser, `tenure options` and the documentation come.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace tenure {
 
 enum class CheckLevel : int64_t { kFast = 0, kHardened = 1 };
+enum class HugePageMode : int64_t { kOff = 0, kOn = 1, kAuto = 2 };
 enum class HelperMode : int64_t { kOff = 0, kOn = 1, kAuto = 2 };
+enum class LiveMode : int64_t { kOff = 0, kOn = 1, kFolder = 2 };
+// Who may have registered threads for restartable sequences: nobody (they are not used), glibc, or the library where glibc did not.
+enum class RseqUse : int64_t { kOff = 0, kGlibc = 1, kAuto = 2 };
+enum class MappedMode : int64_t { kOff = 0, kOn = 1, kAuto = 2 };
 enum class StatsMode : int64_t { kOff = 0, kExit = 1, kJson = 2 };
+
+constexpr size_t kLongestText = 64;  // With the 0 that ends it.
 
 // Values after parsing; constant after bootstrap.
 struct Settings {
   int64_t check;          // CheckLevel
   int64_t decay_ms;       // Free pages return to the system after this long; 0 at once, -1 never.
-  int64_t huge_pages;     // 0 off, 1 on
+  int64_t huge_pages;     // HugePageMode
   int64_t stats;          // StatsMode
   int64_t arena_gib;      // Address space reserved at start.
   int64_t slab_kib;       // Smallest slab.
@@ -21,8 +29,15 @@ struct Settings {
   int64_t rss_limit_mib;  // Of the heap: above it memory is given back; 0 none.
   int64_t cgroup;  // The same by the limits and the pressure of the process's cgroup: 0 off, 1 on.
   int64_t helper;  // HelperMode
-  int64_t lru_lists;  // Lists of a tenant in each LRU; 0 one for each NUMA node.
-  int64_t deepbind;   // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
+  int64_t lru_lists;        // Lists of a tenant in each LRU; 0 one for each NUMA node.
+  int64_t rseq;             // RseqUse
+  int64_t deepbind;         // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
+  int64_t live;             // LiveMode
+  int64_t max;              // Limit on the memory of the whole process, in bytes; 0 none.
+  int64_t high;             // Bytes above which the process reclaims; 0 none.
+  int64_t policy;           // Policy of the limit: accounting/tenants/policy.h
+  int64_t mapped;           // MappedMode
+  char name[kLongestText];  // Of the process as a tenant; ends with 0; empty: none.
 };
 
 struct Choice {
@@ -33,11 +48,19 @@ struct Choice {
 struct Option {
   const char* name;  // In lower case; the environment variable is TENURE_<NAME>.
   const char* help;
-  int64_t Settings::*field;
+  int64_t Settings::*field;  // nullptr for a text.
   int64_t default_value;
   int64_t smallest, largest;  // Of numbers.
-  const Choice* choices;      // nullptr for a number; ends with a null word.
+  const Choice* choices;      // nullptr for a number and a text; ends with a null word.
+  char (Settings::*text)[kLongestText] = nullptr;  // Of a text, which is empty by default.
+  // Where an absolute path is a value, too: the place for it, and what the field is then.
+  char* path = nullptr;
+  int64_t path_value = 0;
 };
+
+constexpr size_t kLongestPath = 200;
+// The folder of TENURE_LIVE, for LiveMode::kFolder. Constant after bootstrap: whoever reads the environment writes the same.
+extern constinit char live_folder[kLongestPath];
 
 // The table; ends with a null name.
 extern const Option option_table[];

@@ -1,7 +1,7 @@
 // The state of a span of metadata: one 64-bit word, changed by one compare-and-swap over the pure functions below.
 //
 // A span has blocks of one size. Blocks that were released form a list through the blocks; the rest is carved, lowest first. The scheme is
-// that of the allocator's slabs (allocator/slab_state.h): a span that can give a block is *listed*, that is on its size's partial stack or in
+// that of the allocator's slabs (allocator/slabs/slab_state.h): a span that can give a block is *listed*, that is on its size's partial stack or in
 // the hands of the one thread that took it off; only that thread takes blocks, so no version is needed against a block that left and came
 // back. The release that brings the last block of a span home makes the span *dead*. A span of which not everything was carved never
 // dies, so that a size of which a few blocks come and go keeps its span.
@@ -26,7 +26,7 @@ struct SpanState {
   static constexpr uint16_t kDead = 2;
   static constexpr uint16_t kEnding = 4;
   static constexpr uint16_t kDirty =
-      8;  // What is yet to be carved may hold other bytes than zeros.
+      8;  // The part yet to be carved may hold other bytes than zeros.
 
   friend bool operator==(const SpanState&, const SpanState&) = default;
   constexpr bool listed() const { return flags & kListed; }

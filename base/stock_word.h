@@ -4,7 +4,7 @@
 // multiples of 16, so an operation moves 2 units or more:
 //
 //   closed    0               take and give refuse: their slow paths charge and uncharge
-//   stopped   1, 1<<16, both  a drainer's: take and give refuse likewise (allocator/stock_drain.h)
+//   stopped   1, 1<<16, both  a drainer's: take and give refuse likewise (allocator/fronts/stock_drain.h)
 //   open      any other
 #pragma once
 

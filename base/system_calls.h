@@ -18,6 +18,17 @@ namespace tenure::sys {
 inline int open_for_reading(const char* path) {
   return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
 }
+// With O_CLOEXEC, and not through a symbolic link.
+inline int open_at(int folder, const char* path, int flags, mode_t mode = 0) {
+  return static_cast<int>(syscall(SYS_openat, folder, path, flags | O_CLOEXEC | O_NOFOLLOW, mode));
+}
+inline ssize_t write_at(int fd, const void* buffer, size_t bytes, uint64_t offset) {
+  return syscall(SYS_pwrite64, fd, buffer, bytes, offset);
+}
+// So that the file's first bytes have room in the file system.
+inline bool allocate_file(int fd, uint64_t bytes) {
+  return syscall(SYS_fallocate, fd, 0, uint64_t{0}, bytes) == 0;
+}
 inline ssize_t read(int fd, void* buffer, size_t bytes) {
   return syscall(SYS_read, fd, buffer, bytes);
 }
@@ -41,6 +52,11 @@ inline void wait_for(std::atomic<uint32_t>& word, uint32_t seen, const timespec&
 inline void wake_one(std::atomic<uint32_t>& word) {
   syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr,
           0);
+}
+
+// Masks as the kernel's: a bit for each signal.
+inline void change_signal_mask(int how, const uint64_t* mask, uint64_t* before) {
+  syscall(SYS_rt_sigprocmask, how, mask, before, sizeof *mask);
 }
 
 // Or until a signal handler has run. By futex, which filters of system calls let pass (base/sandbox.h).

@@ -18,7 +18,7 @@ EventfdCheck check_eventfd(int fd);
 // The number at the start of `text`, or `otherwise` where there is none.
 uint64_t parse_number(const char* text, const char* end, uint64_t otherwise);
 
-// What follows `name` and a blank at the start of a line, or nullptr.
+// The text after `name` and a blank at the start of a line, or nullptr.
 const char* find_field(const char* text, const char* end, const char* name);
 
 }  // namespace tenure

@@ -1,4 +1,4 @@
-// What the machine has.
+// The machine's processors, nodes and memory.
 #pragma once
 
 #include <cstdint>

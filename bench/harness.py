@@ -25,6 +25,12 @@ PEER_LIBRARIES = {
     "mimalloc": ("libmimalloc.so.[0-9]", "libmimalloc2.0"),
     "tcmalloc": ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
 }
+# With restartable sequences of threads that glibc registers, that the library registers itself, and without.
+TENURE_MODES = {
+    "tenure": None,
+    "tenure-own": {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"},
+    "tenure-fallback": {"TENURE_RSEQ": "off"},
+}
 
 
 class Allocator:
@@ -69,16 +75,14 @@ def allocators(names, tenure_library):
                 chosen.append(Allocator(name, library))
             else:
                 print(f"missing: {name} (Debian package {package})", file=sys.stderr)
-        elif name in ("tenure", "tenure-fallback"):
+        elif name in TENURE_MODES:
             library = pathlib.Path(tenure_library).resolve()
-            fallback = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
             if library.exists():
-                chosen.append(Allocator(name, library, fallback if name != "tenure" else None))
+                chosen.append(Allocator(name, library, TENURE_MODES[name]))
             else:
                 print(f"missing: {name} (build libtenure.so or give --lib)", file=sys.stderr)
         else:
-            sys.exit(f"unknown allocator {name}; known: {', '.join(PEERS)}, tenure, "
-                     "tenure-fallback")
+            sys.exit(f"unknown allocator {name}; known: {', '.join([*PEERS, *TENURE_MODES])}")
     for allocator in chosen:
         require_in_effect(allocator)
     return chosen

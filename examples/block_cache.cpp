@@ -49,7 +49,7 @@ int main(int argc, char**) {
     assert(!full || gold >= 15 * kMiB);  // Others take what lies above its protection, no more.
   }
   for (std::thread& thread : threads) thread.join();
-  for (tenure_tenant* tenant : tenants) {  // What they had is the service's now.
+  for (tenure_tenant* tenant : tenants) {  // Their memory is the service's now.
     assert(tenure_tenant_offline(tenant, 0) == 0);
     tenure_tenant_close(tenant);
   }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum { kBlock = 256 << 10, kBlocks = 32, kHigh = 4 << 20 };
-static void* cache[kBlocks]; /* What the service could do without. */
+static void* cache[kBlocks]; /* Objects that the service could do without. */
 static int cached;
 
 static void drop_half(void) {

@@ -1,5 +1,5 @@
 // Many tenants' data in one process and one thread:  kv_server acme=8388608 globex=8388608
-// Who fills his quota is refused, and nobody else notices; kv_client.py, the test, shows it.
+// A tenant that fills its quota is refused, and nobody else notices; kv_client.py, the test, shows it.
 // Lines: USE tenant, SET key value, GET key, DEL key, USAGE.
 #include <sstream>
 #include <string>
@@ -38,7 +38,7 @@ std::string answer(Session& session, const std::string& line) {
   if (verb == "GET") return data.count(key) != 0 ? data.at(key) : "NONE";
   if (verb != "SET") return "WHAT";
   try {
-    const tenure::Scope scope(tenant);  // What is allocated in here is the tenant's.
+    const tenure::Scope scope(tenant);  // Allocations in here are the tenant's.
     data.insert_or_assign(key, value);
     return "OK";
   } catch (const std::bad_alloc&) {

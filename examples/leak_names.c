@@ -47,7 +47,7 @@ static size_t left_by(const char* name) {
 int main(void) {
   plugin("tidy", 0);
   plugin("leaky", 1);
-  tenure_reap(); /* What nobody uses any more is no news. */
+  tenure_reap(); /* Structures that nobody uses any more are no news. */
   puts("after the plugins:");
   assert(left_by("leaky") >= kBytes);
   assert(left_by("tidy") == 0);

@@ -93,7 +93,7 @@ size_t drain() {
       }
       item = next;
     }
-    // What is pushed from now on has a cookie no smaller: cookies grow. An item whose cookie was
+    // An item pushed from now on has a cookie no smaller: cookies grow. An item whose cookie was
     // drawn earlier but which is pushed later is only found a little later.
     oldest = kept_oldest;
     if (kept_first) push_chain(kept_first, kept_last);

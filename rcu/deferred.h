@@ -18,7 +18,7 @@ struct DeferredItem {
 namespace deferred {
 
 // Calls run(item) at some time after a grace period that starts now. run() is called with the
-// deferred lock held: it takes no lock and does not wait; it may defer more. What it frees must be
+// deferred lock held: it takes no lock and does not wait; it may defer more. Memory that it frees must be
 // unpublished already. Lock-free, async-signal-safe.
 void defer(DeferredItem& item, void (*run)(DeferredItem*));
 

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/system_calls.h"
+#include "base/thread_words.h"
 
 namespace tenure::grace {
 namespace {
@@ -30,7 +31,7 @@ constinit std::atomic<uint64_t> phase{1};
 
 // Sections open in this thread. Changed before entered and after left, so it is never too small. A
 // signal handler leaves it as it found it, so load and store need not be one step.
-thread_local constinit std::atomic<uint32_t> depth __attribute__((tls_model("initial-exec"))){0};
+std::atomic<uint32_t>& read_depth() { return thread_words.read_depth; }
 
 // The thread (its thread pointer) whose sections were open at fork and are counted in the set now
 // out of use. While it is set, no grace period passes. Set in a fork child with one thread, cleared
@@ -85,7 +86,7 @@ bool advance(uint64_t p) {
 }  // namespace
 
 ReadSection::ReadSection() {
-  depth.store(depth.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  read_depth().store(read_depth().load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   Slot& slot = my_slot();
   const unsigned bank =
       phase.load(std::memory_order_relaxed) & 1;  // May be stale: step 3 of the proof.
@@ -99,8 +100,8 @@ ReadSection::~ReadSection() {
   // Release: what the section read comes before; pairs with bank_is_empty(). Acquire: keeps depth
   // behind it.
   left_->fetch_add(1, std::memory_order_acq_rel);
-  const uint32_t rest = depth.load(std::memory_order_relaxed) - 1;
-  depth.store(rest, std::memory_order_relaxed);
+  const uint32_t rest = read_depth().load(std::memory_order_relaxed) - 1;
+  read_depth().store(rest, std::memory_order_relaxed);
   if (rest == 0 && inherited_by.load(std::memory_order_relaxed) == __builtin_thread_pointer() &&
       !frozen) {
     // Release: what the inherited sections read comes before grace periods go on; pairs with
@@ -109,7 +110,7 @@ ReadSection::~ReadSection() {
   }
 }
 
-bool in_read_section() { return depth.load(std::memory_order_relaxed) != 0; }
+bool in_read_section() { return read_depth().load(std::memory_order_relaxed) != 0; }
 
 // Release and acquire by a read-modify-write: step 1 of the proof. Partner: the exchange in
 // advance().

@@ -6,14 +6,19 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "base/attributes.h"
 #include "base/bits.h"
+#include "base/sandbox.h"
 #include "rcu/cpu_fence.h"
 
 // Weak: absent before glibc 2.35.
 extern "C" {
 extern const ptrdiff_t __rseq_offset TENURE_WEAK;
 extern const unsigned int __rseq_size TENURE_WEAK;
+// There where the program has librseq, by which it registers threads itself.
+int rseq_register_current_thread(void) TENURE_WEAK;
 }
 
 namespace tenure {
@@ -38,21 +43,51 @@ constexpr unsigned long kAuxFeatureSize = 27;
 constexpr unsigned long kAuxAlignment = 28;
 constexpr uint32_t kOriginalLength = 32;
 
-bool rseq_call(ptrdiff_t offset, uint32_t length, int flags) {
-  char* const area = static_cast<char*>(__builtin_thread_pointer()) + offset;
-  const int saved = errno;
-  const bool done = syscall(kRseqCall, area, length, flags, kSignature) == 0;
-  errno = saved;
-  return done;
+// struct rseq as it was at first, which every kernel takes: longer ones are for newer features.
+struct alignas(32) OwnArea {
+  uint32_t cpu_id_start = 0;
+  int32_t cpu_id = kRseqNeverRegistered;
+  uint64_t rseq_cs = 0;
+  uint32_t flags = 0;
+  uint32_t node_id =
+      0;  // From here on the kernel writes since Linux 6.3; nothing of ours lies here.
+  uint32_t mm_cid = 0;
+  uint32_t reserved = 0;
+};
+static_assert(sizeof(OwnArea) == kOriginalLength);
+thread_local constinit OwnArea own_area __attribute__((tls_model("initial-exec")));
+
+// Thread-local storage of the library is static: the same distance in every thread.
+ptrdiff_t own_offset() {
+  const char* thread = static_cast<const char*>(__builtin_thread_pointer());
+  return reinterpret_cast<const char*>(&own_area) - thread;
 }
 
-// Stands in for the area where glibc has none, or where it is not used: reads as "not registered".
-struct UnregisteredArea {
-  uint32_t cpu_id_start = 0;
-  int32_t cpu_id = -1;
-  uint64_t rseq_cs = 0;
-};
-thread_local constinit UnregisteredArea unregistered_area;
+char* area_at(ptrdiff_t offset) { return static_cast<char*>(__builtin_thread_pointer()) + offset; }
+
+// 0, or the error. Keeps errno.
+int rseq_call(ptrdiff_t offset, uint32_t length, int flags) {
+  const int saved = errno;
+  const bool done = syscall(kRseqCall, area_at(offset), length, flags, kSignature) == 0;
+  const int error = done ? 0 : errno;
+  errno = saved;
+  return error;
+}
+
+// One step against signal handlers, which may join or suspend; no other thread looks at the word.
+bool change_cpu_id(ptrdiff_t offset, int32_t from, int32_t to) {
+  return std::atomic_ref(*reinterpret_cast<int32_t*>(area_at(offset) + kRseqCpuId))
+      .compare_exchange_strong(from, to, std::memory_order_relaxed);
+}
+
+bool register_own(ptrdiff_t offset) {
+  const int error = rseq_call(offset, kOriginalLength, 0);
+  // EBUSY: a signal handler has done so meanwhile.
+  if (error == 0 || error == EBUSY) return true;
+  // Somebody else has registered an area for this thread (EINVAL, EPERM), or nobody may. It would be the same the next time.
+  change_cpu_id(offset, kRseqNeverRegistered, kRseqRefused);
+  return false;
+}
 
 // Linux 6.19 to 7.0.13 on arm64 does not abort a section whose thread was preempted and resumed on the same CPU.
 bool aborts_are_broken() {
@@ -73,27 +108,39 @@ bool aborts_are_broken() {
 #endif
 }
 
+RseqAbi no_rseq() { return {false, false, own_offset()}; }
+bool kernel_is_fit() { return !aborts_are_broken() && cpu_fence_register(); }
+
 }  // namespace
 
-// Thread-local storage of the library is static: the same distance in every thread.
-ptrdiff_t unregistered_rseq() {
-  const char* thread = static_cast<const char*>(__builtin_thread_pointer());
-  return reinterpret_cast<const char*>(&unregistered_area) - thread;
+ptrdiff_t rseq_offset(bool own) { return own ? own_offset() : __rseq_offset; }
+
+RseqAbi probe_rseq(RseqUse use) {
+  if (!kBuiltForRseq || use == RseqUse::kOff) return no_rseq();
+  // A thread that glibc has left out is no reason to take the others' registrations.
+  if (&__rseq_offset != nullptr && &__rseq_size != nullptr && __rseq_size != 0) {
+    const bool usable = rseq_cpu(__rseq_offset) >= 0 && kernel_is_fit();
+    return usable ? RseqAbi{true, false, __rseq_offset} : no_rseq();
+  }
+  // With GLIBC_TUNABLES=glibc.pthread.rseq=0, or where glibc is older. A thread has one registration: a program that wants it for itself must
+  // not find it taken.
+  if (use == RseqUse::kGlibc || &rseq_register_current_thread != nullptr) return no_rseq();
+  // The kernel's fence is asked for first: where there is none a registration would be of no use.
+  if (is_filtered() || !kernel_is_fit()) return no_rseq();
+  const ptrdiff_t offset = own_offset();
+  return register_own(offset) ? RseqAbi{true, true, offset} : no_rseq();
 }
 
-RseqAbi probe_rseq() {
-  if (&__rseq_offset == nullptr) return {false, unregistered_rseq()};
-  const ptrdiff_t offset = __rseq_offset;
-  // With GLIBC_TUNABLES=glibc.pthread.rseq=0, or where the kernel refused, the id is negative and so every fast
-  // path goes its slow way by itself.
-  const bool usable = kBuiltForRseq && &__rseq_size != nullptr && __rseq_size != 0 &&
-                      rseq_cpu(offset) >= 0 && !aborts_are_broken() && cpu_fence_register();
-  return {usable, offset};
+bool rseq_join(ptrdiff_t offset) {
+  if (rseq_cpu(offset) != kRseqNeverRegistered) return rseq_cpu(offset) >= 0;
+  // A filter may end the process for the call. The child of a vfork, and a thread made by a bare clone, see another's area: what they
+  // registered would look registered to its owner when they have gone.
+  return !is_filtered() && is_in_memory_of_its_own() && register_own(offset);
 }
 
 // The kernel wants the length of the registration. glibc's was 32 bytes at first, and is now what
 // the kernel says it uses, if that is more: as it is, or rounded up to the alignment.
-uint32_t rseq_unregister(ptrdiff_t offset) {
+static uint32_t end_registration(ptrdiff_t offset) {
   const auto features = static_cast<uint32_t>(getauxval(kAuxFeatureSize));
   const auto alignment = static_cast<uint32_t>(getauxval(kAuxAlignment));
   const uint32_t rounded = is_power_of_two(alignment)
@@ -101,16 +148,24 @@ uint32_t rseq_unregister(ptrdiff_t offset) {
                                : kOriginalLength;
   const uint32_t candidates[] = {kOriginalLength, features, rounded};
   for (const uint32_t length : candidates) {
-    if (length >= kOriginalLength && rseq_call(offset, length, kUnregister)) return length;
+    if (length >= kOriginalLength && rseq_call(offset, length, kUnregister) == 0) return length;
   }
   return 0;
 }
 
-bool rseq_register(ptrdiff_t offset, uint32_t length) {
+uint32_t rseq_suspend(const RseqAbi& abi) {
+  for (;;) {
+    const uint32_t length = end_registration(abi.offset);
+    // The kernel has stored that the thread was never registered. A signal handler may have registered it again by now.
+    if (length == 0 || !abi.own || change_cpu_id(abi.offset, kRseqNeverRegistered, kRseqRefused))
+      return length;
+  }
+}
+
+bool rseq_resume(ptrdiff_t offset, uint32_t length) {
   // Kernels differ in what they make of a field that still points to a descriptor.
-  char* const area = static_cast<char*>(__builtin_thread_pointer()) + offset;
-  *reinterpret_cast<volatile uint64_t*>(area + kRseqCs) = 0;
-  return rseq_call(offset, length, 0);
+  *reinterpret_cast<volatile uint64_t*>(area_at(offset) + kRseqCs) = 0;
+  return rseq_call(offset, length, 0) == 0;
 }
 
 }  // namespace tenure

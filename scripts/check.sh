@@ -60,6 +60,7 @@ if [ "${1-}" = --long ]; then
   export TENURE_TEST_SCALE=40
   tests release -R 'LruStress|PoolStress|tenants_(exactness|offline_rounds|service)'
   unset TENURE_TEST_SCALE
+  step "bindings" bindings/check build/release/lib/libtenure.so build/bindings && cat build/check.log
   step "clang-tidy of tests and benchmarks" scripts/tidy.sh --all
   tests asan-ubsan
   tests tsan

@@ -79,9 +79,9 @@ busybox echo "vm: Linux $(busybox uname -r), $(busybox nproc) CPUs, nodes $(busy
 mode=rseq
 run_all
 mode=fallback
-export GLIBC_TUNABLES=glibc.pthread.rseq=0
+export TENURE_RSEQ=off
 run_all
-unset GLIBC_TUNABLES
+unset TENURE_RSEQ
 mode=hardened
 export TENURE_CHECK=hardened
 run_all

@@ -5,14 +5,14 @@ cd "$(dirname "$0")/.."
 out=build/coverage/report
 rm -rf "$out"
 mkdir -p "$out"
-for folder in base rcu accounting allocator api; do
+for folder in base live rcu accounting allocator mapped api; do
   find "build/coverage/$folder" -name '*.gcda' 2> /dev/null
 done > "$out/data"
 [ -s "$out/data" ] || { echo "coverage.sh: no data; run: make check-long" >&2; exit 1; }
 (cd "$out" && sed "s|^|$OLDPWD/|" data | xargs gcov -r -s "$OLDPWD" > summary)
 awk -v q="'" '
   /^File/ { split($0, part, q); file = part[2] }
-  /^Lines executed/ && file ~ /^(base|rcu|accounting|allocator|api)\// {
+  /^Lines executed/ && file ~ /^(base|live|rcu|accounting|allocator|mapped|api)\// {
     match($0, /[0-9.]+%/); percent = substr($0, RSTART, RLENGTH - 1)
     lines = $NF
     # A header is reported once per object that includes it: keep the best.

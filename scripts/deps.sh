@@ -12,16 +12,20 @@ packages_of() {
     build) echo g++=g++ cmake=cmake make=make pkg-config=pkg-config libgtest-dev \
                 libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev \
                 python3=python3 binutils=objdump ;;
-    check) echo spin=spin clang-format=clang-format clang-tidy=clang-tidy git=git ;;
+    check) echo spin=spin clang-format=clang-format clang-tidy=clang-tidy codespell=codespell git=git liburcu-dev \
+                python3-dev python3-setuptools python3-wheel ;;
     aarch64) echo g++-aarch64-linux-gnu=aarch64-linux-gnu-g++ qemu-user=qemu-aarch64 ;;
     vm) echo qemu-system-x86=qemu-system-x86_64 busybox-static=/bin/busybox cpio=cpio ;;
     bench) echo libbenchmark-dev libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 ;;
     demo) echo redis-server=redis-server redis-tools=redis-benchmark python3=python3 git=git \
                sqlite3=sqlite3 g++=g++ libjemalloc2 libmimalloc2.0 ;;
     apps) echo nginx=nginx apache2-utils=ab 'postgresql=/usr/lib/postgresql/*/bin/postgres' \
-               mariadb-server=mariadbd memcached=memcached nodejs=node \
+               mariadb-server=mariadbd memcached=memcached nodejs=node libnode-dev=/usr/include/node*/*node_api.h \
                default-jdk-headless=javac perl=perl ruby=ruby lua5.4=lua5.4 php-cli=php clang=clang ;;
-    *) echo "deps.sh: no group '$1' (build check aarch64 vm bench demo apps)" >&2; exit 2 ;;
+    bindings) echo python3-dev python3-setuptools python3-wheel rustc=rustc cargo=cargo nodejs=node libnode-dev=/usr/include/node*/*node_api.h \
+                   lua5.4=lua5.4 liblua5.4-dev luajit=luajit libluajit-5.1-dev golang-go=go default-jdk-headless=javac \
+                   libsqlite3-dev liburcu-dev ;;
+    *) echo "deps.sh: no group '$1' (build check aarch64 vm bench demo apps bindings)" >&2; exit 2 ;;
   esac
 }
 

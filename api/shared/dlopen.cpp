@@ -1,4 +1,4 @@
-// What dlopen_<arch>.S calls the first time. Only in libtenure.so: in a static program dlopen is libc's own business.
+// The function that dlopen_<arch>.S calls the first time. Only in libtenure.so: in a static program dlopen is libc's own business.
 //
 // A library opened with RTLD_DEEPBIND looks for malloc and free in itself and what it needs first, so it finds libc's. But what libc
 // gives it (strdup, getline, opendir) comes from the malloc that libc found, which is ours: libc's free then meets a foreign
@@ -8,8 +8,8 @@
 
 #include <cstdint>
 
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/slabs/arena.h"
 #include "base/attributes.h"
 
 using Dlopen = void*(const char*, int);

@@ -33,7 +33,7 @@ concept HasFreeCoAwait = requires(T&& source) {
   operator co_await(static_cast<T&&>(source));
 };
 
-// What co_await would call await_ready() on: a reference to `source`, or what its operator co_await
+// The object on which co_await would call await_ready(): a reference to `source`, or the result of its operator co_await
 // returns.
 template <class T>
 decltype(auto) awaiter_of(T&& source) noexcept {

@@ -21,7 +21,7 @@ extern "C" {
  * that of the CPU that adds it. Each list has a lock, held for a few steps and never while a callback runs. The functions
  * are thread-safe, may be called with locks of the service held, and are not for signal handlers.
  *
- * Who has taken an item off its list owns it: the caller of tenure_lru_remove() that returned 1, or a walk from before
+ * The taker of an item owns it: the caller of tenure_lru_remove() that returned 1, or a walk from before
  * it calls back until it has carried out the verdict. The memory of an item must stay valid during every call that names
  * it; the lock of the table in which the service finds it sees to that, in callbacks as elsewhere.
  */
@@ -58,7 +58,7 @@ TENURE_API size_t tenure_lru_count(struct tenure_lru* lru, struct tenure_tenant*
 TENURE_API size_t tenure_lru_count_node(struct tenure_lru* lru, struct tenure_tenant* tenant,
                                         unsigned node);
 
-/* What becomes of an item that was shown. */
+/* The fate of an item that was shown. */
 enum tenure_lru_verdict {
   TENURE_LRU_REMOVED, /* It is the callback's; perhaps freed already, or isolated. */
   TENURE_LRU_ROTATE,  /* Back on the list, as used last. */

@@ -126,7 +126,7 @@ class Cache {
   static_assert(alignof(T) <= 4096, "objects of a cache are aligned to at most 4 KiB");
 
 public:
-  // What a Pointer destroys with. It refers to the cache's memory, not to the Cache, which may be
+  // The deleter of a Pointer. It refers to the cache's memory, not to the Cache, which may be
   // moved meanwhile; the cache must live as long as its objects.
   class Deleter {
   public:

@@ -210,7 +210,7 @@ public:
     detail::check(tenure_tenant_set_eventfd(handle_, fd, mask), "tenure_tenant_set_eventfd");
   }
   std::uint32_t read_events() noexcept { return tenure_tenant_read_events(handle_); }
-  // Waits for calls of the handler before. What a handler throws is lost. Throws std::system_error:
+  // Waits for calls of the handler before. Exceptions of a handler are lost. Throws std::system_error:
   // EINVAL, ENODEV, ENOMEM, EDEADLK as tenure_tenant_set_handler().
   void set_handler(enum tenure_event event, tenure_event_handler handler, void* argument) {
     detail::check(tenure_tenant_set_handler(handle_, event, handler, argument),
@@ -321,7 +321,7 @@ private:
 };
 
 // For thread pools: `f`, to be run on any thread, any number of times, inside the tenant that is
-// current now. Can be copied and moved as `f` can. What it throws passes through, with the scope
+// current now. Can be copied and moved as `f` can. Its exceptions pass through, with the scope
 // left.
 template <class F>
 Bound<std::decay_t<F>> bind(F&& f) {

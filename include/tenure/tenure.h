@@ -1,7 +1,17 @@
 /* Tenure: a malloc for services that host many tenants in one process. The C API.
  *
- * The library replaces malloc, free and their family as soon as it is preloaded or linked; nothing here is needed for that.
- * Functions return 0 or a count on success and a negative errno value on failure; they keep errno.
+ * The library replaces malloc, free and their family as soon as it is preloaded or linked; no call of this API is needed for that.
+ * The API adds tenants. A tenant is a node of a tree to which memory is charged, as a memory cgroup is. Each thread is inside one
+ * tenant at a time, the root at first, and tenure_enter() changes it by one thread-local store. malloc charges each object to the
+ * thread's tenant and to all ancestors of that tenant, in one atomic step with the comparison against each limit, so no limit is
+ * exceeded for an instant. The object stays that tenant's, whichever thread frees it. Small objects of different tenants lie side by
+ * side in shared slabs, each with a tag that names its owner, so a tenant with ten objects takes about ten objects' memory. A request
+ * that does not fit is first answered by reclaim (caches, then shrinkers of the program), then by the tenant's policy. A tenant ends by
+ * tenure_tenant_offline() in microseconds, while its objects are alive: the nearest online ancestor pays for them from then on, and
+ * tenure_dead_for_each() still knows their former owner's name.
+ *
+ * Conventions: sizes are bytes. Functions return 0 or a count on success and a negative errno value on failure; they keep errno.
+ * Structures that the library fills begin with struct_size, so programs built against an older header go on working.
  */
 #ifndef TENURE_TENURE_H
 #define TENURE_TENURE_H
@@ -27,7 +37,7 @@ extern "C" {
 TENURE_API const char* tenure_version(void);
 
 /* "rseq" where the fast path uses restartable sequences, "fallback" where it uses atomic operations (no rseq or membarrier,
- * GLIBC_TUNABLES=glibc.pthread.rseq=0, or TENURE_CHECK=hardened). A constant string. Thread- and signal-safe. */
+ * TENURE_RSEQ=off, or TENURE_CHECK=hardened). A constant string. Thread- and signal-safe. */
 TENURE_API const char* tenure_mode(void);
 
 /* 1 where the process's malloc is the library's: preloaded, linked, or linked statically. 0 where another malloc serves the process,
@@ -64,9 +74,9 @@ TENURE_API int tenure_validate(void);
 
 /* ---- Tenants -------------------------------------------------------------------------------------------------------
  *
- * A tenant is a node of a tree that memory is charged to, as a memory cgroup is. Charged are the slabs and large runs that hold
- * its objects, and, while it has few of a size, the objects themselves (by size class), which then lie in slabs that tenants
- * share; to the tenant and to every ancestor. A tenant is named by its path, "/shop/acme"; "/" is the root, without limit.
+ * A tenant and all its ancestors are charged for its small objects by size class, and for its large objects by pages. An isolated
+ * tenant is charged for the slabs that hold its small objects. A path names a tenant: "/shop/acme". "/" is the root, which has no
+ * limit.
  *
  * A handle keeps the tenant's structure valid until tenure_tenant_close(), also after the tenant went offline. NULL is no tenant,
  * and never stands for the root: functions that return an error say -EINVAL, allocating for NULL fails with EINVAL, entering it
@@ -75,8 +85,8 @@ TENURE_API int tenure_validate(void);
  *
  * Functions that say "control" take the library's one lock for control operations: they are thread-safe, but not for signal
  * handlers, and they may wait for each other; no malloc or free ever waits for them. All others are lock-free and, unless they say
- * otherwise, async-signal-safe. What callbacks throw goes no further; cancellation is put off until they are back; longjmp
- * and pthread_exit must not leave them.
+ * otherwise, async-signal-safe. A C++ exception of a callback ends in the library. Cancellation is put off until the callback is
+ * back. longjmp and pthread_exit must not leave a callback.
  */
 struct tenure_tenant;
 
@@ -85,8 +95,8 @@ TENURE_API struct tenure_tenant* tenure_root(void);
 
 /* Flags of tenure_tenant_create(). */
 #define TENURE_DURABLE 1u /* Threads that pthread_create() makes inside it start inside it. */
-/* Shares no page with others; its memory is cleared before others get it. What tenants without this flag leave is not: others can
- * read it, also isolated ones. */
+/* Shares no page with others; its memory is cleared before others get it. Memory that tenants without this flag leave is not cleared:
+ * others can read it, also isolated ones. */
 #define TENURE_ISOLATED 2u
 
 /* Makes a child of `parent`; NULL: of the root. The name has 1 to 63 bytes, no '/', is not "." or "..", and is unique among the
@@ -155,7 +165,7 @@ TENURE_API int tenure_tenant_set_limit(struct tenure_tenant* tenant, enum tenure
 /* The value; 0 for an unknown `which`, and for what is no tenant. */
 TENURE_API size_t tenure_tenant_limit(struct tenure_tenant* tenant, enum tenure_limit which);
 
-/* What happens when a request would exceed max after everything cached was given up. */
+/* The answer to a request that would exceed max after reclaim. */
 enum tenure_policy {
   TENURE_FAIL_LARGE, /* Default. Requests above 32 KiB fail; smaller ones may use the reserve first. */
   TENURE_FAIL_ALL, /* Every request fails. */
@@ -178,11 +188,11 @@ enum tenure_event {
 #define TENURE_EVENTS 5
 #define TENURE_EVENT_BIT(event) (1u << (unsigned)(event))
 
-/* Bytes, but for the counts. Counters of what is charged include all tenants below.
- * Of the root, usage is the whole heap's, and peak counts only what is charged to tenants. */
+/* Bytes, and counts. usage, peak and failures include all tenants below. The root's usage is the whole heap's, and its peak counts
+ * only bytes charged to tenants. */
 struct tenure_tenant_stats {
   size_t struct_size; /* Set by the caller to sizeof(struct tenure_tenant_stats) */
-  size_t usage;       /* Charged now: runs that hold its objects and those below; 0 once offline */
+  size_t usage;       /* Charged now, with all tenants below; 0 once offline */
   size_t peak;        /* The highest usage so far, or since tenure_tenant_reset_peak() */
   size_t allocated;   /* Its own objects, by class size, large ones by run; not what others left */
   size_t cached;      /* Its own free objects in CPU fronts, depots and slabs */
@@ -208,8 +218,8 @@ TENURE_API int tenure_tenant_set_eventfd(struct tenure_tenant* tenant, int fd, u
 /* Which of those happened since the last call, as a mask. */
 TENURE_API uint32_t tenure_tenant_read_events(struct tenure_tenant* tenant);
 /* Calls handler(tenant, event, argument) after the event, once for each burst: from tenure_checkpoint() or the end of a
- * control operation, never inside another callback but a handler, with no lock held. What it allocates is the root's; what it
- * throws is lost. NULL: no more calls. Returns when none of the handler before is under way or can follow; the caller must hold
+ * control operation, never inside another callback but a handler, with no lock held. Its allocations are the root's; its exceptions
+ * are lost. NULL: no more calls. Returns when none of the handler before is under way or can follow; the caller must hold
  * nothing it waits for. 0, -EINVAL (the root, event), -ENODEV (offline, and the handler is not NULL), -ENOMEM, -EDEADLK (from inside a callback, while another thread
  * is in the handler; nothing happened). A handler may take itself away. Control. */
 typedef void (*tenure_event_handler)(struct tenure_tenant* tenant, enum tenure_event event,
@@ -227,26 +237,28 @@ TENURE_API int tenure_checkpoint(void);
  * handler. */
 TENURE_API size_t tenure_reclaim(struct tenure_tenant* tenant, size_t bytes);
 
-/* What departed tenants left behind and somebody has not freed yet. */
+/* Memory of a departed tenant that nobody has freed yet. */
 struct tenure_dead {
   size_t struct_size;
   const char* name; /* Of the departed tenant, perhaps cut to 23 bytes; valid during the call */
   uint32_t id;      /* It had then */
-  struct tenure_tenant* payer; /* Who is charged now; good during the call */
-  size_t bytes;                /* Still charged */
+  struct tenure_tenant* payer; /* Charged now; good during the call */
+  size_t bytes;                /* Of its objects: by size class, large ones by pages */
+  size_t
+      charged_bytes; /* Charged to the payer: more than `bytes` where the objects keep whole slabs (isolated) */
 };
 /* Calls visit(dead, argument) for each until it returns another value than 0, which is then returned; -ECANCELED if it throws.
  * The lock is held: visit must not call control functions. Control. */
 TENURE_API int tenure_dead_for_each(int (*visit)(const struct tenure_dead* dead, void* argument),
                                     void* argument);
-/* Destroys what departed tenants left and nobody uses any more, waiting for grace periods. Returns how many departed
+/* Destroys structures of departed tenants that nobody uses any more. Waits for grace periods. Returns how many departed
  * tenants still have live objects. Control. */
 TENURE_API size_t tenure_reap(void);
 
 /* ---- The current tenant --------------------------------------------------------------------------------------------
  *
  * Each thread is inside one tenant at a time, the root at first. malloc and its family, and operator new, charge that tenant;
- * free credits whoever holds the charge. A signal handler that enters and leaves is invisible to what it interrupted.
+ * free credits the tenant that pays. A signal handler that enters and leaves is invisible to the interrupted code.
  */
 struct tenure_scope {
   uint64_t word; /* Opaque */
@@ -285,7 +297,7 @@ TENURE_API struct tenure_tenant* tenure_owner(const void* block);
 
 /* ---- Caches of objects of one type ---------------------------------------------------------------------------------
  *
- * As kmem_cache: objects of exactly one size, in slabs of their own for each tenant.
+ * As kmem_cache: objects of exactly one size. Tenants share a cache's slabs; a tenant with enough objects gets slabs of its own.
  */
 struct tenure_cache;
 

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "accounting/charge.h"
-#include "accounting/context_table.h"
-#include "accounting/departed_tenants.h"
-#include "accounting/reclaim.h"
-#include "accounting/reclaim_state.h"
-#include "accounting/tenant_ids.h"
-#include "accounting/tenant_tree.h"
+#include "accounting/charge/charge.h"
+#include "accounting/pressure/reclaim.h"
+#include "accounting/pressure/reclaim_state.h"
+#include "accounting/tenants/context_table.h"
+#include "accounting/tenants/departed_tenants.h"
+#include "accounting/tenants/tenant_ids.h"
+#include "accounting/tenants/tenant_tree.h"
 #include "tests/rcu/metadata.h"
 
 namespace tenure {

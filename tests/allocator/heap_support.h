@@ -11,11 +11,11 @@
 
 #include <gtest/gtest.h>
 
-#include "allocator/arena.h"
-#include "allocator/bootstrap.h"
-#include "allocator/heap.h"
-#include "allocator/reclaim.h"
-#include "allocator/statistics.h"
+#include "allocator/control/statistics.h"
+#include "allocator/heap/bootstrap.h"
+#include "allocator/heap/heap.h"
+#include "allocator/slabs/arena.h"
+#include "allocator/upkeep/reclaim.h"
 
 namespace tenure {
 

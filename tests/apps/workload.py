@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,28 @@ def listens(port):
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     return condition
+
+
+class Watch(threading.Thread):
+    """Reads the resident private memory of a process again and again."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.status = f"/proc/{pid}/status"
+        self.peak_kib = 0
+        self.ended = threading.Event()
+
+    def run(self):
+        while not self.ended.wait(0.003):
+            try:
+                text = Path(self.status).read_text(encoding="utf-8", errors="replace")
+                self.peak_kib = max(self.peak_kib, int(text.split("RssAnon:")[1].split()[0]))
+            except (OSError, IndexError):
+                pass  # It has ended.
+
+    def end(self):
+        self.ended.set()
+        self.join()
 
 
 class Workload:
@@ -175,6 +198,25 @@ class Workload:
         data = output.read_bytes()
         output.unlink()
         return data
+
+    def run_watched(self, command, *, codes=(0,), env=None):
+        """Runs the program under test to its end; returns the most private memory it had, in KiB."""
+        process = self._start(command, subprocess.DEVNULL, subprocess.DEVNULL, None, env, None)
+        with self.watch(process.pid) as watch:
+            process.wait()
+        if process.returncode not in codes:
+            raise Failure(f"{self._describe(command)}: {self._ending(process.returncode)}")
+        return watch.peak_kib
+
+    @contextmanager
+    def watch(self, pid):
+        """Watches a process from outside; yields what has the peak of its RssAnon in the end."""
+        watch = Watch(pid)
+        watch.start()
+        try:
+            yield watch
+        finally:
+            watch.end()
 
     def run_recorded(self, command, **options):
         data = self.run(command, **options)

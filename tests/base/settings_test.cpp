@@ -47,24 +47,29 @@ TEST_F(SettingsTest, EmptyEnvironmentGivesTheDefaults) {
   memset(&settings, 0x55, sizeof settings);
   EXPECT_EQ(load(settings), "");
   for (const Option* option = option_table; option->name; ++option) {
-    EXPECT_EQ(settings.*option->field, option->default_value) << option->name;
+    if (option->text) {
+      EXPECT_STREQ(settings.*option->text, "") << option->name;
+    } else {
+      EXPECT_EQ(settings.*option->field, option->default_value) << option->name;
+    }
   }
   EXPECT_EQ(settings.check, static_cast<int64_t>(CheckLevel::kFast));
   EXPECT_EQ(settings.decay_ms, 1000);
-  EXPECT_EQ(settings.huge_pages, 0);
+  EXPECT_EQ(settings.huge_pages, static_cast<int64_t>(HugePageMode::kAuto));
   EXPECT_EQ(settings.stats, static_cast<int64_t>(StatsMode::kOff));
 }
 
 TEST_F(SettingsTest, TableIsComplete) {
-  size_t options = 0;
-  for (const Option* option = option_table; option->name; ++option, ++options) {
+  size_t bytes = 0;
+  for (const Option* option = option_table; option->name; ++option) {
+    bytes += option->text ? kLongestText : sizeof(int64_t);
     EXPECT_GT(strlen(option->help), 10u) << option->name;
     EXPECT_EQ(variable_of(*option).find_first_of("abcdefghijklmnopqrstuvwxyz"), std::string::npos);
-    if (option->choices) continue;
+    if (option->choices || option->text) continue;
     EXPECT_LE(option->smallest, option->default_value) << option->name;
     EXPECT_LE(option->default_value, option->largest) << option->name;
   }
-  EXPECT_EQ(options * sizeof(int64_t), sizeof(Settings)) << "a setting has no option";
+  EXPECT_EQ(bytes, sizeof(Settings)) << "a setting has no option";
 }
 
 TEST_F(SettingsTest, EveryOptionIsReadFromItsVariable) {
@@ -77,6 +82,11 @@ TEST_F(SettingsTest, EveryOptionIsReadFromItsVariable) {
         EXPECT_EQ(load(settings), "");
         EXPECT_EQ(settings.*option->field, choice->value) << option->name << choice->word;
       }
+    } else if (option->text) {
+      setenv(variable_of(*option).c_str(), "shop", 1);
+      Settings settings;
+      EXPECT_EQ(load(settings), "");
+      EXPECT_STREQ(settings.*option->text, "shop");
     } else {
       for (const int64_t value : {option->smallest, option->largest}) {
         setenv(variable_of(*option).c_str(), std::to_string(value).c_str(), 1);
@@ -143,11 +153,19 @@ TEST_F(SettingsTest, NumbersMayHaveUnits) {
     const char* name;
     const char* value;
     int64_t number;
-  } good[] = {{"decay_ms", "2s", 2000},           {"decay_ms", "250ms", 250},
-              {"decay_ms", "1h", 3600000},        {"rss_limit_mib", "64M", 64},
-              {"rss_limit_mib", "2G", 2048},      {"rss_limit_mib", "2048K", 2},
-              {"rss_limit_mib", "1TiB", 1 << 20}, {"slab_kib", "64K", 64},
-              {"arena_gib", "16G", 16},           {"arena_gib", "2T", 2048}};
+  } good[] = {{"decay_ms", "2s", 2000},
+              {"decay_ms", "250ms", 250},
+              {"decay_ms", "1h", 3600000},
+              {"rss_limit_mib", "64M", 64},
+              {"rss_limit_mib", "2G", 2048},
+              {"rss_limit_mib", "2048K", 2},
+              {"rss_limit_mib", "1TiB", 1 << 20},
+              {"slab_kib", "64K", 64},
+              {"arena_gib", "16G", 16},
+              {"arena_gib", "2T", 2048},
+              {"max", "64M", 64 << 20},
+              {"high", "1G", 1 << 30},
+              {"max", "4097", 4097}};
   for (const auto& [name, value, number] : good) {
     Settings settings{};
     EXPECT_TRUE(parse_option(option_named(name), value, settings)) << name << " " << value;
@@ -189,6 +207,25 @@ TEST_F(SettingsTest, ParserRefusesUnknownWords) {
     EXPECT_FALSE(parse_option(check, bad, settings)) << bad;
     EXPECT_EQ(settings.check, 77);
   }
+}
+
+TEST_F(SettingsTest, ATextIsAName) {
+  const Option& name = option_named("name");
+  Settings settings{};
+  const std::string longest(kLongestText - 1, 'n');
+  for (const std::string& good : {std::string("shop"), std::string("a b.c"), longest}) {
+    EXPECT_TRUE(parse_option(name, good.c_str(), settings)) << good;
+    EXPECT_EQ(settings.name, good);
+  }
+  for (const std::string& bad : {std::string(), std::string("."), std::string(".."),
+                                 std::string("a/b"), std::string("a\nb"), longest + "n"}) {
+    EXPECT_FALSE(parse_option(name, bad.c_str(), settings)) << bad;
+    EXPECT_EQ(settings.name, longest);
+  }
+  setenv("TENURE_NAME", "a/b", 1);
+  EXPECT_EQ(load(settings), "tenure: option TENURE_NAME: bad value 'a/b', the default is used; "
+                            "good: a name of 1 to 63 bytes without '/'\n");
+  EXPECT_STREQ(settings.name, "");
 }
 
 TEST_F(SettingsTest, ErrnoIsKept) {

@@ -5,7 +5,10 @@ import re
 import sys
 
 # Bottom up. A file may include what lies in its own folder or in a lower one.
-LAYERS = ["base", "rcu", "accounting", "allocator", "api", "rules"]
+LAYERS = ["base", "live", "rcu", "accounting", "allocator", "mapped", "api", "rules"]
+# A layer's rooms stand bottom up, too: the list in its CMakeLists.txt. The layer's own headers (hooks.h) lie below all rooms
+# in rank, and name what higher rooms do for lower ones.
+ROOMS = re.compile(r"tenure_layer\(\w+ ROOMS ([\w\s]+)\)")
 # Above all layers; they may include any layer, and each only itself among its peers.
 TOPS = ["tools", "bench", "tests", "examples"]
 SUFFIXES = (".h", ".hpp", ".c", ".cpp", ".S")
@@ -15,8 +18,11 @@ LITERAL_OR_COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DO
 # A call, not a declaration of a wrapper nor a member or namespaced function of the same name.
 MAPPING_CALL = re.compile(
     r"(?:(?<![\w.:>~])|(?<=[^\w]::)|(?<=^::))(?:mmap|mmap64|munmap|madvise|process_madvise|mprotect"
-    r"|mremap)\s*\(|\b(?:SYS|__NR)_(?:mmap|munmap|madvise|mprotect|mremap)\b", re.MULTILINE)
+    r"|mremap)\s*\(|\b(?:SYS|__NR)_(?:mmap|munmap|madvise|mprotect|mremap)\b"
+    r"|\bsys::(?:mmap|munmap|madvise|mprotect|mremap)\b", re.MULTILINE)
 MAPPING_OWNER = "base/os_memory"
+# The bare calls; what the program calls, and what is done for it.
+MAPPING_CALLS = ["base/mapping_calls", "mapped/calls", "api/mapped_calls"]
 
 
 def strip(text):
@@ -28,6 +34,32 @@ def rank(folder):
     return LAYERS.index(folder) if folder in LAYERS else len(LAYERS)
 
 
+def rooms_of(layer, root):
+    lists = os.path.join(root, layer, "CMakeLists.txt")
+    if not os.path.exists(lists):
+        return []
+    with open(lists, encoding="utf-8") as file:
+        match = ROOMS.search(file.read())
+    return match.group(1).split() if match else []
+
+
+def check_rooms(path, target, root):
+    """The rule on rooms of one layer that this include breaks, or None."""
+    layer, *inside = path.split("/")
+    rooms = rooms_of(layer, root)
+    if not rooms or target.count("/") < 2 or not os.path.exists(os.path.join(root, target)):
+        return None
+    own, other = inside[0], target.split("/")[1]
+    if len(inside) < 2:
+        # hooks.h, which every room may include, needs the types of the lowest.
+        return None if other == rooms[0] else f"{path} may include {layer}/{rooms[0]} only"
+    if other not in rooms:
+        return f"{layer}/{other} is not in the list of rooms"
+    if rooms.index(other) > rooms.index(own):
+        return f"{layer}/{own} may not include {layer}/{other}"
+    return None
+
+
 def check_include(path, target, root):
     """The rule that this include breaks, or None."""
     folder = path.split("/")[0]
@@ -37,6 +69,8 @@ def check_include(path, target, root):
     if "../" in target:
         return "includes are written from the root of the repository"
     other = target.split("/")[0]
+    if other == folder and folder in LAYERS:
+        return check_rooms(path, target, root)
     if "/" not in target or other == folder or not os.path.exists(os.path.join(root, target)):
         return None
     if other in LAYERS and rank(other) <= rank(folder):
@@ -53,7 +87,7 @@ def check_file(path, text, root="."):
             problem = check_include(path, match.group(2), root)
             if problem:
                 problems.append(f"{path}:{number}: {match.group(2)}: {problem}")
-    if folder in LAYERS and os.path.splitext(path)[0] != MAPPING_OWNER:
+    if folder in LAYERS and os.path.splitext(path)[0] not in [MAPPING_OWNER] + MAPPING_CALLS:
         plain = strip(text)
         for match in MAPPING_CALL.finditer(plain):
             number = plain.count("\n", 0, match.start()) + 1

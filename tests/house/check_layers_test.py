@@ -4,16 +4,20 @@ import os
 import tempfile
 import unittest
 
-from check_layers import check_file
+from check_layers import check_file, check_rooms
 
 
 class CheckLayers(unittest.TestCase):
     def setUp(self):
         self.root = tempfile.TemporaryDirectory()
-        for path in ["base/bits.h", "rcu/grace.h", "allocator/heap.h", "tools/show.h"]:
-            full = os.path.join(self.root.name, path)
-            os.makedirs(os.path.dirname(full))
-            open(full, "w", encoding="utf-8").close()
+        for path in ["base/bits.h", "rcu/grace.h", "allocator/heap/heap.h", "tools/show.h"]:
+            self.write(path)
+
+    def write(self, path, text=""):
+        full = os.path.join(self.root.name, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full, "w", encoding="utf-8") as file:
+            file.write(text)
 
     def tearDown(self):
         self.root.cleanup()
@@ -24,11 +28,25 @@ class CheckLayers(unittest.TestCase):
     def test_includes_point_down(self):
         self.assertEqual(self.problems("rcu/a.cpp", '#include "base/bits.h"\n'), 0)
         self.assertEqual(self.problems("rcu/a.cpp", '#include "rcu/grace.h"\n'), 0)
-        self.assertEqual(self.problems("rcu/a.cpp", '#include "allocator/heap.h"\n'), 1)
+        self.assertEqual(self.problems("rcu/a.cpp", '#include "allocator/heap/heap.h"\n'), 1)
         self.assertEqual(self.problems("api/a.cpp", '  #  include <tools/show.h>\n'), 1)
-        self.assertEqual(self.problems("tests/rcu/a.cpp", '#include "allocator/heap.h"\n'), 0)
+        self.assertEqual(self.problems("tests/rcu/a.cpp", '#include "allocator/heap/heap.h"\n'), 0)
         self.assertEqual(self.problems("tests/rcu/a.cpp", '#include "tools/show.h"\n'), 1)
         self.assertEqual(self.problems("rcu/a.cpp", '#include "../base/bits.h"\n'), 1)
+
+    def test_rooms(self):
+        self.write("house/CMakeLists.txt", "tenure_layer(house ROOMS cellar\n  kitchen)\n")
+        for path in ["house/cellar/wine.h", "house/kitchen/oven.h", "house/attic/box.h",
+                     "house/hooks.h"]:
+            self.write(path)
+        check = lambda path, target: check_rooms(path, target, self.root.name) is None
+        self.assertTrue(check("house/kitchen/a.cpp", "house/cellar/wine.h"))
+        self.assertTrue(check("house/kitchen/a.cpp", "house/kitchen/oven.h"))
+        self.assertTrue(check("house/cellar/a.cpp", "house/hooks.h"))
+        self.assertTrue(check("house/hooks.h", "house/cellar/wine.h"))
+        self.assertFalse(check("house/hooks.h", "house/kitchen/oven.h"))
+        self.assertFalse(check("house/cellar/a.cpp", "house/kitchen/oven.h"))
+        self.assertFalse(check("house/kitchen/a.cpp", "house/attic/box.h"))
 
     def test_public_header(self):
         self.assertEqual(self.problems("api/a.cpp", "#include <tenure/tenure.h>\n"), 0)

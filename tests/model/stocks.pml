@@ -1,5 +1,5 @@
 /*
- * Stocks of bytes x drainers x offline x reuse of the context's number, as in allocator/charge_stock.cpp, stock_drain.cpp, pool_path.h.
+ * Stocks of bytes x drainers x offline x reuse of the context's number, as in allocator/fronts/charge_stock.cpp, stock_drain.cpp, pool_path.h.
  *
  * One number of the table of contexts: first the context of tenant OLD, then, once that is dead, of tenant NEW. Each CPU has a word
  * for the number. Workers allocate for OLD and free; a drainer takes all stocks back, as whoever is refused does; OLD goes offline; the

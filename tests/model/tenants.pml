@@ -1,5 +1,5 @@
 /*
- * Charge x offline x reparent x free x reaper, as in accounting/charge.cpp, accounting_context.cpp and tenant_tree.cpp.
+ * Charge x offline x reparent x free x reaper, as in accounting/charge/charge.cpp, accounting_context.cpp and tenant_tree.cpp.
  *
  * Tenants: ROOT (0) <- P (1) <- T (2). T has a context. Threads charge T, hand the memory to any other thread, which
  * uncharges it; meanwhile T and then P go offline; contexts are reparented, dead ones reaped, tenants freed after grace periods.

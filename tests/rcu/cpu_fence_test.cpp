@@ -12,6 +12,7 @@
 
 #include "rcu/rseq_ops.h"
 #include "tests/rcu/per_cpu_region.h"
+#include "tests/rcu/sequences.h"
 
 namespace tenure {
 namespace {
@@ -53,7 +54,7 @@ struct alignas(64) Object {
 // The fence's whole point: after an exchange to STOPPED and a fence, a word that still says STOPPED is the
 // drainer's, although sections that had loaded the old word were under way.
 TEST(CpuFence, StoppedWordIsTheDrainersAfterTheFence) {
-  const RseqAbi abi = probe_rseq();
+  const RseqAbi abi = sequences();
   if (!abi.usable) GTEST_SKIP() << "no restartable sequences";
   constexpr uint32_t kSlot = kRootFrontOffset, kFree = kSlot + 8;
   constexpr uint32_t kObjects = 16, kDrains = 1000;
@@ -73,6 +74,7 @@ TEST(CpuFence, StoppedWordIsTheDrainersAfterTheFence) {
   std::atomic<bool> stop{false};
   std::thread worker([&] {
     if (!pin_to(cpu)) ++wrong;
+    joined(abi);
     const uint32_t slot = kSlot;
     Object* held = nullptr;
     while (!stop.load(std::memory_order_relaxed) || held != nullptr) {

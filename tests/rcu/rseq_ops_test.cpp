@@ -12,6 +12,7 @@
 
 #include "tests/rcu/ops_contract.h"
 #include "tests/rcu/per_cpu_region.h"
+#include "tests/rcu/sequences.h"
 
 namespace tenure {
 namespace {
@@ -41,7 +42,7 @@ public:
 private:
   PinHere pin_;
   PerCpuRegion region_;
-  const ptrdiff_t rseq_ = probe_rseq().offset;
+  const ptrdiff_t rseq_ = sequences().offset;
 };
 
 // A slot with both of its words.
@@ -69,13 +70,13 @@ public:
 private:
   PinHere pin_;
   PerCpuRegion region_;
-  const ptrdiff_t rseq_ = probe_rseq().offset;
+  const ptrdiff_t rseq_ = sequences().offset;
 };
 
 class RseqOps : public testing::Test {
 protected:
   void SetUp() override {
-    if (!probe_rseq().usable) GTEST_SKIP() << "no restartable sequences";
+    if (!sequences().usable) GTEST_SKIP() << "no restartable sequences";
   }
 };
 
@@ -136,7 +137,7 @@ TEST_F(RseqOps, UsesTheCurrentCpusWord) {
   const PinHere back;
   const PerCpuRegion region;
   char* const base = region.base();
-  const ptrdiff_t rseq = probe_rseq().offset;
+  const ptrdiff_t rseq = sequences().offset;
   const uint32_t slot = kAlloc;
   std::vector<ContractObject> objects(region.cpus());
   for (uint32_t cpu = 0; cpu < region.cpus(); ++cpu) {
@@ -165,7 +166,7 @@ void expect_closed(const PerCpuRegion& region, ptrdiff_t rseq) {
 TEST(RseqOpsUnregistered, EveryWordIsClosed) {
   const PerCpuRegion region;
   for (uint32_t cpu = 0; cpu < region.cpus(); ++cpu) region.word(cpu, kFree).store(empty_word(8));
-  const RseqAbi abi = probe_rseq();
+  const RseqAbi abi = sequences();
   if (rseq_cpu(abi.offset) < 0) {
     expect_closed(region, abi.offset);
     return;
@@ -177,6 +178,7 @@ TEST(RseqOpsUnregistered, EveryWordIsClosed) {
 #endif
   bool unregistered = false;
   std::thread([&] {
+    joined(abi);
     char* const area = static_cast<char*>(__builtin_thread_pointer()) + abi.offset;
     // The field would name a section of the past.
     *reinterpret_cast<volatile uint64_t*>(area + kRseqCs) = 0;

@@ -13,6 +13,7 @@
 #include "base/tagged_stack.h"
 #include "rcu/rseq_ops.h"
 #include "tests/rcu/per_cpu_region.h"
+#include "tests/rcu/sequences.h"
 
 namespace tenure {
 namespace {
@@ -43,7 +44,7 @@ public:
   static constexpr uint32_t kRounds = 1500000;
   static constexpr uint32_t kObjects = 24;
 
-  Storm() : rseq_(probe_rseq().offset), base_(region_.base()), objects_(kObjects) {
+  Storm() : base_(region_.base()), objects_(kObjects) {
     for (uint32_t cpu = 0; cpu < region_.cpus(); ++cpu) {
       region_.word(cpu, kAlloc).store(empty_word(kLimit));
       region_.word(cpu, kFree).store(empty_word(kLimit));
@@ -58,12 +59,16 @@ public:
   void run() {
     running = this;
     struct sigaction action = {}, saved;
-    action.sa_handler = [](int) { running->step(); };
+    action.sa_handler = [](int) {
+      joined(running->abi_);
+      running->step();
+    };
     action.sa_flags = SA_RESTART;
     sigaction(SIGUSR1, &action, &saved);
     std::vector<std::thread> workers;
     for (int i = 0; i < kWorkers; ++i) {
       workers.emplace_back([this] {
+        joined(abi_);
         for (uint32_t round = 0; round < kRounds; ++round) step();
         // Handles signals until nobody sends any.
         ++finished_;
@@ -163,7 +168,8 @@ private:
 
   static inline Storm* running = nullptr;
 
-  const ptrdiff_t rseq_;
+  const RseqAbi abi_ = sequences();
+  const ptrdiff_t rseq_ = abi_.offset;
   const PerCpuRegion region_;
   char* const base_;
   std::vector<Object> objects_;
@@ -175,7 +181,7 @@ private:
 };
 
 TEST(RseqStorm, NothingIsLostOrDoubled) {
-  if (!probe_rseq().usable) GTEST_SKIP() << "no restartable sequences";
+  if (!sequences().usable) GTEST_SKIP() << "no restartable sequences";
   Storm storm;
   storm.run();
   EXPECT_EQ(storm.wrong(), 0u);

@@ -12,6 +12,7 @@
 #include "rcu/rseq_fallback.h"
 #include "rcu/rseq_ops.h"
 #include "tests/rcu/per_cpu_region.h"
+#include "tests/rcu/sequences.h"
 #include "tests/rcu/stock_contract.h"
 
 namespace tenure {
@@ -41,7 +42,7 @@ public:
 private:
   PinHere pin_;
   PerCpuRegion region_;
-  const ptrdiff_t rseq_ = probe_rseq().offset;
+  const ptrdiff_t rseq_ = sequences().offset;
 };
 
 class FallbackStock {
@@ -65,7 +66,7 @@ TEST(StockOps, FallbackKeepsTheContract) {
 }
 
 TEST(StockOps, RseqKeepsTheContractAndTouchesNoOtherWord) {
-  if (!probe_rseq().usable) GTEST_SKIP() << "no restartable sequences";
+  if (!sequences().usable) GTEST_SKIP() << "no restartable sequences";
   RseqStock stock;
   check_stock_contract(stock);
   stock.set({});
@@ -76,10 +77,10 @@ TEST(StockOps, RseqKeepsTheContractAndTouchesNoOtherWord) {
 }
 
 TEST(StockOps, RseqUsesTheCurrentCpusWord) {
-  if (!probe_rseq().usable) GTEST_SKIP() << "no restartable sequences";
+  if (!sequences().usable) GTEST_SKIP() << "no restartable sequences";
   const PinHere back;
   const PerCpuRegion region;
-  const ptrdiff_t rseq = probe_rseq().offset;
+  const ptrdiff_t rseq = sequences().offset;
   for (uint32_t cpu = 0; cpu < region.cpus(); ++cpu) {
     const StockWord before = StockWord::of(10 + cpu, 100);
     stock_of(region, cpu).store(before.word);
@@ -91,7 +92,7 @@ TEST(StockOps, RseqUsesTheCurrentCpusWord) {
 
 // A thread without registration, whose CPU reads as -1 or -2: the words before the first area are closed.
 TEST(StockOps, UnregisteredThreadsAreRefused) {
-  const ptrdiff_t rseq = probe_rseq().offset;
+  const ptrdiff_t rseq = sequences().offset;
   if (rseq_cpu(rseq) >= 0) GTEST_SKIP() << "the thread is registered";
   const PerCpuRegion region;
   const uint16_t units = 2;
@@ -101,7 +102,7 @@ TEST(StockOps, UnregisteredThreadsAreRefused) {
 }
 
 // Workers take units and give them back, in signal handlers, too. Units that a word refuses wait beside it. Drainers stop the words of all
-// CPUs and empty them as allocator/stock_drain.h does. The sum of all units is the same at the end.
+// CPUs and empty them as allocator/fronts/stock_drain.h does. The sum of all units is the same at the end.
 class StockStorm {
 public:
   static constexpr uint32_t kWorkers = 3, kRounds = 400000, kCapacity = 64, kUnitsInAll = 96;
@@ -113,12 +114,16 @@ public:
   void run() {
     running = this;
     struct sigaction action = {}, saved;
-    action.sa_handler = [](int) { running->step(4); };
+    action.sa_handler = [](int) {
+      joined(running->abi_);
+      running->step(4);
+    };
     action.sa_flags = SA_RESTART;
     sigaction(SIGUSR1, &action, &saved);
     std::vector<std::thread> workers;
     for (uint32_t i = 0; i < kWorkers; ++i) {
       workers.emplace_back([this] {
+        joined(abi_);
         for (uint32_t round = 0; round < kRounds; ++round) step(2 + round % 3);
         ++finished_;
         // Handles signals until nobody sends any.
@@ -226,7 +231,8 @@ private:
   static inline StockStorm* running = nullptr;
 
   const bool by_rseq_;
-  const ptrdiff_t rseq_ = probe_rseq().offset;
+  const RseqAbi abi_ = sequences();
+  const ptrdiff_t rseq_ = abi_.offset;
   const PerCpuRegion region_;
   std::atomic<int64_t> beside_;  // Units in no word.
   std::atomic<uint32_t> finished_{0};
@@ -244,7 +250,7 @@ void check_storm(bool by_rseq) {
 }
 
 TEST(StockStorm, RseqLosesAndDoublesNothing) {
-  if (!probe_rseq().usable) GTEST_SKIP() << "no restartable sequences";
+  if (!sequences().usable) GTEST_SKIP() << "no restartable sequences";
   if (!cpu_fence_register()) GTEST_SKIP() << "no fence";
   check_storm(true);
 }

@@ -1,6 +1,7 @@
 // Tenants that go while objects of theirs are alive: the kernel's own scenarios for memory cgroups
 // (tools/testing/selftests/cgroup/test_kmem.c), here for objects of a heap.
 
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <thread>
 #include <unistd.h>
@@ -105,6 +106,39 @@ TEST_F(DepartedTest, ThirtyWithLiveObjectsThenNone) {
   EXPECT_EQ(tenure_reap(), 0u);
   EXPECT_EQ(dead_tenants().count, 0u);
   EXPECT_EQ(parent.settled(), 0u);
+}
+
+// The objects of isolated tenants keep slabs of their own; what they take and what is charged are two figures.
+TEST_F(DepartedTest, ObjectsAndTheSlabsThatTheyKeepAreToldApart) {
+  struct Seen {
+    size_t bytes = 0, charged = 0;
+  };
+  for (const unsigned flags : {0u, TENURE_ISOLATED}) {
+    Blocks blocks;
+    {
+      Tenant tenant("left", tenure_root(), flags);
+      leave_objects(tenant, blocks, 13);
+      tenant.offline();
+    }
+    size_t taken = 0;
+    for (size_t i = 0; i < blocks.count(); ++i) taken += malloc_usable_size(blocks[i]);
+    tenure_reap();
+    Seen seen;
+    tenure_dead_for_each(
+        [](const tenure_dead* dead, void* argument) {
+          *static_cast<Seen*>(argument) = {dead->bytes, dead->charged_bytes};
+          return 0;
+        },
+        &seen);
+    EXPECT_EQ(seen.bytes, taken);
+    if (flags == 0) {
+      EXPECT_EQ(seen.charged, taken);
+    } else {
+      EXPECT_GT(seen.charged, taken);
+    }
+    blocks.clear();
+    tenure_reap();
+  }
 }
 
 TEST_F(DepartedTest, NothingLeftMeansNothingDead) {

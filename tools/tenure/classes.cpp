@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "allocator/size_class.h"
+#include "allocator/slabs/size_class.h"
 #include "base/bits.h"
 #include "base/settings.h"
 #include "tools/tenure/commands.h"

@@ -19,6 +19,7 @@ std::string variable_of(const Option& option) {
 }
 
 std::string word_for(const Option& option, int64_t value) {
+  if (option.text) return "none";
   for (const Choice* choice = option.choices; choice && choice->word; ++choice) {
     if (choice->value == value) return choice->word;
   }
@@ -67,6 +68,8 @@ void print_json() {
       entry["default"] = word_for(option, option.default_value);
       for (const Choice* choice = option.choices; choice->word; ++choice)
         entry["choices"].push_back(choice->word);
+    } else if (option.text) {
+      entry["default"] = "";
     } else {
       entry["default"] = option.default_value;
       entry["smallest"] = option.smallest;
@@ -102,8 +105,8 @@ void print_markdown() {
   fmt::print("\n"
              "One setting belongs to glibc: `GLIBC_TUNABLES=glibc.pthread.rseq=0` keeps it from "
              "registering threads for\n"
-             "restartable sequences, and Tenure then works in its [fallback](rseq.md#fallback) "
-             "(`tenure run --fallback`).\n"
+             "restartable sequences. Tenure then [registers them](rseq.md#areas-of-our-own) "
+             "itself. `tenure run --fallback` turns both off.\n"
              "\n"
              "This page is the output of `tenure options --markdown`.\n");
 }

@@ -110,7 +110,8 @@ int run_program(const RunRequest& request) {
   if (!request.helper.empty()) set_option("helper", "TENURE_HELPER", request.helper);
   if (!request.stats.empty())
     set_option("stats", "TENURE_STATS", request.stats == "json" ? "json" : "exit");
-  // Behind: of two settings of a tunable the later one counts.
+  if (request.fallback) set_option("rseq", "TENURE_RSEQ", "off");
+  // glibc need not register either. Behind: of two settings of a tunable the later one counts.
   if (request.fallback) add_to_list("GLIBC_TUNABLES", "glibc.pthread.rseq=0", Place::kBehind);
 
   // LD_PRELOAD stays set, for what this program starts.

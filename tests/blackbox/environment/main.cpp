@@ -9,13 +9,11 @@
 int main(int count, char** arguments) {
   using namespace blackbox;
   const std::vector<std::string> words(arguments + 1, arguments + count);
-  REQUIRE(!words.empty(), "usage: environment limits|locking|seccomp|faults|overcommit");
+  REQUIRE(!words.empty(), "usage: environment limits|locking|seccomp|sandbox|faults|overcommit");
   const Group groups[] = {
-      {"limits", run_limits, limits_child},
-      {"locking", run_locking, locking_child},
-      {"seccomp", run_seccomp, seccomp_child},
-      {"faults", run_faults, faults_child},
-      {"overcommit", run_overcommit, overcommit_child},
+      {"limits", run_limits, limits_child},    {"locking", run_locking, locking_child},
+      {"seccomp", run_seccomp, seccomp_child}, {"sandbox", run_sandbox, seccomp_child},
+      {"faults", run_faults, faults_child},    {"overcommit", run_overcommit, overcommit_child},
   };
   for (const Group& group : groups) {
     if (words[0] == group.name) return group.run();

@@ -20,6 +20,7 @@ void limits_child(const Words& arguments);
 int run_locking();
 void locking_child(const Words& arguments);
 int run_seccomp();
+int run_sandbox();
 void seccomp_child(const Words& arguments);
 int run_faults();
 void faults_child(const Words& arguments);

@@ -1,6 +1,6 @@
 // Sandboxes that refuse what an allocator would like to have: membarrier, rseq, madvise, mremap; each
 // alone and all, with EPERM and ENOSYS, from the start of the process and while it runs. And one that ends the process for every call that
-// other allocators do without.
+// other allocators do without. Those that concern who registers threads are a group of their own (sandbox).
 
 #include <errno.h>
 #include <malloc.h>
@@ -40,12 +40,18 @@ const std::vector<int>& calls_of(const std::string& name) {
   REQUIRE(false, "no refusal %s", name.c_str());
 }
 
-// What mimalloc, jemalloc and threads of glibc need.
-const std::vector<int> usual_calls = {
-    SYS_mmap,          SYS_munmap,       SYS_mprotect,        SYS_madvise, SYS_futex,
-    SYS_write,         SYS_rt_sigaction, SYS_rt_sigprocmask,  SYS_clone,   SYS_exit,
-    SYS_rt_sigreturn,  SYS_exit_group,   SYS_set_robust_list, SYS_rseq,    SYS_clone3,
-    SYS_clock_gettime, SYS_sched_yield};
+// What mimalloc, jemalloc and threads of glibc need. The library may register no thread either where glibc does not.
+extern "C" __attribute__((weak)) const unsigned int __rseq_size;
+bool glibc_registers() { return &__rseq_size != nullptr && __rseq_size != 0; }
+std::vector<int> usual_calls() {
+  std::vector<int> calls = {
+      SYS_mmap,         SYS_munmap,       SYS_mprotect,        SYS_madvise, SYS_futex,
+      SYS_write,        SYS_rt_sigaction, SYS_rt_sigprocmask,  SYS_clone,   SYS_exit,
+      SYS_rt_sigreturn, SYS_exit_group,   SYS_set_robust_list, SYS_clone3,  SYS_clock_gettime,
+      SYS_sched_yield};
+  if (glibc_registers()) calls.push_back(SYS_rseq);
+  return calls;
+}
 
 // Threads that take and give objects of all sizes, also each other's; growth by realloc; what control operations of tenants do
 // with a tenant's lists.
@@ -100,7 +106,7 @@ int error_of(const std::string& name) { return name == "EPERM" ? EPERM : ENOSYS;
 void seccomp_child(const Words& arguments) {
   if (arguments[0] == "trap") {
     if (arguments[1] == "used") run_workload({});
-    REQUIRE(trap_all_but(usual_calls), "seccomp: %s", strerror(errno));
+    REQUIRE(trap_all_but(usual_calls()), "seccomp: %s", strerror(errno));
     return live_in_sandbox();
   }
   if (arguments[2] == "later") {
@@ -109,30 +115,45 @@ void seccomp_child(const Words& arguments) {
             strerror(errno));
   }
   WorkloadOptions options;
-  options.threads = arguments[2] == "start" || (arguments[0] != "rseq" && arguments[0] != "all");
+  options.threads = arguments[2] == "start" || !glibc_registers() ||
+                    (arguments[0] != "rseq" && arguments[0] != "all");
   run_workload(options);
   run_workload(options);
 }
 
+namespace {
+
+int run_refusal(const char* name, const std::vector<int>& calls) {
+  for (const char* error : {"EPERM", "ENOSYS"})
+    for (const char* when : {"start", "later"}) {
+      ChildOptions options;
+      if (strcmp(when, "start") == 0)
+        options.prepare = [&] {
+          if (!refuse_system_calls(calls, error_of(error))) _exit(kSkipped);
+        };
+      ChildResult result = run_self({"child", "seccomp", name, error, when}, options);
+      if (result.exited(kSkipped)) return kSkipped;
+      REQUIRE(result.exited(0), "%s refused with %s, %s: %s", name, error, when,
+              result.describe().c_str());
+    }
+  return 0;
+}
+
+}  // namespace
+
 int run_seccomp() {
+  for (const auto& refusal : refusals)
+    if (strcmp(refusal.name, "rseq") != 0 && run_refusal(refusal.name, refusal.calls) == kSkipped)
+      return kSkipped;
+  return 0;
+}
+
+int run_sandbox() {
   for (const char* before : {"unused", "used"}) {
     ChildResult result = run_self({"child", "seccomp", "trap", before});
     REQUIRE(result.exited(0), "a heap %s before: %s", before, result.describe().c_str());
   }
-  for (const auto& refusal : refusals)
-    for (const char* error : {"EPERM", "ENOSYS"})
-      for (const char* when : {"start", "later"}) {
-        ChildOptions options;
-        if (strcmp(when, "start") == 0)
-          options.prepare = [&] {
-            if (!refuse_system_calls(refusal.calls, error_of(error))) _exit(kSkipped);
-          };
-        ChildResult result = run_self({"child", "seccomp", refusal.name, error, when}, options);
-        if (result.exited(kSkipped)) return kSkipped;
-        REQUIRE(result.exited(0), "%s refused with %s, %s: %s", refusal.name, error, when,
-                result.describe().c_str());
-      }
-  return 0;
+  return run_refusal("rseq", calls_of("rseq"));
 }
 
 }  // namespace blackbox

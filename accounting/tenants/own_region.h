@@ -1,0 +1,19 @@
+// The tenants in the live region, and their move to a region of its own in a fork child.
+#pragma once
+
+#include "accounting/tenants/tenant.h"
+#include "live/region.h"
+
+namespace tenure {
+
+// Gives a tenant that nobody has seen yet its slot, where there is a live region. Under tenants_mutex.
+void show_tenant(Tenant& tenant);
+// The state that others see.
+void show_state(Tenant& tenant, live::SlotState state);
+// The tenant's memory is about to be freed.
+void hide_tenant(Tenant& tenant);
+
+// Opens the live region, and shows the root in it. Before the first tenant is made; takes tenants_mutex.
+void open_live_region(LiveMode mode, uint32_t flags, const char* version);
+
+}  // namespace tenure

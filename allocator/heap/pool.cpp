@@ -1,0 +1,42 @@
+#include "allocator/heap/pool.h"
+
+#include "accounting/tenants/tenant_tree.h"
+#include "allocator/caches/promotion.h"
+#include "allocator/heap/pool_path.h"
+#include "allocator/slabs/arena.h"
+
+namespace tenure {
+
+void* allocate_unlisted(Tenant& tenant, CacheFamily& family, OwnerTag tag) {
+  Cache& pool = *family.pool;
+  consider_promotion(tenant, family);
+  void* const object = allocate_from(pool);
+  if (object == nullptr) {
+    uncharge_to_stock(tag, pool.object_size);
+    return nullptr;
+  }
+  return own_pooled(object, tag);
+}
+
+void* allocate_pooled(Tenant& tenant, CacheFamily& family) {
+  Cache& pool = *family.pool;
+  const AccountingContext* context = pay_from_stock(tenant, pool.object_size);
+  if (context == nullptr) {
+    context = charge_with_stock(tenant, pool.object_size, RequestKind::kSmall);
+    if (context == nullptr) return nullptr;
+  }
+  return allocate_unlisted(tenant, family, tag_of(*context));
+}
+
+void free_pooled(const RunDescriptor& slab, uint32_t index, void* object) {
+  const OwnerTag tag = take_tag(slab, index, object);
+  if (!give_to_stock(tag, slab.object_size)) return free_untagged(*slab.cache, tag, object);
+  deallocate_into(*slab.cache, object);
+}
+
+void free_untagged(Cache& pool, OwnerTag tag, void* object) {
+  uncharge_to_stock(tag, pool.object_size);
+  deallocate_into(pool, object);
+}
+
+}  // namespace tenure

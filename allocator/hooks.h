@@ -1,0 +1,64 @@
+// The calls that run up: a lower room makes them, and a higher room does the work. Every other call leads down
+// (docs/architecture.md has the rooms).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "accounting/tenants/policy.h"
+#include "allocator/pages/page_heap.h"
+#include "base/attributes.h"
+
+namespace tenure {
+
+struct Tenant;
+
+// --- slabs -> upkeep/reclaim.cpp: pages for a slab may take reclaim.
+
+// The occasion of a look decides on what may run there. Shrinkers may wait for locks under which the root's memory is allocated, but none under
+// which a tenant's is (docs/reclaim.md), so malloc runs them for tenants only, and of the control operations only that which may
+// wait anyway. Reaping takes tenants_mutex: not in malloc.
+enum class Occasion : uint8_t { kMallocForRoot, kControl, kMallocForTenant, kCheckpoint };
+constexpr bool may_shrink(Occasion occasion) { return occasion >= Occasion::kMallocForTenant; }
+constexpr bool may_reap(Occasion occasion) {
+  return occasion == Occasion::kControl || occasion == Occasion::kCheckpoint;
+}
+
+// A run from the page heap. Before the heap grows, surplus chains go back from the depots to their slabs; where memory is exhausted, all
+// cached objects do, and it is tried once more.
+// Where it is fresh memory, a look is taken at the pressure of the process, and it is charged to the process: `kind` of request; `moved`
+// bytes of the heap go when the run has come (accounting/charge/process_charge.h).
+Run allocate_run(uint32_t granules, uint32_t alignment, Fill fill, Occasion occasion,
+                 RequestKind kind = RequestKind::kLarge, size_t moved = 0);
+// Gives a run back; with decay_ms=0 its pages return to the system at once. `clear`: nobody may read what it holds.
+void release_run(uint32_t granule, uint32_t granules, bool clear = false);
+
+// Called where `bytes` have just become free pages: where the process has no helper that would see to it, what is free beyond
+// kFreeKept (or a share of the heap) returns to the system; so many bytes of it, and a stretch more.
+void pay_for_free_pages(size_t bytes);
+
+// --- slabs -> fronts/charge_stock.cpp: the charge of an isolated tenant's slab.
+
+// because of them. Whether there is room now.
+bool make_room_of_stocks(const Tenant& tenant, uint64_t bytes);
+
+// --- fronts -> upkeep/helper.cpp: memory has left the fronts.
+
+// The helper's sleep. kUntilCalled: for as long as nobody frees anything.
+enum HelperSleep : uint32_t { kAwake, kUntilTurn, kUntilCalled };
+extern constinit std::atomic<uint32_t> helper_sleep;
+TENURE_SLOW void wake_helper_slow();
+// Called where memory leaves the fronts. Relaxed: a call that is missed is made up for by the next, or by the helper's own look
+// after some seconds.
+inline void wake_helper() {
+  if (TENURE_UNLIKELY(helper_sleep.load(std::memory_order_relaxed) == kUntilCalled))
+    wake_helper_slow();
+}
+
+// --- upkeep/run_stash.cpp -> heap/large.cpp: a stashed run is given up.
+
+// Gives the run of descriptor `number` back without looking at the decay.
+void release_large(uint32_t number);
+
+}  // namespace tenure

@@ -1,0 +1,111 @@
+// Room allocator/slabs: objects of one class in runs. It calls pages, and hooks for new runs and their charges. It promises that a
+// slab's free objects and its state agree at every instant.
+//
+// Slabs and the descriptors of runs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "allocator/pages/config.h"
+#include "allocator/slabs/slab_state.h"
+#include "base/chain_word.h"
+#include "base/os_memory.h"
+#include "base/tagged_stack.h"
+
+namespace tenure {
+
+class Cache;
+class AccountingContext;
+
+// kStashed: a large object that was freed and whose run is kept as it is (run_stash.h).
+enum class RunKind : uint8_t { kNone, kSlab, kLarge, kStashed };
+
+// Whether a slab is of the pool, and so has tags. kQuick: restartable sequences serve it (pool_path.h).
+enum class Pooling : uint8_t { kNone, kPooled, kQuick };
+
+// The description of a run of granules. Descriptors are numbered from 1, lie outside the arena and are recycled but never unmapped.
+// All fields but `state` and `next` are written by the run's one owner before its entries are set, and constant then (a large
+// object's lengths: changed by whoever holds the object, in realloc).
+struct alignas(64) RunDescriptor {
+  std::atomic<SlabState> state;  // Slabs: see slab_state.h.
+  std::atomic<uint64_t> next;  // Link of the stack it is on: partial slabs, or unused descriptors.
+  Cache* cache;                // Slabs
+  uint32_t granule;
+  uint32_t granules;
+  uint32_t object_size;  // Slabs
+  uint32_t reciprocal;   // Slabs: ceil(2^32 / object_size)
+  uint16_t capacity;     // Slabs
+  RunKind kind;
+  Pooling pooling;  // Slabs
+  bool fresh;       // Slabs: the run's memory was never touched before.
+  bool moved;       // Large objects: lies in a mapping of its own since its pages were moved there.
+  bool resized;     // Large objects: realloc has changed its length where it lies.
+  bool isolated;    // Must be cleared before another tenant can see it.
+  union {
+    uint64_t large_bytes;         // Large objects: usable bytes.
+    std::atomic<uint32_t>* tags;  // Slabs of the pool: who pays for each object (pool.h).
+  };
+  // Holds the run's charge. nullptr: nobody pays for the run, but for objects in it (pool.h; Cache::payer), or the root's own.
+  AccountingContext* context;
+
+  bool pooled() const { return pooling != Pooling::kNone; }
+};
+static_assert(sizeof(RunDescriptor) == 64);
+static_assert(std::atomic<SlabState>::is_always_lock_free);
+
+// Links of stacks of descriptors; nodes are their numbers.
+struct DescriptorLinks {
+  static uint64_t load(uint64_t node);
+  static void store(uint64_t node, uint64_t next);
+};
+using DescriptorStack = TaggedStack<DescriptorLinks>;
+
+class DescriptorTable {
+public:
+  constexpr DescriptorTable() = default;
+  void adopt(void* base, size_t bytes, bool mapped = true) {
+    range_.adopt(base, bytes, kPageSize, mapped);
+  }
+  void give_up_unused() { range_.give_up_unused(); }
+
+  RunDescriptor& at(uint32_t number) const {
+    return reinterpret_cast<RunDescriptor*>(range_.base())[number];
+  }
+  // 0 where the system's memory is exhausted.
+  uint32_t allocate();
+  void release(uint32_t number);
+  uint32_t end() const { return next_.load(std::memory_order_acquire); }
+
+private:
+  os::GrowingRange range_;
+  std::atomic<uint32_t> next_{1};  // Numbers below it have been used.
+  DescriptorStack unused_;
+};
+
+// Whether `offset` bytes into the slab an object starts, and which: the index is exact for offsets below 2^18 (Lemire, "Faster remainder by
+// direct computation", 2019).
+struct ObjectIndex {
+  uint32_t index;
+  bool exact;
+};
+inline ObjectIndex object_index(const RunDescriptor& slab, uint64_t offset) {
+  const uint32_t index = static_cast<uint32_t>(offset * slab.reciprocal >> 32);
+  return {index, uint64_t{index} * slab.object_size == offset};
+}
+
+char* slab_base(const RunDescriptor& slab);
+
+// Makes a slab for the cache, with the first `count` objects carved for the caller, returned as a chain. Closed word where memory
+// is exhausted.
+ChainWord create_slab(Cache& cache);
+// All free objects of one partial slab, or a page's worth of one never used. Closed word if there are no partial slabs.
+ChainWord take_from_partial(Cache& cache);
+// Gives a chain of objects, of this cache but any slabs, back to their slabs. A slab that becomes empty goes back to the page
+// heap. Returns how many slabs did. Aborts on a pointer that is no object of the cache.
+uint32_t give_to_slabs(Cache& cache, ChainWord chain);
+// The same for the first `most` objects of the chain, which are taken off `most`. Adds the slabs that became empty to `emptied`. Returns
+// the rest of the chain.
+ChainWord give_some_to_slabs(Cache& cache, ChainWord chain, size_t& most, uint32_t& emptied);
+
+}  // namespace tenure

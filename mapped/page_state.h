@@ -1,0 +1,66 @@
+// What a page that the program has mapped is to the process's account: two bits, 32 pages to a word, and the pure transitions on words.
+//
+//                 mmap, private anonymous, writable
+//   kForeign  ------------------------------------------->  kWritable
+//      |  ^                                                   ^  |  ^
+//      |  | munmap, mmap of anything else      mprotect with  |  |  | mprotect with PROT_WRITE
+//      v  |                                      PROT_WRITE   |  v  | mprotect without
+//   kReserved  <-----------------------------------------------  kKept
+//                 not resident, or discarded by MADV_DONTNEED
+//
+// A page is charged in the states kWritable and kKept.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace tenure {
+
+enum class PageState : uint8_t {
+  kForeign = 0,   // Nothing that the account knows: not mapped, a file's, shared, mapped by others.
+  kReserved = 1,  // Private anonymous, takes no memory: not writable, or mapped with MAP_NORESERVE.
+  kKept = 2,      // Charged: not writable any more, but resident.
+  kWritable = 3,  // Charged.
+};
+
+// A word of 32 pages. `mask` has both bits of each page that is meant.
+namespace page_word {
+
+constexpr unsigned kPages = 32;
+constexpr uint64_t kLow = 0x5555555555555555;
+constexpr uint64_t kHigh = kLow << 1;
+
+constexpr uint64_t all(PageState state) { return kLow * static_cast<uint64_t>(state); }
+// Of pages [first, first + count) of the word; count > 0.
+constexpr uint64_t mask(unsigned first, unsigned count) {
+  return ~uint64_t{0} >> (64 - 2 * count) << (2 * first);
+}
+constexpr PageState state(uint64_t word, unsigned page) {
+  return static_cast<PageState>(word >> (2 * page) & 3);
+}
+// Of pages: the low bit of each.
+constexpr uint64_t in(PageState state, uint64_t word, uint64_t mask) {
+  const uint64_t differs = word ^ all(state);
+  return ~(differs | differs >> 1) & kLow & mask;
+}
+
+constexpr unsigned charged(uint64_t word, uint64_t mask) {
+  return static_cast<unsigned>(std::popcount(word & kHigh & mask));
+}
+constexpr uint64_t set(uint64_t word, uint64_t mask, PageState state) {
+  return (word & ~mask) | (all(state) & mask);
+}
+// All that the account knows becomes writable.
+constexpr uint64_t made_writable(uint64_t word, uint64_t mask) {
+  return word | ((word | word >> 1) & kLow & mask) * 3;
+}
+constexpr uint64_t write_protected(uint64_t word, uint64_t mask) {
+  return word & ~in(PageState::kWritable, word, mask);
+}
+// What is kept is reserved; writable pages stay charged, as they may be written to again at once.
+constexpr uint64_t discarded(uint64_t word, uint64_t mask) {
+  return word ^ in(PageState::kKept, word, mask) * 3;
+}
+
+}  // namespace page_word
+}  // namespace tenure
