@@ -19,7 +19,8 @@ struct ThreadState {
   Reference serving;   // Of the connection the thread works for; kNone, or kNobody: the base.
   Membership entered;  // What the thread is inside of.
   uint64_t outer;      // tenure_scope, to leave it.
-  uint64_t inside;     // At the hardened level, the depth of that scope: to see one of the program above.
+  uint64_t
+      inside;  // At the hardened level, the depth of that scope: to see one of the program above.
   bool has_thread_rule;  // The base comes from a rule on the thread, or from the name itself.
   // The thread is inside the library: what a signal handler or a callback calls meanwhile passes through.
   bool is_busy;

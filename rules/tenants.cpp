@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rules/descriptors.h"
+#include "rules/libraries.h"
 #include "rules/loaded.h"
 #include "rules/member_word.h"
 #include "rules/messages.h"
@@ -228,6 +229,12 @@ void recount_after_fork(const Membership* own, size_t count) {
   });
   for_each_descriptor([](Reference reference) { count_member(reference); });
   for (size_t i = 0; i < count; ++i) count_member(own[i]);
+  Membership some[16];
+  size_t libraries = 0;
+  while (const size_t got = memberships_of_libraries(libraries, some, sizeof some / sizeof *some)) {
+    for (size_t i = 0; i < got; ++i) count_member(some[i]);
+    libraries += got;
+  }
   finish_recount();
 }
 

@@ -43,6 +43,8 @@ void unlist_this_thread() {
 
 void end_thread(void*) {
   const Inside inside;
+  // What destructors after this one read from a connection is noticed anew.
+  this_thread.has_noticed_end = false;
   const Control control;
   leave_all();
   unlist_this_thread();

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "rules/control.h"
+#include "rules/libraries.h"
 #include "rules/loaded.h"
 #include "rules/next.h"
 #include "rules/path_template.h"
@@ -139,6 +140,15 @@ void* open_inside(Membership membership, const char* file, int mode, const void*
 }
 
 }  // namespace
+
+size_t tenure::rules::memberships_of_libraries(size_t first, Membership* some, size_t most) {
+  const Opened* library = opened;
+  for (; library != nullptr && first != 0; --first) library = library->next;
+  size_t count = 0;
+  for (; library != nullptr && count < most; library = library->next)
+    some[count++] = library->membership;
+  return count;
+}
 
 TENURE_EXPORT void* dlopen(const char* file, int mode) {
   if (!is_active(kHasConstructor) || file == nullptr || *file == '\0')

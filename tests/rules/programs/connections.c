@@ -58,7 +58,8 @@ static void who_is_served(void) {
 static void busy_clients(void) {
   enum { kBlocks = 4000 };
   static void* blocks[2][kBlocks];
-  const struct connection both[2] = {connect_from(&listener, "127.0.0.2"), connect_from(&listener, "127.0.0.3")};
+  const struct connection both[2] = {connect_from(&listener, "127.0.0.2"),
+                                     connect_from(&listener, "127.0.0.3")};
   const char* const paths[2] = {"/clients/127.0.0.2", "/clients/127.0.0.3"};
   for (int i = 0; i < kBlocks; ++i) {
     serve(both[i % 2]);

@@ -1,5 +1,6 @@
 // A plugin host under rules (files/libraries.toml), without its code for tenants. The plugin is found by the host's own search path.
 #include <dlfcn.h>
+#include <sys/wait.h>
 
 #include "check.h"
 
@@ -22,6 +23,15 @@ int main(int argc, char** argv) {
     blocks[i] = ((function)dlsym(plugin, functions[i]))();
     CHECK(is_owned_by(blocks[i], tenant));
   }
+  // In a child of fork, too, the library is there.
+  const pid_t child = fork();
+  if (child == 0) {
+    CHECK(is_online(tenant) && is_owned_by(blocks[0], tenant));
+    CHECK(dlclose(plugin) == 0 && !is_online(tenant));
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
   // Another library is nobody's.
   void* const other = dlopen("libm.so.6", RTLD_NOW);
   CHECK(other != NULL && !is_online("/plugins/libm.so.6"));
