@@ -47,6 +47,7 @@ TENURE_EXPORT ssize_t read(int fd, void* buffer, size_t bytes) {
   return result;
 }
 
+// NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
 TENURE_EXPORT ssize_t __read_chk(int fd, void* buffer, size_t bytes, size_t size) {
   if (!is_active(kLooks)) return next().read_chk(fd, buffer, bytes, size);
   const ssize_t result = next().read_chk(fd, buffer, bytes, size);
@@ -68,6 +69,7 @@ TENURE_EXPORT ssize_t recv(int fd, void* buffer, size_t bytes, int flags) {
   return result;
 }
 
+// NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
 TENURE_EXPORT ssize_t __recv_chk(int fd, void* buffer, size_t bytes, size_t size, int flags) {
   if (!is_active(kLooks)) return next().recv_chk(fd, buffer, bytes, size, flags);
   const ssize_t result = next().recv_chk(fd, buffer, bytes, size, flags);
@@ -83,6 +85,7 @@ TENURE_EXPORT ssize_t recvfrom(int fd, void* buffer, size_t bytes, int flags, so
   return result;
 }
 
+// NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
 TENURE_EXPORT ssize_t __recvfrom_chk(int fd, void* buffer, size_t bytes, size_t size, int flags,
                                      sockaddr* from, socklen_t* length) {
   if (!is_active(kLooks)) return next().recvfrom_chk(fd, buffer, bytes, size, flags, from, length);

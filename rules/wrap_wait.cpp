@@ -35,6 +35,7 @@ TENURE_EXPORT int poll(pollfd* fds, nfds_t count, int timeout) {
   return next().poll(fds, count, timeout);
 }
 
+// NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
 TENURE_EXPORT int __poll_chk(pollfd* fds, nfds_t count, int timeout, size_t size) {
   before_wait();
   return next().poll_chk(fds, count, timeout, size);
@@ -45,6 +46,7 @@ TENURE_EXPORT int ppoll(pollfd* fds, nfds_t count, const timespec* timeout, cons
   return next().ppoll(fds, count, timeout, mask);
 }
 
+// NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
 TENURE_EXPORT int __ppoll_chk(pollfd* fds, nfds_t count, const timespec* timeout,
                               const sigset_t* mask, size_t size) {
   before_wait();
