@@ -9,6 +9,7 @@
 #include "accounting/tenants/policy.h"
 #include "allocator/pages/page_heap.h"
 #include "base/attributes.h"
+#include "base/chain_word.h"
 
 namespace tenure {
 
@@ -60,5 +61,10 @@ inline void wake_helper() {
 
 // Gives the run of descriptor `number` back without looking at the decay.
 void release_large(uint32_t number);
+
+// --- slabs -> heap/sampled_lists.cpp: a list made before objects were sampled.
+
+// Makes the chain, which the caller holds, end in the sentinel. As many steps as it has objects.
+void end_in_sentinel(ChainWord chain, uint16_t limit);
 
 }  // namespace tenure

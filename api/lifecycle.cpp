@@ -12,6 +12,7 @@
 #include "accounting/tenants/own_region.h"
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/caches/reaper.h"
+#include "allocator/control/profile.h"
 #include "allocator/control/statistics.h"
 #include "allocator/fronts/charge_stock.h"
 #include "allocator/fronts/drain.h"
@@ -24,6 +25,7 @@
 #include "api/lifecycle.h"
 #include "api/ownership.h"
 #include "api/threads.h"
+#include "base/log.h"
 #include "mapped/calls.h"
 
 namespace {
@@ -67,15 +69,33 @@ void open_live() {
   tenure::open_live_region(mode, flags, TENURE_VERSION);
 }
 
+void start_profile(int64_t mean) {
+  const auto least = static_cast<int64_t>(tenure::kSmallestMean);
+  if (tenure::start_profile(static_cast<uint64_t>(mean < least ? least : mean)) != 0)
+    tenure::log_line("profile: there is no memory for it, so there is none");
+}
+
+void write_profile() {
+  const char* const file = tenure::arena.settings.profile_file;
+  if (tenure::arena.settings.profile == 0 || file[0] == '\0') return;
+  if (const int error = tenure::dump_profile(file)) {
+    tenure::LineBuffer line;
+    line.text("tenure: profile: ").text(file).text(" cannot be written: error ");
+    line.decimal(static_cast<uint64_t>(-error)).text("\n").flush(STDERR_FILENO);
+  }
+}
+
 __attribute__((constructor(101))) void start() {
   tenure::bootstrap();
   pthread_atfork(nullptr, nullptr, in_child);
   open_live();
   tenure::start_helper();
+  if (const int64_t mean = tenure::arena.settings.profile; mean > 0) start_profile(mean);
 }
 
 __attribute__((destructor(101))) void finish() {
   tenure::live::end_region();
+  write_profile();
   const auto mode = static_cast<tenure::StatsMode>(tenure::arena.settings.stats);
   if (mode == tenure::StatsMode::kOff) return;
   tenure::print_statistics(STDERR_FILENO, mode == tenure::StatsMode::kJson);

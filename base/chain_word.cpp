@@ -5,6 +5,8 @@
 namespace tenure {
 
 constinit uint64_t chain_key = 0;
+// Zeros: a room that none of the sentinel's words has before it.
+alignas(16) constinit const uint64_t list_sentinel[2] = {0, 0};
 
 namespace {
 

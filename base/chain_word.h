@@ -9,6 +9,7 @@
 //   empty     limit          pointer 0, room for `limit` objects
 //   held      0x8000..ffff   pointer 0, room negative: a drainer's, or closed for good (below); pop: empty, push: full
 //   chain     p<<16 | room   the word in *p has room + 1
+//   sentinel  s<<16 | limit  as empty, but pop_pair does not swap (below)
 //
 // That neighbours' rooms differ by exactly one is checked at every pop: an overwritten free object, or one that is in
 // the chain twice, breaks the sequence before it is handed out a second time.
@@ -36,7 +37,21 @@ constexpr ChainWord chain_word(uint64_t pointer, uint16_t room) {
 constexpr ChainWord empty_word(uint16_t limit) { return limit; }
 constexpr uint64_t pointer_bits(ChainWord word) { return word >> kRoomBits; }
 constexpr uint16_t room_bits(ChainWord word) { return static_cast<uint16_t>(word); }
-constexpr bool has_objects(ChainWord word) { return pointer_bits(word) != 0; }
+
+// The sentinel: where a list ends that malloc is to leave by the slow path, whatever the other list of the class holds. A list that
+// ends in the open word (pointer 0) lets the section of malloc swap the two lists of a class unseen; the section never pops the
+// sentinel, because the word in it has the wrong room, and never swaps, because there is a pointer. Pushes work as ever, and the room
+// counts as in any open list, so that the length of such a list follows from its first word. Sampling uses such lists
+// (allocator/fronts/sampler.h).
+alignas(16) extern const uint64_t list_sentinel[2];
+inline ChainWord sentinel_word(uint16_t limit) {
+  return chain_word(reinterpret_cast<uint64_t>(list_sentinel), limit);
+}
+inline bool is_sentinel(ChainWord word) {
+  return pointer_bits(word) == reinterpret_cast<uint64_t>(list_sentinel);
+}
+
+inline bool has_objects(ChainWord word) { return pointer_bits(word) != 0 && !is_sentinel(word); }
 constexpr bool accepts_push(ChainWord word) { return static_cast<int16_t>(room_bits(word)) > 0; }
 constexpr bool is_held(ChainWord word) { return word >= kStoppedWord && word <= 0xffff; }
 // Length of a chain whose class has this limit. Chains may be longer than the limit (room wraps below 0), up to 65535.

@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <link.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "base/attributes.h"
 
@@ -31,6 +32,27 @@ const Target* target_of(const link_map& map, const ElfW(Dyn) & entry) {
   return reinterpret_cast<const Target*>(address);
 }
 
+// By the program's headers, which the kernel has passed on.
+LoadedCode code_of_program(uint64_t address) {
+  const uint64_t headers = getauxval(AT_PHDR), count = getauxval(AT_PHNUM);
+  const auto* const header = reinterpret_cast<const ElfW(Phdr)*>(headers);
+  LoadedCode code;
+  uint64_t base = 0;
+  for (uint64_t i = 0; headers != 0 && i < count; ++i) {
+    if (header[i].p_type == PT_PHDR) base = headers - header[i].p_vaddr;
+  }
+  for (uint64_t i = 0; headers != 0 && i < count; ++i) {
+    const uint64_t start = base + header[i].p_vaddr;
+    if (header[i].p_type == PT_LOAD && address - start < header[i].p_memsz) {
+      code.start = start;
+      code.end = start + header[i].p_memsz;
+    } else if (header[i].p_type == PT_GNU_EH_FRAME) {
+      code.frame_table = reinterpret_cast<const void*>(start);
+    }
+  }
+  return code.end != 0 ? code : LoadedCode{};
+}
+
 // The hash function of DT_GNU_HASH.
 uint32_t hash_of(const char* name) {
   uint32_t hash = 5381;
@@ -39,6 +61,14 @@ uint32_t hash_of(const char* name) {
 }
 
 }  // namespace
+
+LoadedCode LoadedCode::of(uint64_t address) {
+  FoundObject found = {};
+  if (&find_object == nullptr) return code_of_program(address);
+  if (find_object(reinterpret_cast<void*>(address), &found) != 0) return {};
+  return {reinterpret_cast<uint64_t>(found.start), reinterpret_cast<uint64_t>(found.end),
+          found.eh_frame};
+}
 
 LoadedObject LoadedObject::of(const void* address) {
   FoundObject found = {};

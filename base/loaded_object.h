@@ -10,6 +10,17 @@ struct link_map;
 
 namespace tenure {
 
+// The code of one object, and the table by which unwinders find their way through it (.eh_frame_hdr; nullptr: it has none).
+struct LoadedCode {
+  uint64_t start = 0, end = 0;
+  const void* frame_table = nullptr;
+
+  bool contains(uint64_t address) const { return address - start < end - start; }
+  // That an address lies in. Where glibc has no table (before 2.35, static programs) only the program itself is known. Lock-free,
+  // async-signal-safe.
+  static LoadedCode of(uint64_t address);
+};
+
 class LoadedObject {
 public:
   // The object that `address` lies in. Lock-free, async-signal-safe.

@@ -37,14 +37,13 @@ Measure measure_of(const Option& option) {
   return {nullptr, 1};
 }
 
-// A name that a tenant can have.
-bool parse_text(const char* value, char (&text)[kLongestText]) {
+bool is_tenant_name(const char* value) {
+  constexpr size_t kLongestName = 63;
   const size_t length = __builtin_strlen(value);
   const bool dots = __builtin_strcmp(value, ".") == 0 || __builtin_strcmp(value, "..") == 0;
-  if (length == 0 || length >= kLongestText || dots) return false;
+  if (length == 0 || length > kLongestName || dots) return false;
   for (size_t i = 0; i < length; ++i)
     if (value[i] == '/' || static_cast<unsigned char>(value[i]) < ' ') return false;
-  __builtin_memcpy(text, value, length + 1);
   return true;
 }
 
@@ -106,8 +105,18 @@ size_t distance(const char* a, size_t a_length, const char* b) {
 
 }  // namespace
 
+bool set_text(char (&text)[kLongestText], const char* value) {
+  const size_t length = __builtin_strlen(value);
+  if (length >= kLongestText) return false;
+  __builtin_memcpy(text, value, length + 1);
+  return true;
+}
+
 bool parse_option(const Option& option, const char* value, Settings& settings) {
-  if (option.text) return parse_text(value, settings.*option.text);
+  if (option.text) {
+    if (!option.default_text && !is_tenant_name(value)) return false;
+    return set_text(settings.*option.text, value);
+  }
   if (option.choices) {
     for (const Choice* choice = option.choices; choice->word; ++choice) {
       if (__builtin_strcmp(choice->word, value) != 0) continue;
@@ -135,6 +144,10 @@ void write_good_values(LineBuffer& line, const Option& option) {
     line.text(choice == option.choices ? "" : ", ").text(choice->word);
   if (option.path) line.text(" or an absolute path");
   if (option.choices) return;
+  if (option.text && option.default_text) {
+    line.text("the name of a file, at most ").decimal(kLongestText - 1).text(" bytes");
+    return;
+  }
   if (option.text) {
     line.text("a name of 1 to 63 bytes without '/'");
     return;

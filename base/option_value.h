@@ -10,6 +10,8 @@ namespace tenure {
 const char* units_of(const Option& option);
 // Appends "fast, hardened", "0 to 64", or "-1 to 3600000, or with a unit: ms, s, m, h".
 void write_good_values(LineBuffer& line, const Option& option);
+// Copies a text with its 0. False: it is too long, and nothing has changed.
+bool set_text(char (&text)[kLongestText], const char* value);
 // The option whose name is nearest, by the letters to be changed, added and left out. `name` is in upper or lower case.
 const Option& nearest_option(const char* name, size_t length);
 

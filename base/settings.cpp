@@ -179,8 +179,8 @@ const Option option_table[] = {
     {"live",
      "A file in which others of the user see the tenants and change limits (docs/live.md): off, on "
      "(in the user's folder for such files), or the folder as an absolute path.",
-     &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, nullptr, live_folder,
-     static_cast<int64_t>(LiveMode::kFolder)},
+     &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, nullptr, nullptr,
+     live_folder, static_cast<int64_t>(LiveMode::kFolder)},
     {"max",
      "Limit in bytes on the memory of the whole process: heap, and memory that the program maps "
      "(TENURE_MAPPED). Beyond it requests fail with ENOMEM as TENURE_POLICY says; 0: none.",
@@ -197,13 +197,20 @@ const Option option_table[] = {
      &Settings::mapped, static_cast<int64_t>(MappedMode::kAuto), 0, 0, kMappedChoices},
     {"name", "Name of the process as a tenant: the root's path is /NAME.", nullptr, 0, 0, 0,
      nullptr, &Settings::name},
+    {"profile",
+     "Sample allocations from the start, one in so many bytes on average; 0: none. The profile is "
+     "written at exit to the file that profile_file names.",
+     &Settings::profile, 0, 0, int64_t{1} << 40, nullptr},
+    {"profile_file",
+     "Where the profile is written at exit; %p stands for the process's number. Empty: nowhere.",
+     nullptr, 0, 0, 0, nullptr, &Settings::profile_file, "tenure.%p.profile"},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 
 void load_settings(Settings& settings) {
   for (const Option* option = option_table; option->name; ++option) {
     if (option->text) {
-      (settings.*option->text)[0] = '\0';
+      set_text(settings.*option->text, option->default_text ? option->default_text : "");
     } else {
       settings.*option->field = option->default_value;
     }

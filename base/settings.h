@@ -15,7 +15,7 @@ enum class RseqUse : int64_t { kOff = 0, kGlibc = 1, kAuto = 2 };
 enum class MappedMode : int64_t { kOff = 0, kOn = 1, kAuto = 2 };
 enum class StatsMode : int64_t { kOff = 0, kExit = 1, kJson = 2 };
 
-constexpr size_t kLongestText = 64;  // With the 0 that ends it.
+constexpr size_t kLongestText = 200;
 
 // Values after parsing; constant after bootstrap.
 struct Settings {
@@ -29,15 +29,17 @@ struct Settings {
   int64_t rss_limit_mib;  // Of the heap: above it memory is given back; 0 none.
   int64_t cgroup;  // The same by the limits and the pressure of the process's cgroup: 0 off, 1 on.
   int64_t helper;  // HelperMode
-  int64_t lru_lists;        // Lists of a tenant in each LRU; 0 one for each NUMA node.
-  int64_t rseq;             // RseqUse
-  int64_t deepbind;         // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
-  int64_t live;             // LiveMode
-  int64_t max;              // Limit on the memory of the whole process, in bytes; 0 none.
-  int64_t high;             // Bytes above which the process reclaims; 0 none.
-  int64_t policy;           // Policy of the limit: accounting/tenants/policy.h
-  int64_t mapped;           // MappedMode
-  char name[kLongestText];  // Of the process as a tenant; ends with 0; empty: none.
+  int64_t lru_lists;                // Lists of a tenant in each LRU; 0 one for each NUMA node.
+  int64_t rseq;                     // RseqUse
+  int64_t deepbind;                 // Whether dlopen's RTLD_DEEPBIND has effect: 0 off, 1 on.
+  int64_t live;                     // LiveMode
+  int64_t max;                      // Limit on the memory of the whole process, in bytes; 0 none.
+  int64_t high;                     // Bytes above which the process reclaims; 0 none.
+  int64_t policy;                   // Policy of the limit: accounting/tenants/policy.h
+  int64_t mapped;                   // MappedMode
+  char name[kLongestText];          // Of the process as a tenant; ends with 0; empty: none.
+  int64_t profile;                  // Bytes between two samples on average; 0: no profile.
+  char profile_file[kLongestText];  // Where the profile is written at exit; empty: nowhere.
 };
 
 struct Choice {
@@ -52,7 +54,9 @@ struct Option {
   int64_t default_value;
   int64_t smallest, largest;  // Of numbers.
   const Choice* choices;      // nullptr for a number and a text; ends with a null word.
-  char (Settings::*text)[kLongestText] = nullptr;  // Of a text, which is empty by default.
+  // A text: the name of a file, which has a default, or of a tenant, which is empty by default. A text has no `field`.
+  char (Settings::*text)[kLongestText] = nullptr;
+  const char* default_text = nullptr;
   // Where an absolute path is a value, too: the place for it, and what the field is then.
   char* path = nullptr;
   int64_t path_value = 0;

@@ -100,7 +100,13 @@ void grace_period(benchmark::State& state) {
 
 }  // namespace
 
-#define ROW(way) BENCHMARK(freeing<way>)->Name(#way)->Arg(64)->Arg(1000)->UseRealTime()->Unit(benchmark::kMillisecond)
+#define ROW(way)          \
+  BENCHMARK(freeing<way>) \
+      ->Name(#way)        \
+      ->Arg(64)           \
+      ->Arg(1000)         \
+      ->UseRealTime()     \
+      ->Unit(benchmark::kMillisecond)
 ROW(by_call_rcu);
 ROW(by_hand);
 ROW(by_tenure);

@@ -23,9 +23,7 @@ uint64_t sum(uint64_t a, uint64_t b) { return a > kUnlimited - b ? kUnlimited : 
 
 }  // namespace
 
-Verdict ProcessCharge::verdict() const {
-  return decide(root_tenant.policy(), kind_);
-}
+Verdict ProcessCharge::verdict() const { return decide(root_tenant.policy(), kind_); }
 
 uint64_t ProcessCharge::allowance(const PageCounter&, const void* request) {
   const auto& self = *static_cast<const ProcessCharge*>(request);

@@ -37,6 +37,8 @@ void for_each_cache(Fn fn) {
   for_each_family([&fn](CacheFamily& family) {
     fn(*family.root);
     fn(*family.pool);
+    if (family.sampled_root) fn(*family.sampled_root);
+    if (family.sampled_pool) fn(*family.sampled_pool);
     family.children.for_each([&fn](uint32_t, Cache* cache) {
       fn(*cache);
       return true;

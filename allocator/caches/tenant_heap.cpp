@@ -266,6 +266,12 @@ void connect_tenants() {
     root_caches[i].family = &class_families[i];
     pool_caches[i].family = &class_families[i];
     pool_caches[i].pooled = true;
+    class_families[i].sampled_root = &sampled_root_caches[i];
+    class_families[i].sampled_pool = &sampled_pool_caches[i];
+    sampled_root_caches[i].family = &class_families[i];
+    sampled_pool_caches[i].family = &class_families[i];
+    sampled_root_caches[i].sampled = sampled_pool_caches[i].sampled = true;
+    sampled_pool_caches[i].pooled = true;
   }
 }
 

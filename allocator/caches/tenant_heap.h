@@ -84,6 +84,8 @@ void for_each_cache_of(Tenant& tenant, Fn fn) {
     for_each_family([&](CacheFamily& family) {
       fn(*family.root);
       fn(*family.pool);
+      if (family.sampled_root) fn(*family.sampled_root);
+      if (family.sampled_pool) fn(*family.sampled_pool);
     });
     return;
   }

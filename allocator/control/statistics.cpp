@@ -7,6 +7,7 @@
 #include "allocator/fronts/charge_stock.h"
 #include "allocator/fronts/depots.h"
 #include "allocator/fronts/front_space.h"
+#include "allocator/fronts/sampler.h"
 #include "allocator/heap/bootstrap.h"
 #include "allocator/slabs/family.h"
 #include "allocator/upkeep/process_pressure.h"
@@ -156,7 +157,10 @@ void collect_statistics(HeapStatistics& statistics) {
   statistics.meta_bytes = chunks * (kChunkGranules * sizeof(GranuleEntry) + PageHeap::kChunkMeta) +
                           arena.descriptors.end() * sizeof(RunDescriptor) +
                           front_space.written_bytes() + meta_arena.resident() +
-                          context_table.resident() + sizeof root_caches + sizeof pool_caches;
+                          context_table.resident() + sizeof root_caches + sizeof pool_caches +
+                          sampling_bytes();
+  if (sampler.points.load(std::memory_order_relaxed))
+    statistics.meta_bytes += sizeof sampled_root_caches + sizeof sampled_pool_caches;
   if (arena.hardened) statistics.meta_bytes += pages.live_chunks * PageMap::kChunkMarks;
 }
 

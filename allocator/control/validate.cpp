@@ -41,7 +41,8 @@ int64_t check_chain(const Cache& cache, ChainWord chain) {
     if (!follows(rest, chain) || ++length > UINT16_MAX) return -1;
     chain = rest;
   }
-  return chain == empty_word(cache.limit) || chain == kClosedWord ? length : -1;
+  const bool ended = chain == empty_word(cache.limit) || chain == sentinel_word(cache.limit);
+  return ended || chain == kClosedWord ? length : -1;
 }
 
 const char* check_slab(const RunDescriptor& slab, uint32_t number) {

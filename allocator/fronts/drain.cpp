@@ -5,6 +5,7 @@
 #include "allocator/fronts/depots.h"
 #include "allocator/fronts/front.h"
 #include "allocator/fronts/paying.h"
+#include "allocator/fronts/sampler.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/family.h"
 #include "base/sandbox.h"
@@ -36,6 +37,7 @@ struct Words {
 // (caching_tenants.h).
 bool is_to_close(const Words& words, uint32_t i, ChainWord word) {
   if (has_objects(word)) return true;
+  if (words.to == DrainTo::kAnew) return word != kClosedWord && !is_held(word);
   return words.cache(i).owner != &root_tenant && word != kClosedWord && !is_held(word);
 }
 
@@ -76,6 +78,8 @@ size_t empty_own_words(const Words& words) {
   for (uint32_t i = 0; i < words.size(); ++i) {
     const Front front(words.cache(i));
     const Front::Word word = i % 2 ? Front::kFreeWord : Front::kAllocWord;
+    if (i % 2 == 0)
+      forget_point(own_area(), words.cache(i).front_slot.load(std::memory_order_relaxed));
     if (words.to == DrainTo::kSlabs) {
       freed += give_back(words, i, front.take_list(word));
       const ChainWord left = front.load(word);
@@ -115,6 +119,7 @@ size_t drain_area(uint32_t area, const Words& words) {
     ChainWord held = kStoppedWord;
     if (word.compare_exchange_strong(held, kClosedWord, std::memory_order_acq_rel) ||
         held == kSealedOverStoppedWord) {
+      if (i % 2 == 0) forget_point(area, words.cache(i).front_slot.load(std::memory_order_relaxed));
       freed += give_back(words, i, taken[i]);
     }
   }

@@ -35,8 +35,9 @@ enum class Fences : uint8_t {
   kAny,    // There the thread visits each CPU instead.
 };
 // Where a drain leaves what it has taken: in slabs; or in depots, which takes a time that does not depend on the number of objects.
-// The words are closed then.
-enum class DrainTo : uint8_t { kSlabs, kDepots };
+// The words are closed then. kAnew: in slabs, and words that are open without objects are closed as well, so that the next slow steps open
+// all words anew, in the way that is right by then.
+enum class DrainTo : uint8_t { kSlabs, kDepots, kAnew };
 
 // Takes what the caches' words hold and gives it back. Does nothing if another thread is at it, or where the
 // fence is refused. Returns the bytes of slabs that became empty, or, of caches with a payer, of the objects. The caches have words. Lock-free.

@@ -1,5 +1,6 @@
 #include "allocator/fronts/front.h"
 
+#include "allocator/fronts/sampler.h"
 #include "allocator/slabs/misuse.h"
 #include "base/thread_words.h"
 
@@ -76,9 +77,11 @@ void* Front::pop(Word word, ChainWord* stray) const {
 
 ChainWord Front::take_list(Word word) const {
   const ChainWord list = load(word);
-  if (!has_objects(list) || !compare_exchange(word, list, empty_word(limit_))) return kClosedWord;
+  if (!has_objects(list) || !compare_exchange(word, list, open_word())) return kClosedWord;
   return list;
 }
+
+ChainWord Front::open_word() const { return list_end(limit_); }
 
 bool Front::install(ChainWord chain) const {
   const ChainWord word = load(kAllocWord);

@@ -83,6 +83,8 @@ public:
     return fallback_push(shared_word(kFreeWord), object);
   }
 
+  // The word of a list that is open and has no objects.
+  ChainWord open_word() const;
   // Takes a whole list of the CPU, leaving it open; a word without objects if it has none.
   ChainWord take_list(Word word) const;
   // Makes `chain` the list that malloc pops from, if there is none. False: the caller keeps it. One without objects opens the

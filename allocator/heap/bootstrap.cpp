@@ -139,6 +139,10 @@ bool adopt(uint64_t word, uint32_t cpus, uint32_t shared) {
   for (uint32_t i = 0; i < kClassCount; ++i) {
     root_caches[i].init(ClassId{static_cast<uint8_t>(i)}, kRootFrontOffset, smallest_slab);
     pool_caches[i].init(ClassId{static_cast<uint8_t>(i)}, kPoolFrontOffset, smallest_slab);
+    for (Cache* sampled : {&sampled_root_caches[i], &sampled_pool_caches[i]}) {
+      sampled->class_id = ClassId{static_cast<uint8_t>(i)};
+      sampled->init_size(class_size(i), smallest_slab);
+    }
   }
 
   connect_tenants();

@@ -5,10 +5,13 @@
 #include "allocator/caches/tenant_heap.h"
 #include "allocator/fronts/depots.h"
 #include "allocator/fronts/paying.h"
+#include "allocator/fronts/sampler.h"
 #include "allocator/heap/bootstrap.h"
 #include "allocator/heap/large.h"
 #include "allocator/heap/pool_path.h"
 #include "allocator/heap/runtime_caller.h"
+#include "allocator/heap/sampled_lists.h"
+#include "allocator/heap/sampled_objects.h"
 #include "allocator/slabs/current.h"
 #include "allocator/slabs/found_object.h"
 #include "allocator/slabs/misuse.h"
@@ -31,6 +34,8 @@ void* out_of_memory() {
 
 // Makes the chain the CPU's list for malloc. False: there is one, and the chain is still the caller's.
 bool install_list(Cache& cache, const Front& front, ChainWord chain) {
+  if (TENURE_UNLIKELY(is_sampling()) && front.by_rseq() && cache.family->sampled_root)
+    return install_before_point(cache, front, chain);
   // Objects in lists of a cache with a payer are counted by the lists' words, which say the length of open ones only.
   if (TENURE_LIKELY(!fronts_watched() || !front.by_rseq()) || cache.payer)
     return front.install(chain);
@@ -118,7 +123,7 @@ TENURE_SLOW void free_with_room(Cache& cache, const Front& front, void* object) 
     const ChainWord word = front.load(Front::kFreeWord);
     if (first_object(word) == object) report_misuse(Misuse::kDoubleFree, object);
     if (accepts_push(word)) continue;  // On another CPU meanwhile.
-    const ChainWord alone = chain_push(object, empty_word(cache.limit));
+    const ChainWord alone = chain_push(object, front.open_word());
     if (is_held(word)) {
       if (cache.payer) unpay(cache, 1);
       cache.depot.push(alone);  // The CPU's own is for whole lists.
@@ -156,6 +161,7 @@ void note_words(const Cache& cache, const RunDescriptor& slab, uint32_t number) 
 
 void free_small(const Found& found, void* object) {
   RunDescriptor& slab = *found.run;
+  if (TENURE_UNLIKELY(slab.cache->sampled)) forget_sample(slab, found.index, object);
   if (slab.pooled()) return free_pooled(slab, found.index, object);
   if (TENURE_LIKELY(slab.cache->owner == &root_tenant)) return free_into(*slab.cache, object);
   // The section keeps the cache, which may be dead and without slabs the moment the object is back.
@@ -227,7 +233,7 @@ void free_object(const Found& found, void* object) {
 
 }  // namespace
 
-void* allocate_from(Cache& cache) {
+void* take_from(Cache& cache) {
   const Front front(cache);
   if (!front) {
     note_slow_step(cache);

@@ -127,8 +127,10 @@ TENURE_INLINE void deallocate_sized(void* object, size_t size) {
 
 // For the tenant given, which is pinned, instead of the current one.
 void* allocate_for(Tenant& tenant, size_t size, size_t alignment, Fill fill);
-// From one cache. nullptr with errno ENOMEM. Not in a read section.
+// From one cache, or a sample instead. nullptr with errno ENOMEM. Not in a read section.
 void* allocate_from(Cache& cache);
+// The same, never a sample.
+void* take_from(Cache& cache);
 // Puts an object of the cache, which is the root's or the pool's, into its lists. Keeps errno.
 void deallocate_into(Cache& cache, void* object);
 // From one cache family, for a pinned tenant.

@@ -6,6 +6,8 @@
 #include "accounting/charge/process_charge.h"
 #include "accounting/pressure/reclaim.h"
 #include "allocator/fronts/charge_stock.h"
+#include "allocator/fronts/sampler.h"
+#include "allocator/heap/sampled_objects.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/last_payer.h"
 #include "allocator/slabs/misuse.h"
@@ -32,6 +34,7 @@ void describe(RunDescriptor& run, uint32_t granule, uint32_t granules) {
   run.pooling = Pooling::kNone;
   run.fresh = false;
   run.resized = false;
+  run.sample = 0;
   run.large_bytes = size_t{granules} * kGranuleSize;
 }
 
@@ -195,11 +198,13 @@ void* allocate_large(Tenant& tenant, size_t size, size_t alignment, Fill fill) {
   run.isolated = is_isolated(tenant);
   void* const object = arena.page_heap.address(run.granule);
   if (stashed && fill == Fill::kZero) __builtin_memset(object, 0, size);
+  if (TENURE_UNLIKELY(is_sampling())) consider_large(run, tenant);
   return object;
 }
 
 void free_large(uint32_t number) {
   RunDescriptor& run = arena.descriptors.at(number);
+  if (TENURE_UNLIKELY(run.sample != 0)) forget_large(run);
   AccountingContext* const context = run.context;
   if (TENURE_UNLIKELY(context != nullptr || has_last_payer(run.granule)))
     note_last_payer(run.granule, 1, context);
@@ -229,7 +234,7 @@ void release_large(uint32_t number) {
   }
 }
 
-void* resize_large(uint32_t number, size_t size) {
+static void* resize_unsampled(uint32_t number, size_t size) {
   if (size > arena.bytes) return nullptr;
   RunDescriptor& run = arena.descriptors.at(number);
   void* const object = arena.page_heap.address(run.granule);
@@ -260,6 +265,20 @@ void* resize_large(uint32_t number, size_t size) {
   set_length(run, granules);
   look_at_pressure(occasion_of(run.context), size_t{growth} * kGranuleSize);
   return object;
+}
+
+// With another length it counts as another object, of the tenant that pays for it now.
+void* resize_large(uint32_t number, size_t size) {
+  RunDescriptor& run = arena.descriptors.at(number);
+  const uint32_t before = run.granules, sample = run.sample;
+  void* const resized = resize_unsampled(number, size);
+  run.sample = sample;
+  if (TENURE_LIKELY(sample == 0 && !is_sampling())) return resized;
+  if (resized != nullptr && run.granules != before) {
+    grace::ReadSection section;
+    consider_large(run, run.context ? *run.context->tenant() : root_tenant);
+  }
+  return resized;
 }
 
 bool transfer_large(uint32_t number, Tenant& tenant) {

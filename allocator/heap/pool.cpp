@@ -3,14 +3,19 @@
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/caches/promotion.h"
 #include "allocator/heap/pool_path.h"
+#include "allocator/heap/sampled_objects.h"
 #include "allocator/slabs/arena.h"
+#include "allocator/slabs/sampling.h"
 
 namespace tenure {
 
 void* allocate_unlisted(Tenant& tenant, CacheFamily& family, OwnerTag tag) {
   Cache& pool = *family.pool;
+  if (TENURE_UNLIKELY(is_sampling())) {
+    if (void* object = sample_pooled(tenant, family, tag)) return object;
+  }
   consider_promotion(tenant, family);
-  void* const object = allocate_from(pool);
+  void* const object = take_from(pool);
   if (object == nullptr) {
     uncharge_to_stock(tag, pool.object_size);
     return nullptr;

@@ -65,8 +65,9 @@ inline uint32_t granule_of(const void* p) {
 // mostly leads out of the arena.
 inline bool is_plausible(ChainWord word) {
   const void* const object = first_object(word);
-  return object == nullptr || (granule_of(object) != kNoGranule &&
-                               reinterpret_cast<uint64_t>(object) % kMinAlignment == 0);
+  return object == nullptr || is_sentinel(word) ||
+         (granule_of(object) != kNoGranule &&
+          reinterpret_cast<uint64_t>(object) % kMinAlignment == 0);
 }
 // Whether `rest` can be what stands behind the first object of `word`, also where it was overwritten.
 inline bool is_rest(ChainWord rest, ChainWord word) {

@@ -1,10 +1,12 @@
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/family.h"
 #include "allocator/slabs/misuse.h"
+#include "allocator/slabs/sampling.h"
 
 namespace tenure {
 
 constinit Cache pool_caches[kClassCount];
+constinit Sampler sampler;
 
 void require_chain(ChainWord chain) {
   if (TENURE_UNLIKELY(!is_plausible(chain)))

@@ -53,6 +53,7 @@ public:
   uint16_t granules = 0;  // Of a slab
   ClassId class_id{};     // kNamedClass: a named cache's.
   bool pooled = false;    // Of the pool: pool.h.
+  bool sampled = false;   // Has sampled objects only: sampled_objects.h.
   bool isolated = false;  // Memory is cleared before others get it.
   // Frees go straight to the slab. Set once, with release, under tenants_mutex or by who published
   // the cache too late.

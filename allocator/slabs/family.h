@@ -18,6 +18,9 @@ struct CacheFamily {
   Cache* root = nullptr;
   // That of the objects which tenants share, constant after init.
   Cache* pool = nullptr;
+  // Those of sampled objects: the root's, and that of tenants. nullptr: objects of the family are not sampled. Constant after init.
+  Cache* sampled_root = nullptr;
+  Cache* sampled_pool = nullptr;
   RecentSlabs recent;  // Of the pool
   Patience patience;
   // A tenant's is NULL until the tenant first needs it. Published lock-free in a read section that also
@@ -38,6 +41,8 @@ constexpr ClassId kNamedClass{0xff};
 extern constinit CacheFamily class_families[kClassCount];
 // Those of the size classes' pools (pool.h).
 extern constinit Cache pool_caches[kClassCount];
+// Those of sampled objects of the size classes (sampled_objects.h).
+extern constinit Cache sampled_root_caches[kClassCount], sampled_pool_caches[kClassCount];
 // Named caches. Store with release under tenants_mutex, load with acquire in read sections.
 extern constinit std::atomic<CacheFamily*> named_families;
 

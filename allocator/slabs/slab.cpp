@@ -7,6 +7,7 @@
 #include "allocator/slabs/family.h"
 #include "allocator/slabs/last_payer.h"
 #include "allocator/slabs/misuse.h"
+#include "allocator/slabs/sampling.h"
 #include "base/atomic_update.h"
 #include "base/check.h"
 #include "base/meta_arena.h"
@@ -31,7 +32,7 @@ uint16_t carve_count(const Cache& cache, uint32_t carved) {
 }
 
 ChainWord free_chain(const Cache& cache, char* base, SlabState state) {
-  if (state.head == 0) return empty_word(cache.limit);
+  if (state.head == 0) return list_end(cache.limit);
   return chain_word(reinterpret_cast<uint64_t>(base + size_t{state.head - 1u} * cache.object_size),
                     static_cast<uint16_t>(cache.limit - state.free));
 }
@@ -49,7 +50,7 @@ void prefault(const Cache& cache, char* base, uint32_t from, uint32_t count) {
 
 // Chains the objects [from, from + count), lowest first.
 ChainWord thread_objects(const Cache& cache, char* base, uint32_t from, uint32_t count) {
-  ChainWord chain = empty_word(cache.limit);
+  ChainWord chain = list_end(cache.limit);
   for (uint32_t i = from + count; i-- > from;) {
     chain = chain_push(base + size_t{i} * cache.object_size, chain);
   }
@@ -84,7 +85,11 @@ struct Batch {
   }
 };
 
-size_t tag_bytes(const Cache& cache) { return cache.capacity * sizeof(uint32_t); }
+bool has_tags(const Cache& cache) { return cache.pooled || cache.sampled; }
+// Those of samples lie behind those of owners.
+size_t tag_bytes(const Cache& cache) {
+  return cache.capacity * sizeof(uint32_t) * (cache.sampled ? 2 : 1);
+}
 
 // `count` wraps around where objects are put back to be carved another time.
 void count_carved(Cache& cache, uint64_t count) {
@@ -100,7 +105,7 @@ struct Remains {
 
   explicit Remains(const RunDescriptor& slab)
       : granule(slab.granule), granules(slab.granules), context(slab.context),
-        tags(slab.pooled() ? slab.tags : nullptr) {}
+        tags(has_tags(*slab.cache) ? slab.tags : nullptr) {}
 
   void release(Cache& cache, uint32_t carved) const {
     cache.carved.fetch_sub(carved, std::memory_order_relaxed);
@@ -241,8 +246,8 @@ ChainWord create_slab(Cache& cache) {
   }
   const bool for_tenant = cache.owner != &root_tenant || cache.pooled;
   const Occasion occasion = for_tenant ? Occasion::kMallocForTenant : Occasion::kMallocForRoot;
-  void* const tags = cache.pooled ? meta_arena.allocate(tag_bytes(cache)) : nullptr;
-  const uint32_t number = tags || !cache.pooled ? arena.descriptors.allocate() : 0;
+  void* const tags = has_tags(cache) ? meta_arena.allocate(tag_bytes(cache)) : nullptr;
+  const uint32_t number = tags || !has_tags(cache) ? arena.descriptors.allocate() : 0;
   const Run run =
       number ? allocate_run(cache.granules, 1, Fill::kAny, occasion, RequestKind::kSmall) : Run{};
   if (!run) {
@@ -253,9 +258,9 @@ ChainWord create_slab(Cache& cache) {
   }
   RunDescriptor& slab = arena.descriptors.at(number);
   slab.context = context;
-  slab.pooling = !cache.pooled                   ? Pooling::kNone
-                 : arena.rseq && !arena.hardened ? Pooling::kQuick
-                                                 : Pooling::kPooled;
+  slab.pooling = !cache.pooled                                     ? Pooling::kNone
+                 : arena.rseq && !arena.hardened && !cache.sampled ? Pooling::kQuick
+                                                                   : Pooling::kPooled;
   slab.tags = static_cast<std::atomic<uint32_t>*>(tags);
   slab.cache = &cache;
   slab.granule = run.granule;
@@ -272,12 +277,12 @@ ChainWord create_slab(Cache& cache) {
                    std::memory_order_release);
   // Without rseq the push of the fast path must not reach the front: its words change by
   // compare-and-swap. Frees into the pool need more than a push.
-  const bool pushed = arena.rseq && !cache.pooled;
+  const bool pushed = arena.rseq && !cache.pooled && !cache.sampled;
   const uint32_t slot = pushed ? cache.front_slot.load(std::memory_order_relaxed) : 0;
   arena.page_map.set(run.granule, run.granules, slot, number);
   cache.slabs.fetch_add(1, std::memory_order_relaxed);
   count_carved(cache, count);
-  if (cache.pooled) cache.family->recent.note(number);
+  if (cache.pooled && !cache.sampled) cache.family->recent.note(number);
   return carved_objects(cache, number, 0, count, more);
 }
 
@@ -302,7 +307,10 @@ ChainWord take_from_partial(Cache& cache) {
     cache.out.fetch_add(updated->before.free, std::memory_order_relaxed);
     char* const base = slab_base(slab);
     if (listed) cache.partial.push(number);
-    return free_chain(cache, base, updated->before);
+    const ChainWord chain = free_chain(cache, base, updated->before);
+    // Its end may be of a time when objects were not sampled.
+    if (TENURE_UNLIKELY(is_sampling()) && arena.rseq) end_in_sentinel(chain, cache.limit);
+    return chain;
   }
   return kClosedWord;
 }

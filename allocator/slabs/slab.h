@@ -34,8 +34,11 @@ struct alignas(64) RunDescriptor {
   uint32_t granule;
   uint32_t granules;
   uint32_t object_size;  // Slabs
-  uint32_t reciprocal;   // Slabs: ceil(2^32 / object_size)
-  uint16_t capacity;     // Slabs
+  union {
+    uint32_t reciprocal;  // Slabs: ceil(2^32 / object_size)
+    uint32_t sample;      // Large objects: number of the sample; 0: none (sampled_objects.h).
+  };
+  uint16_t capacity;  // Slabs
   RunKind kind;
   Pooling pooling;  // Slabs
   bool fresh;       // Slabs: the run's memory was never touched before.
@@ -43,8 +46,9 @@ struct alignas(64) RunDescriptor {
   bool resized;     // Large objects: realloc has changed its length where it lies.
   bool isolated;    // Must be cleared before another tenant can see it.
   union {
-    uint64_t large_bytes;         // Large objects: usable bytes.
-    std::atomic<uint32_t>* tags;  // Slabs of the pool: who pays for each object (pool.h).
+    uint64_t large_bytes;  // Large objects: usable bytes.
+    // Slabs of the pool: who pays for each object (pool.h). Slabs of sampled objects: behind that, the samples (sampled_objects.h).
+    std::atomic<uint32_t>* tags;
   };
   // Holds the run's charge. nullptr: nobody pays for the run, but for objects in it (pool.h; Cache::payer), or the root's own.
   AccountingContext* context;

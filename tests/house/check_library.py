@@ -12,8 +12,8 @@ MALLOC = """malloc free calloc realloc reallocarray aligned_alloc posix_memalign
     __libc_malloc __libc_free __libc_calloc __libc_realloc __libc_memalign __libc_valloc __libc_pvalloc
     __posix_memalign""".split()
 PROCESS = ["vfork"]
-# Without RTLD_DEEPBIND.
-LOADER = ["dlopen"]
+# Without RTLD_DEEPBIND; and with code forgotten that goes.
+LOADER = ["dlopen", "dlclose"]
 
 # Wrapped: where a program says within which bounds it is to live.
 BOUNDS = ["prctl", "setrlimit", "setrlimit64", "prlimit", "prlimit64"]

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tools/tenure/commands.h"
+#include "tools/tenure/profile_commands.h"
 #include "tools/tenure/rules_commands.h"
 
 namespace tenure::tool {
@@ -153,6 +154,8 @@ int dispatch(int argc, char** argv) {
   classes->add_option("--slab-kib", slab_kib, "Smallest slab, as the option slab_kib")
       ->type_name("KIB");
 
+  ProfileCommands profile(app);
+
   try {
     app.parse(static_cast<int>(mark - argv), argv);
   } catch (const CLI::ParseError& error) {
@@ -164,6 +167,8 @@ int dispatch(int argc, char** argv) {
     return print_options(json ? Format::kJson : markdown ? Format::kMarkdown : Format::kText);
   }
   if (classes->parsed()) return print_classes(json ? Format::kJson : Format::kText, slab_kib);
+
+  if (profile.parsed()) return profile.run();
 
   if (rules.app->parsed()) return run_rules(rules);
   const CLI::App* const run = app.get_subcommand("run");

@@ -1,0 +1,24 @@
+// Heap profiles: begin, end, and write down what sampling has found.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tenure {
+
+constexpr uint64_t kUsualMean = 512 * 1024;
+constexpr uint64_t kSmallestMean = 16, kLargestMean = uint64_t{1} << 40;
+
+// Samples one allocation in `mean` bytes on average, from the next on. What was found before stays. 0, -EINVAL, -ENOMEM. Not in a signal
+// handler.
+int start_profile(uint64_t mean);
+// No more samples. Those whose objects live are kept until these are freed.
+void stop_profile();
+
+// Writes a snapshot (docs/profiling.md has the format). 0, or the negative errno of the write that failed. Allocates nothing. Others go
+// on meanwhile: counts are those of about now.
+int dump_profile(int fd);
+// The same into a new file. %p in the name stands for the process's number.
+int dump_profile(const char* file);
+
+}  // namespace tenure

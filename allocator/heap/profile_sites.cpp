@@ -1,0 +1,150 @@
+#include "allocator/heap/profile_sites.h"
+
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "allocator/fronts/sampler.h"
+#include "base/exponential.h"
+#include "base/meta_arena.h"
+#include "base/sandbox.h"
+#include "base/stack_walk.h"
+
+namespace tenure {
+
+constinit std::atomic<uint64_t> lost_samples{0};
+constinit ProfileTable<ProfileStack> profile_stacks;
+constinit ProfileTable<ProfileTenant> profile_tenants;
+constinit ProfileTable<ProfileSite> profile_sites;
+
+namespace {
+
+constinit std::atomic<size_t> bytes_held{0};
+constinit std::atomic<uint32_t> last_stack{0}, last_tenant{0}, last_site{0};
+
+uint64_t add_to_hash(uint64_t hash, uint64_t word) { return mix_random(hash * kRandomStep + word); }
+
+void* take_memory(size_t bytes) {
+  const size_t block = MetaArena::block_bytes(bytes);
+  if (bytes_held.fetch_add(block, std::memory_order_relaxed) + block <= kMostProfileBytes) {
+    if (void* memory = meta_arena.allocate(bytes)) return memory;
+  }
+  bytes_held.fetch_sub(block, std::memory_order_relaxed);
+  return nullptr;
+}
+void give_memory(void* memory, size_t bytes) {
+  meta_arena.release(memory, bytes);
+  bytes_held.fetch_sub(MetaArena::block_bytes(bytes), std::memory_order_relaxed);
+}
+
+// The entry of the list that is_same(), or one that make() makes; nullptr if it makes none.
+template <typename Entry, typename Same, typename Make, typename Drop>
+Entry* find_or_add(std::atomic<Entry*>& list, Same is_same, Make make, Drop drop) {
+  Entry* made = nullptr;
+  // Acquire: pairs with the exchange that published the entry.
+  Entry* head = list.load(std::memory_order_acquire);
+  Entry* looked_at = nullptr;  // From here on nothing was found.
+  for (;;) {
+    for (Entry* entry = head; entry != looked_at; entry = entry->next) {
+      if (!is_same(*entry)) continue;
+      if (made) drop(made);
+      return entry;
+    }
+    looked_at = head;
+    if (made == nullptr && (made = make()) == nullptr) return nullptr;
+    made->next = head;
+    if (list.compare_exchange_weak(head, made, std::memory_order_acq_rel,
+                                   std::memory_order_acquire))
+      return made;
+  }
+}
+
+TENURE_NOINLINE const ProfileStack* find_stack() {
+  const void* frames[kDeepestStack];
+  const auto depth = static_cast<uint32_t>(walk_stack(frames, kDeepestStack));
+  uint64_t hash = depth;
+  for (uint32_t i = 0; i < depth; ++i)
+    hash = add_to_hash(hash, reinterpret_cast<uint64_t>(frames[i]));
+  const size_t frame_bytes = depth * sizeof frames[0], bytes = sizeof(ProfileStack) + frame_bytes;
+  return find_or_add(
+      profile_stacks.list(hash),
+      [&](const ProfileStack& stack) {
+        return stack.hash == hash && stack.depth == depth &&
+               memcmp(stack.frames, frames, frame_bytes) == 0;
+      },
+      [&]() -> ProfileStack* {
+        auto* const stack = static_cast<ProfileStack*>(take_memory(bytes));
+        if (stack == nullptr) return nullptr;
+        stack->hash = hash;
+        stack->number = last_stack.fetch_add(1, std::memory_order_relaxed) + 1;
+        stack->depth = depth;
+        memcpy(stack->frames, frames, frame_bytes);
+        return stack;
+      },
+      [&](ProfileStack* stack) { give_memory(stack, bytes); });
+}
+
+const ProfileTenant* find_tenant_label(const Tenant& tenant) {
+  char path[kLongestLabel];
+  tenant.copy_path(path, sizeof path);
+  const auto length = static_cast<uint32_t>(strlen(path));
+  return find_or_add(
+      profile_tenants.list(mix_random(tenant.number)),
+      [&](const ProfileTenant& label) {
+        return label.place == tenant.number && label.length == length &&
+               memcmp(label.path, path, length) == 0;
+      },
+      [&]() -> ProfileTenant* {
+        auto* const label = static_cast<ProfileTenant*>(take_memory(sizeof(ProfileTenant)));
+        if (label == nullptr) return nullptr;
+        label->number = last_tenant.fetch_add(1, std::memory_order_relaxed) + 1;
+        label->place = tenant.number;
+        label->id = index_of(tenant.id());
+        label->length = length;
+        memcpy(label->path, path, length);
+        return label;
+      },
+      [](ProfileTenant* label) { give_memory(label, sizeof *label); });
+}
+
+}  // namespace
+
+ProfileSite* find_site(const Tenant& tenant, uint64_t size) {
+  const ProfileStack* const stack = find_stack();
+  const ProfileTenant* const label = find_tenant_label(tenant);
+  if (stack == nullptr || label == nullptr) return nullptr;
+  // No names of threads under a filter, which may end the process for the question.
+  char thread[16] = {};
+  if (!is_filtered()) syscall(SYS_prctl, PR_GET_NAME, thread);
+  thread[sizeof thread - 1] = '\0';
+  uint64_t words[2];
+  memcpy(words, thread, sizeof words);
+  const uint64_t mean = sampler.mean.load(std::memory_order_relaxed);
+  uint64_t hash = add_to_hash(stack->hash, label->number);
+  for (const uint64_t word : {words[0], words[1], size, mean}) hash = add_to_hash(hash, word);
+  return find_or_add(
+      profile_sites.list(hash),
+      [&](const ProfileSite& site) {
+        return site.hash == hash && site.stack == stack && site.tenant == label &&
+               site.size == size && site.mean == mean &&
+               memcmp(site.thread, thread, sizeof thread) == 0;
+      },
+      [&]() -> ProfileSite* {
+        auto* const site = static_cast<ProfileSite*>(take_memory(sizeof(ProfileSite)));
+        if (site == nullptr) return nullptr;
+        site->hash = hash;
+        site->number = last_site.fetch_add(1, std::memory_order_relaxed) + 1;
+        site->stack = stack;
+        site->tenant = label;
+        site->size = size;
+        site->mean = mean;
+        memcpy(site->thread, thread, sizeof thread);
+        return site;
+      },
+      [](ProfileSite* site) { give_memory(site, sizeof *site); });
+}
+
+size_t profile_bytes() { return bytes_held.load(std::memory_order_relaxed); }
+
+}  // namespace tenure

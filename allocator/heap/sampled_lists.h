@@ -1,0 +1,18 @@
+// Lists for malloc while objects are sampled: they end in the sentinel, and before the next point of the sampler.
+#pragma once
+
+#include "allocator/fronts/front.h"
+#include "allocator/hooks.h"
+#include "allocator/slabs/cache.h"
+
+namespace tenure {
+
+// Makes the chain, as far as it lies before the point, the CPU's list for malloc; the rest goes to a depot. False: there is a list, and the
+// chain is still the caller's. The CPU's words are changed by sequences.
+TENURE_SLOW bool install_before_point(Cache& cache, const Front& front, ChainWord chain);
+
+// The first `most` objects of the chain, which the caller holds, as a list that ends in the sentinel; the others are `*rest`.
+constexpr uint32_t kLongestCut = 256;
+ChainWord cut_chain(ChainWord chain, uint32_t most, uint16_t limit, ChainWord* rest);
+
+}  // namespace tenure

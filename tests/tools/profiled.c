@@ -1,0 +1,57 @@
+/* A program whose allocations are known: 4000 objects of 1000 bytes (or as many as the argument says) stay, of the tenant /acme; a
+ * thread allocates and frees 20000 of 100 bytes, of the tenant /group/other; the tenant /lost goes and leaves 1000 of 2000 bytes. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <tenure/tenure.h>
+
+static void** kept;
+static void* lost[1000];
+
+__attribute__((noinline)) void keep_acme(int count) {
+  for (int i = 0; i < count; ++i) kept[i] = malloc(1000);
+  __asm__ volatile("");
+}
+
+__attribute__((noinline)) void lose(int count) {
+  for (int i = 0; i < count; ++i) lost[i] = malloc(2000);
+  __asm__ volatile("");
+}
+
+__attribute__((noinline)) void drop_other(int count) {
+  for (int i = 0; i < count; ++i) {
+    void* object = malloc(100);
+    __asm__ volatile("" : : "r"(object) : "memory");
+    free(object);
+  }
+}
+
+__attribute__((noinline)) void* run_worker(void* tenant) {
+  pthread_setname_np(pthread_self(), "worker");
+  const struct tenure_scope outer = tenure_enter(tenant);
+  drop_other(20000);
+  tenure_leave(outer);
+  return NULL;
+}
+
+int main(int argc, char** argv) {
+  const int count = argc > 1 ? atoi(argv[1]) : 4000;
+  struct tenure_tenant *acme, *group, *other, *leaver;
+  if (tenure_tenant_create(tenure_root(), "acme", 0, &acme) != 0 ||
+      tenure_tenant_create(tenure_root(), "group", 0, &group) != 0 ||
+      tenure_tenant_create(group, "other", 0, &other) != 0 ||
+      tenure_tenant_create(tenure_root(), "lost", 0, &leaver) != 0)
+    return 1;
+  kept = calloc((size_t)count, sizeof *kept);
+  const struct tenure_scope outer = tenure_enter(acme);
+  keep_acme(count);
+  tenure_leave(outer);
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, run_worker, other) != 0) return 1;
+  pthread_join(thread, NULL);
+  const struct tenure_scope before = tenure_enter(leaver);
+  lose(1000);
+  tenure_leave(before);
+  if (tenure_tenant_offline(leaver, 0) != 0) return 1;
+  return 0;
+}
