@@ -135,6 +135,12 @@ bool purge(void* p, size_t bytes) {
   return errno == EINVAL && madvise(p, bytes, MADV_DONTNEED_LOCKED) == 0;
 }
 
+void* map_file(int fd, size_t bytes) {
+  KeepErrno keep;
+  void* const p = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+  return p == MAP_FAILED ? nullptr : p;
+}
+
 void populate(void* p, size_t bytes) {
   KeepErrno keep;
   madvise(p, bytes, MADV_POPULATE_WRITE);

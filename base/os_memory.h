@@ -35,6 +35,8 @@ void release(void* p, size_t bytes);
 // Gives the pages back to the system; they read as zeros afterwards. False where the system refuses
 // (a seccomp filter; locked memory before Linux 5.18): the contents are then unspecified, old or zero.
 bool purge(void* p, size_t bytes);
+// Maps the file for reading; other processes' writes are seen. nullptr if refused.
+void* map_file(int fd, size_t bytes);
 // Faults the pages in for writing, in one call. Best effort.
 void populate(void* p, size_t bytes);
 // Asks for, or against, huge pages. Best effort.

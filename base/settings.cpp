@@ -50,7 +50,8 @@ constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff
 
 constexpr char kPrefix[] = "TENURE_";
 constexpr size_t kPrefixLength = sizeof kPrefix - 1;
-constexpr char kTestPrefix[] = "TENURE_TEST_";  // Of programs that test the library.
+// Beginnings of variables that are no options: of programs that test the library, and of the rules library.
+constexpr const char* kOthers[] = {"TENURE_TEST_", "TENURE_RULES=", "TENURE_TENANT="};
 
 // Length of the option's upper-case name if `variable` (NAME=value, after the prefix) is that option, else 0.
 size_t match_name(const char* name, const char* variable) {
@@ -95,8 +96,10 @@ void load_variable(const char* variable, Settings& settings) {
       report_bad_value(variable, kPrefixLength + length, *option);
     return;
   }
-  if (__builtin_strncmp(variable, kTestPrefix, sizeof kTestPrefix - 1) != 0)
-    report_unknown(variable);
+  for (const char* const other : kOthers) {
+    if (__builtin_strncmp(variable, other, __builtin_strlen(other)) == 0) return;
+  }
+  report_unknown(variable);
 }
 
 // ld.so may call malloc before libc's `environ` is set; the kernel's copy is always there. Longer variables

@@ -4,6 +4,7 @@ set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tenure")
 install(TARGETS tenure_shared tenure_static EXPORT tenure
         LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(TARGETS tenure_rules_shared LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 if(TARGET tenure_tool)
   install(TARGETS tenure_tool RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
   # Completion: where the shells of distributions look.
@@ -24,7 +25,7 @@ foreach(section IN ITEMS 1 3 5 7)
     cmake_path(GET page FILENAME file)
     file(READ "${page}" text)
     string(REGEX MATCH "\n\\.SH NAME\n([^\\]*)" name_section "${text}")
-    string(REGEX MATCHALL "[A-Za-z0-9_.]+" names "${CMAKE_MATCH_1}")
+    string(REGEX MATCHALL "[A-Za-z0-9_.-]+" names "${CMAKE_MATCH_1}")
     foreach(name IN LISTS names)
       if(NOT EXISTS "${PROJECT_SOURCE_DIR}/docs/man/${name}.${section}")
         set(link "${PROJECT_BINARY_DIR}/man/${name}.${section}")

@@ -10,7 +10,7 @@ set -eu
 packages_of() {
   case $1 in
     build) echo g++=g++ cmake=cmake make=make pkg-config=pkg-config libgtest-dev \
-                libcli11-dev libfmt-dev nlohmann-json3-dev libncurses-dev \
+                libcli11-dev libfmt-dev nlohmann-json3-dev libncurses-dev libtomlplusplus-dev \
                 python3=python3 binutils=objdump ;;
     check) echo spin=spin clang-format=clang-format clang-tidy=clang-tidy codespell=codespell git=git liburcu-dev \
                 tmux=tmux python3-dev python3-setuptools python3-wheel ;;

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 [ -e build/release/compile_commands.json ] || cmake --preset release > /dev/null
-folders='base|live|rcu|accounting|allocator|mapped|api|tools'
+folders='base|live|rcu|accounting|allocator|mapped|api|rules|tools'
 [ "${1-}" = --all ] && folders="$folders|bench|tests|examples"
 known=$(sed -n 's|^ *"file": "'"$PWD"'/\(.*\)",\{0,1\}$|\1|p' build/release/compile_commands.json)
 files=$(printf '%s\n' "$known" | grep -E "^($folders)/.*\.(c|cpp)$" | LC_ALL=C sort -u || true)

@@ -81,6 +81,12 @@ class ScratchArea:
         copy.parent.mkdir(exist_ok=True)
         shutil.copyfile(library, copy)
         copy.chmod(0o755)
+        # For workloads under rules: what lies beside the library.
+        for companion in ("libtenure_rules.so", "../bin/tenure"):
+            file = Path(library).resolve().parent / companion
+            if file.is_file():
+                shutil.copy(file, copy.parent / file.name)
+                (copy.parent / file.name).chmod(0o755)
         return str(copy)
 
     def execute(self, name, script, preload="", options=None, timeout=180):

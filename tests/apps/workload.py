@@ -109,6 +109,7 @@ class Workload:
         self._digest = hashlib.sha256()
         self._stderr = open(self.scratch / "stderr", "ab", buffering=0)
         self._outputs = 0
+        self._notes = []
 
     # Inputs and results.
 
@@ -130,6 +131,10 @@ class Workload:
 
     def record_file(self, path):
         self.record(Path(path).read_bytes())
+
+    def note(self, line):
+        """A line that is shown with the results."""
+        self._notes.append(line)
 
     def digest(self):
         return self._digest.hexdigest()
@@ -273,7 +278,7 @@ class Workload:
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
 
     def write_metrics(self):
-        metrics = {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds,
+        metrics = {"notes": self._notes, "seconds": self.seconds, "cpu_seconds": self.cpu_seconds,
                    "peak_kib": self.peak_kib}
         (self.scratch / "metrics.json").write_text(json.dumps(metrics))
 

@@ -133,6 +133,8 @@ TEST_F(SettingsTest, UnknownVariablesAreReportedWithTheNearestName) {
     unsetenv(unknown);
   }
   setenv("TENURE_TEST_SCALE", "5", 1);
+  setenv("TENURE_RULES", "5", 1);
+  setenv("TENURE_TENANT", "/a", 1);
   setenv("TENURED", "5", 1);
   setenv(("TENURE_" + std::string(5000, 'Y')).c_str(), "5", 1);
   Settings settings;
@@ -140,6 +142,8 @@ TEST_F(SettingsTest, UnknownVariablesAreReportedWithTheNearestName) {
   EXPECT_LT(said.size(), 200u);
   EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1);
   unsetenv("TENURE_TEST_SCALE");
+  unsetenv("TENURE_RULES");
+  unsetenv("TENURE_TENANT");
   unsetenv("TENURED");
   unsetenv(("TENURE_" + std::string(5000, 'Y')).c_str());
 }

@@ -30,7 +30,7 @@ def check_tree(prefix):
     for directory, _, names in os.walk(prefix):
         found |= {os.path.relpath(os.path.join(directory, name), prefix) for name in names}
     headers = [f"include/tenure/{name}" for name in os.listdir(os.path.join(ROOT, "include", "tenure"))]
-    for name in headers + ["lib/libtenure.so", "lib/libtenure.a", "lib/pkgconfig/tenure.pc",
+    for name in headers + ["lib/libtenure.so", "lib/libtenure.a", "lib/libtenure_rules.so", "lib/pkgconfig/tenure.pc",
                            "lib/cmake/tenure/tenure-config.cmake", "share/man/man3/tenure_enter.3",
                            "share/man/man3/tenure_leave.3", "share/man/man1/tenure.1",
                            "share/bash-completion/completions/tenure", "share/zsh/site-functions/_tenure"]:

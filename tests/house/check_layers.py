@@ -5,7 +5,7 @@ import re
 import sys
 
 # Bottom up. A file may include what lies in its own folder or in a lower one.
-LAYERS = ["base", "live", "rcu", "accounting", "allocator", "mapped", "api"]
+LAYERS = ["base", "live", "rcu", "accounting", "allocator", "mapped", "api", "rules"]
 # A layer's rooms stand bottom up, too: the list in its CMakeLists.txt. The layer's own headers (hooks.h) lie below all rooms
 # in rank, and name what higher rooms do for lower ones.
 ROOMS = re.compile(r"tenure_layer\(\w+ ROOMS ([\w\s]+)\)")

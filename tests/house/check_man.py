@@ -56,7 +56,7 @@ def read_pages():
 
 
 def names_of(text):
-    return re.findall(r"[\w.]+", section(text, "NAME").split("\\-")[0])
+    return re.findall(r"[\w.-]+", section(text, "NAME").split("\\-")[0])
 
 
 def check_names(pages):

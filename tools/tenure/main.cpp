@@ -8,6 +8,7 @@
 
 #include "tools/tenure/commands/commands.h"
 #include "tools/tenure/profile/profile_commands.h"
+#include "tools/tenure/rules/rules_commands.h"
 
 namespace tenure::tool {
 namespace {
@@ -54,6 +55,8 @@ int dispatch(int argc, char** argv) {
   Action action;
   add_commands(app, action);
   ProfileCommands profile(app);
+  RulesRequest rules;
+  add_rules(app, rules);
   try {
     app.parse(static_cast<int>(mark - argv), argv);
   } catch (const CLI::ParseError& error) {
@@ -62,6 +65,7 @@ int dispatch(int argc, char** argv) {
   }
   if (run.is_chosen()) return run.run(mark, end);
   if (profile.parsed()) return profile.run();
+  if (rules.app->parsed()) return run_rules(rules);
   if (!action) throw Failure("which command? See tenure --help");
   return action();
 }

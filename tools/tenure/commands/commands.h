@@ -35,6 +35,7 @@ public:
 
 private:
   struct Request {
+    std::string rules;    // A rule file.
     std::string library;  // Path given with --lib; empty: to be found.
     bool hardened = false;
     bool huge_pages = false;

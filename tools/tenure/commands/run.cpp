@@ -17,6 +17,7 @@
 #include "tools/tenure/commands/words.h"
 #include "tools/tenure/model/bytes.h"
 #include "tools/tenure/reader/executable.h"
+#include "tools/tenure/rules/rule_share.h"
 
 namespace fs = std::filesystem;
 
@@ -72,6 +73,15 @@ void preload(const std::string& library) {
     throw Failure(library + ": LD_PRELOAD can hold no path with a blank or a colon");
   }
   add_to_list("LD_PRELOAD", library, Place::kBefore);  // The first malloc is the one that counts.
+}
+
+// libtenure_rules.so lies beside libtenure.so, and is preloaded before it: libtenure.so serves the calls that it wraps.
+void preload_rules(const std::string& library, const std::string& file) {
+  const CompiledRules compiled = compile_good_rules(file);
+  const std::string rules = fs::path(library).parent_path() / "libtenure_rules.so";
+  if (access(rules.c_str(), R_OK) != 0) throw Failure(rules + ": " + strerror(errno));
+  preload(rules);
+  set("TENURE_RULES", make_rule_share(compiled));
 }
 
 // Checks the value as the library will.
@@ -194,6 +204,11 @@ RunCommand::RunCommand(CLI::App& app)
       .add_flag("--stats{text}", request_.stats,
                 "Print statistics on standard error at exit, as text or as JSON")
       ->check(is_stats_format);
+  command_
+      .add_option(
+          "--rules", request_.rules,
+          "Put threads, connections and processes into tenants by this file; see tenure-rules(5)")
+      ->type_name("FILE");
   command_.add_flag("--fallback", request_.fallback, "Do without restartable sequences");
   command_
       .add_option("--lib", request_.library,
@@ -233,7 +248,10 @@ bool RunCommand::is_chosen() const { return command_.parsed(); }
 void RunCommand::preload_and_set() {
   // An empty value is a bad value: a limit out of a variable that is not set must not be none.
   const auto is_given = [this](const char* flag) { return command_.count(flag) != 0; };
-  preload(request_.library.empty() ? find_library() : given_library(request_.library));
+  const std::string library =
+      request_.library.empty() ? find_library() : given_library(request_.library);
+  preload(library);
+  if (!request_.rules.empty()) preload_rules(library, request_.rules);
   if (is_given("--max")) set_limit("max", "TENURE_MAX", request_.max);
   if (is_given("--high")) set_limit("high", "TENURE_HIGH", request_.high);
   if (is_given("--policy")) set_option("policy", "TENURE_POLICY", request_.policy);

@@ -1,0 +1,113 @@
+// Reading: from then on the thread works for the connection.
+//
+// Each wrapper calls the function behind it, which is the cancellation point, and looks at the descriptor afterwards. Without rules on
+// connections there is one branch, and a jump.
+#include <errno.h>
+
+#include "rules/connection.h"
+#include "rules/current.h"
+#include "rules/descriptors.h"
+#include "rules/loaded.h"
+#include "rules/next.h"
+#include "rules/threads.h"
+
+using namespace tenure::rules;
+
+namespace {
+
+constexpr uint32_t kLooks = kConnectionRule | kThreadRule;
+
+void after_read(int fd, ssize_t result) {
+  if (result >= 0) serve(descriptor_tenant(fd));
+  if (TENURE_UNLIKELY(this_thread.has_pending_name.load(std::memory_order_relaxed)))
+    take_pending_name();
+}
+
+// Descriptors that came with a message.
+void take_descriptors_of(msghdr& message) {
+  if (message.msg_controllen == 0 || message.msg_control == nullptr) return;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+      continue;
+    const size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      __builtin_memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+      take_passed(fd);
+    }
+  }
+}
+
+}  // namespace
+
+TENURE_EXPORT ssize_t read(int fd, void* buffer, size_t bytes) {
+  if (!is_active(kLooks)) return next().read(fd, buffer, bytes);
+  const ssize_t result = next().read(fd, buffer, bytes);
+  after_read(fd, result);
+  return result;
+}
+
+// NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
+TENURE_EXPORT ssize_t __read_chk(int fd, void* buffer, size_t bytes, size_t size) {
+  if (!is_active(kLooks)) return next().read_chk(fd, buffer, bytes, size);
+  const ssize_t result = next().read_chk(fd, buffer, bytes, size);
+  after_read(fd, result);
+  return result;
+}
+
+TENURE_EXPORT ssize_t readv(int fd, const iovec* parts, int count) {
+  if (!is_active(kLooks)) return next().readv(fd, parts, count);
+  const ssize_t result = next().readv(fd, parts, count);
+  after_read(fd, result);
+  return result;
+}
+
+TENURE_EXPORT ssize_t recv(int fd, void* buffer, size_t bytes, int flags) {
+  if (!is_active(kLooks)) return next().recv(fd, buffer, bytes, flags);
+  const ssize_t result = next().recv(fd, buffer, bytes, flags);
+  after_read(fd, result);
+  return result;
+}
+
+// NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
+TENURE_EXPORT ssize_t __recv_chk(int fd, void* buffer, size_t bytes, size_t size, int flags) {
+  if (!is_active(kLooks)) return next().recv_chk(fd, buffer, bytes, size, flags);
+  const ssize_t result = next().recv_chk(fd, buffer, bytes, size, flags);
+  after_read(fd, result);
+  return result;
+}
+
+TENURE_EXPORT ssize_t recvfrom(int fd, void* buffer, size_t bytes, int flags, sockaddr* from,
+                               socklen_t* length) {
+  if (!is_active(kLooks)) return next().recvfrom(fd, buffer, bytes, flags, from, length);
+  const ssize_t result = next().recvfrom(fd, buffer, bytes, flags, from, length);
+  after_read(fd, result);
+  return result;
+}
+
+// NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
+TENURE_EXPORT ssize_t __recvfrom_chk(int fd, void* buffer, size_t bytes, size_t size, int flags,
+                                     sockaddr* from, socklen_t* length) {
+  if (!is_active(kLooks)) return next().recvfrom_chk(fd, buffer, bytes, size, flags, from, length);
+  const ssize_t result = next().recvfrom_chk(fd, buffer, bytes, size, flags, from, length);
+  after_read(fd, result);
+  return result;
+}
+
+TENURE_EXPORT ssize_t recvmsg(int fd, msghdr* message, int flags) {
+  if (!is_active(kLooks)) return next().recvmsg(fd, message, flags);
+  const ssize_t result = next().recvmsg(fd, message, flags);
+  if (result >= 0 && is_active(kConnectionRule)) take_descriptors_of(*message);
+  after_read(fd, result);
+  return result;
+}
+
+TENURE_EXPORT int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags,
+                           timespec* timeout) {
+  if (!is_active(kLooks)) return next().recvmmsg(fd, messages, count, flags, timeout);
+  const int result = next().recvmmsg(fd, messages, count, flags, timeout);
+  for (int i = 0; i < result && is_active(kConnectionRule); ++i)
+    take_descriptors_of(messages[i].msg_hdr);
+  after_read(fd, result);
+  return result;
+}
