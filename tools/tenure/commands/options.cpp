@@ -20,8 +20,7 @@ std::string variable_of(const Option& option) {
 }
 
 std::string word_for(const Option& option, int64_t value) {
-  if (option.text) return "none";
-  if (option.text) return option.default_text;
+  if (option.text) return option.default_text ? option.default_text : "none";
   for (const Choice* choice = option.choices; choice && choice->word; ++choice) {
     if (choice->value == value) return choice->word;
   }
@@ -66,7 +65,7 @@ void print_json() {
   auto list = nlohmann::ordered_json::array();
   for_each_option([&](const Option& option) {
     nlohmann::ordered_json entry = {{"name", option.name}, {"variable", variable_of(option)}};
-    if (option.text) {
+    if (option.text && option.default_text) {
       entry["default"] = option.default_text;
     } else if (option.choices) {
       entry["default"] = word_for(option, option.default_value);
