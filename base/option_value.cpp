@@ -41,7 +41,7 @@ bool is_tenant_name(const char* value) {
   constexpr size_t kLongestName = 63;
   const size_t length = __builtin_strlen(value);
   const bool dots = __builtin_strcmp(value, ".") == 0 || __builtin_strcmp(value, "..") == 0;
-  if (length == 0 || length > kLongestName || dots) return false;
+  if (length > kLongestName || dots) return false;  // None is empty.
   for (size_t i = 0; i < length; ++i)
     if (value[i] == '/' || static_cast<unsigned char>(value[i]) < ' ') return false;
   return true;
