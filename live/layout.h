@@ -246,7 +246,10 @@ struct Header {
   uint32_t helper;    // 0: no helper thread; 1: one serves requests.
   uint32_t process_slot;  // kWholeProcess
   uint32_t reserved_words;
-  uint64_t reserved[444];
+  // The whole process, as of its last growth or turn of the decay: bytes that it takes from the system, the most so far, and the part
+  // that it maps itself. 0: not known.
+  uint64_t process_usage, process_peak, process_mapped;
+  uint64_t reserved[441];
 };
 
 constexpr size_t kHeaderBytes = 4096;

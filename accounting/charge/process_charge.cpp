@@ -38,6 +38,7 @@ bool ProcessCharge::take(uint64_t bytes) {
   look_at_resident(bytes);
   const ChargeOutcome outcome = process_memory.try_charge(bytes, {allowance, this});
   refused_ = outcome.failed_at != nullptr;
+  if (!refused_) show_process_memory();
   if (outcome.crossed_high != 0) {
     above_high_ = true;
     record_event(root_tenant, EventKind::kHigh);

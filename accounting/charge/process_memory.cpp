@@ -5,6 +5,7 @@
 #include "accounting/tenants/tenant.h"
 #include "base/attributes.h"
 #include "base/os_memory.h"
+#include "live/region.h"
 
 namespace tenure {
 
@@ -114,6 +115,18 @@ void count_mapped(int64_t bytes) { mapped_bytes.fetch_add(bytes, std::memory_ord
 uint64_t charged_for_mappings() {
   const int64_t bytes = mapped_bytes.load(std::memory_order_relaxed);
   return bytes > 0 ? static_cast<uint64_t>(bytes) : 0;
+}
+
+void show_process_memory() {
+  // A fork child that has no region of its own yet must not write to its parent's.
+  if (!live::is_open() || !live::is_ours()) return;
+  const auto show = [](uint64_t& field, uint64_t value) {
+    std::atomic_ref(field).store(value, std::memory_order_relaxed);  // Figures; nothing hangs on them.
+  };
+  live::Header& shown = live::header();
+  show(shown.process_usage, process_memory.usage());
+  show(shown.process_peak, process_memory.peak());
+  show(shown.process_mapped, charged_for_mappings());
 }
 
 void mend_process_memory(uint64_t heap, uint64_t mapped) {

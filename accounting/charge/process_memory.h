@@ -25,6 +25,9 @@ void follow_root_limits();
 // limit. Constant after limit_process().
 bool counts_mappings();
 
+// Writes the figures of the process to its live region, if there is one. Lock-free, async-signal-safe.
+void show_process_memory();
+
 // Bytes become the process's, whatever the limit.
 void charge_process_anyway(uint64_t bytes);
 inline void uncharge_process(uint64_t bytes) {

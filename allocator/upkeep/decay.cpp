@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "accounting/charge/process_memory.h"
 #include "accounting/tenants/tenant_ids.h"
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/caches/dead_caches.h"
@@ -238,6 +239,7 @@ static uint64_t clock_ns() {
 
 // Where steps are few, each has to do more, and rounds are shorter.
 static void take_polled_step(uint32_t now, bool seldom) {
+  show_process_memory();
   const uint32_t round = decay_round_ms();
   const uint64_t end = clock_ns() + kStepNs;
   DecayWork done;

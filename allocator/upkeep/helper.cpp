@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "accounting/charge/process_memory.h"
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/caches/dead_caches.h"
 #include "allocator/caches/high_watch.h"
@@ -109,6 +110,7 @@ public:
 private:
   void take(uint32_t now) {
     poll_live_requests(ServedBy::kHelper);
+    show_process_memory();
     // First, so that the caches can go in this turn.
     const size_t emptied = empty_dead_caches(root_tenant, SIZE_MAX, SIZE_MAX);
     const Reaped reaped = reap_heaps_in_steps(kHeapsLookedAt);

@@ -230,9 +230,12 @@ void fill_in(const RegionBytes& bytes, const live::Header& header, Process& proc
   }
   process.events = copy_events(bytes, header);
   copy_totals(bytes, header, process);
-  // The counter of the root has what is charged to tenants; its own objects are the rest of the heap.
-  if (!process.tenants.empty())
-    process.tenants[0].usage = std::max(process.tenants[0].usage, process.heap);
+  if (process.tenants.empty()) return;
+  // The counter of the root has what is charged to tenants. The process takes more: the root's own objects, free memory, mappings.
+  Tenant& root = process.tenants[0];
+  root.usage = std::max({root.usage, process.heap, header.process_usage});
+  root.peak = std::max({root.peak, root.usage, header.process_peak});
+  root.mapped = std::max(root.mapped, header.process_mapped);
 }
 
 }  // namespace tenure::tool
