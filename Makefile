@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 DEPS := scripts/deps.sh
 
-.PHONY: all build demo check check-long check-vm check-apps check-bindings bench install clean format tidy
+.PHONY: all build demo compare check check-long check-vm check-apps check-bindings bench install clean format tidy
 
 all: build
 
@@ -13,11 +13,17 @@ build:
 	@cmake --preset release > /dev/null
 	@cmake --build --preset release -j $(JOBS)
 
-# Real programs under the library, beside other allocators: same results, time and memory.
+# Three services under limits, watched and changed from outside.
 demo:
 	@$(DEPS) build demo
 	@$(MAKE) --no-print-directory build > /dev/null
-	@if [ -x tools/demo ]; then tools/demo; else echo "tools/demo is not there"; exit 1; fi
+	@tools/demo
+
+# Real programs under the library, beside other allocators: same results, time and memory.
+compare:
+	@$(DEPS) build demo
+	@$(MAKE) --no-print-directory build > /dev/null
+	@tools/compare
 
 check:
 	@$(DEPS) build check

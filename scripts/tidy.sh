@@ -1,11 +1,11 @@
 #!/bin/sh
-# tidy.sh [--all]: runs clang-tidy over what is compiled into the library and the tool, or with --all over
-# everything. Uses the compile commands of the release build; headers are checked where included.
+# tidy.sh [--all]: runs clang-tidy over the sources of the libraries, or with --all over everything. Uses the
+# compile commands of the release build; headers are checked where included.
 set -eu
 cd "$(dirname "$0")/.."
 [ -e build/release/compile_commands.json ] || cmake --preset release > /dev/null
-folders='base|live|rcu|accounting|allocator|mapped|api|rules|tools'
-[ "${1-}" = --all ] && folders="$folders|bench|tests|examples"
+folders='base|live|rcu|accounting|allocator|mapped|api|rules'
+[ "${1-}" = --all ] && folders="$folders|tools|bench|tests|examples"
 known=$(sed -n 's|^ *"file": "'"$PWD"'/\(.*\)",\{0,1\}$|\1|p' build/release/compile_commands.json)
 files=$(printf '%s\n' "$known" | grep -E "^($folders)/.*\.(c|cpp)$" | LC_ALL=C sort -u || true)
 [ -n "$files" ] || exit 0

@@ -121,7 +121,8 @@ void show_process_memory() {
   // A fork child that has no region of its own yet must not write to its parent's.
   if (!live::is_open() || !live::is_ours()) return;
   const auto show = [](uint64_t& field, uint64_t value) {
-    std::atomic_ref(field).store(value, std::memory_order_relaxed);  // Figures; nothing hangs on them.
+    std::atomic_ref(field).store(value,
+                                 std::memory_order_relaxed);  // Figures; nothing hangs on them.
   };
   live::Header& shown = live::header();
   show(shown.process_usage, process_memory.usage());

@@ -5,7 +5,7 @@
  * qsbr). Each flavour of a program has objects of its own that wait. Works with every malloc; caches need the library.
  *
  * The functions may be called where call_rcu() may: by threads that are registered with the flavour (bp registers by itself),
- * of qsbr online. A program that forks without exec calls liburcu's functions around fork, as for call_rcu().
+ * of qsbr online. A program that forks without exec calls liburcu's functions around fork, as for call_rcu(); a qsbr thread that forks is offline.
  */
 #ifndef TENURE_RCU_H
 #define TENURE_RCU_H

@@ -48,7 +48,8 @@ TEST_F(SettingsTest, EmptyEnvironmentGivesTheDefaults) {
   EXPECT_EQ(load(settings), "");
   for (const Option* option = option_table; option->name; ++option) {
     if (option->text) {
-      EXPECT_STREQ(settings.*option->text, "") << option->name;
+      EXPECT_STREQ(settings.*option->text, option->default_text ? option->default_text : "")
+          << option->name;
     } else {
       EXPECT_EQ(settings.*option->field, option->default_value) << option->name;
     }
@@ -212,7 +213,7 @@ TEST_F(SettingsTest, ParserRefusesUnknownWords) {
 TEST_F(SettingsTest, ATextIsAName) {
   const Option& name = option_named("name");
   Settings settings{};
-  const std::string longest(kLongestText - 1, 'n');
+  const std::string longest(63, 'n');
   for (const std::string& good : {std::string("shop"), std::string("a b.c"), longest}) {
     EXPECT_TRUE(parse_option(name, good.c_str(), settings)) << good;
     EXPECT_EQ(settings.name, good);

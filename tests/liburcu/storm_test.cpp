@@ -76,6 +76,18 @@ void quiescent() {
 #endif
 }
 
+// call_rcu_before_fork() waits for a worker that may wait for a grace period: the forking thread must not hold that up.
+void leave_grace_periods() {
+#if defined(FLAVOR_qsbr)
+  rcu_thread_offline();
+#endif
+}
+void join_grace_periods() {
+#if defined(FLAVOR_qsbr)
+  rcu_thread_online();
+#endif
+}
+
 void replace(unsigned& random) {
   random = random * 1664525u + 1013904223u;
   const size_t size = sizeof(Object) + (random >> 8) % 300;
@@ -130,7 +142,9 @@ void fork_once() {
   forking = true;
   registration.lock();
   rcu_register_thread();
+  leave_grace_periods();
   const pid_t child = fork();
+  join_grace_periods();
   CHECK(child >= 0);
   if (child == 0) be_a_child();
   rcu_unregister_thread();

@@ -240,13 +240,17 @@ private:
   std::atomic<uint64_t> taken_{0}, drained_{0};
 };
 
+// On a busy machine the workers may be done before the drainer has run: then the storm begins anew.
 void check_storm(bool by_rseq) {
-  StockStorm storm(by_rseq);
-  storm.run();
-  ASSERT_FALSE(storm.fence_failed());
-  EXPECT_EQ(storm.units_in_all(), StockStorm::kUnitsInAll);
-  EXPECT_GT(storm.taken(), 0u);
-  EXPECT_GT(storm.drained(), 0u);
+  constexpr int kStorms = 50;
+  for (int i = 0; i < kStorms; ++i) {
+    StockStorm storm(by_rseq);
+    storm.run();
+    ASSERT_FALSE(storm.fence_failed());
+    ASSERT_EQ(storm.units_in_all(), StockStorm::kUnitsInAll);
+    if (storm.taken() > 0 && storm.drained() > 0) return;
+  }
+  FAIL() << "no storm has drained anything";
 }
 
 TEST(StockStorm, RseqLosesAndDoublesNothing) {

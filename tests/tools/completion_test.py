@@ -11,7 +11,7 @@ from holders import ToolCase
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "completion")
 COMMANDS = ["run", "ps", "ls", "stat", "top", "set", "reclaim", "trim", "events", "explain", "doctor", "export",
-            "record", "options", "classes"]
+            "record", "profile", "heap", "leaks", "rules", "options", "classes"]
 
 
 class Completion(ToolCase):

@@ -23,7 +23,7 @@ _tenure_words() {
 _tenure() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local command=${COMP_WORDS[1]} options words_before
-  local commands='run ps ls stat top set reclaim trim events explain doctor export record options classes'
+  local commands='run ps ls stat top set reclaim trim events explain doctor export record profile heap leaks rules options classes'
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$current")
@@ -45,14 +45,14 @@ _tenure() {
     --format)
       mapfile -t COMPREPLY < <(compgen -W 'openmetrics prometheus' -- "$current")
       return ;;
-    -o | --output | --replay | --lib)
+    -o | --output | --replay | --lib | --rules)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return ;;
   esac
   case $command in
     run)
       options='--max --high --policy --mapped --name --live --no-live --hardened --decay-ms --huge-pages
-        --rss-limit --cgroup --helper --stats --fallback --lib --help' ;;
+        --rss-limit --cgroup --helper --stats --fallback --rules --lib --help' ;;
     ps) options='--json --help' ;;
     ls) options='--sort --depth --flat --json --help' ;;
     stat | explain | doctor) options='--json --help' ;;
@@ -62,6 +62,14 @@ _tenure() {
     events) options='--follow --kind --reports --json --help' ;;
     export) options='--listen --output --format --tenants --help' ;;
     record) options='--output --interval --for --help' ;;
+    profile | heap | rules)
+      case $command:${COMP_WORDS[2]} in
+        profile:convert | heap:diff) options='--output --format --tenant --help' ;;
+        rules:test) options='--process --command --thread --library --symbol --listen --peer --peer-uid
+          --peer-process --help' ;;
+        *) options='--help' ;;
+      esac ;;
+    leaks) options='--help' ;;
     options) options='--json --markdown --help' ;;
     classes) options='--slab-kib --json --help' ;;
     *) return ;;
@@ -72,6 +80,10 @@ _tenure() {
   fi
   _tenure_words
   case $command:${#words_before[@]} in
+    profile:0) mapfile -t COMPREPLY < <(compgen -W 'convert' -- "$current") ;;
+    heap:0) mapfile -t COMPREPLY < <(compgen -W 'diff' -- "$current") ;;
+    rules:0) mapfile -t COMPREPLY < <(compgen -W 'check test load' -- "$current") ;;
+    profile:* | heap:* | leaks:* | rules:*) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     run:*) mapfile -t COMPREPLY < <(compgen -c -- "$current") ;;
     ls:0 | stat:0 | set:0 | reclaim:0 | trim:0 | events:0 | explain:0 | doctor:0 | top:* | export:* | record:*)
       mapfile -t COMPREPLY < <(compgen -W "$(_tenure_processes)" -- "$current") ;;
