@@ -11,7 +11,8 @@ MALLOC = """malloc free calloc realloc reallocarray aligned_alloc posix_memalign
     free_aligned_sized cfree
     __libc_malloc __libc_free __libc_calloc __libc_realloc __libc_memalign __libc_valloc __libc_pvalloc
     __posix_memalign""".split()
-PROCESS = ["vfork"]
+# A process that leaves without exit() takes the file of its live region with it.
+PROCESS = ["vfork", "_exit", "_Exit"]
 # Without RTLD_DEEPBIND; and with code forgotten that goes.
 LOADER = ["dlopen", "dlclose"]
 

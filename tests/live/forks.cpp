@@ -249,6 +249,22 @@ int vforked(const std::string& folder) {
   return 0;
 }
 
+// Without exit(), as shells leave.
+int leaves(const std::string& folder) {
+  const Parent parent(folder);
+  const pid_t child = fork();
+  if (child == 0) {
+    free(allocate_in(parent.inner, kLarge));
+    const std::string file = folder + "/" + std::to_string(getpid());
+    NEED(access(file.c_str(), F_OK) == 0);
+    _exit(0);
+  }
+  require_child_success(child, 60, "child");
+  const std::string file = folder + "/" + std::to_string(child);
+  REQUIRE(access(file.c_str(), F_OK) != 0, "the child has taken its file with it");
+  return 0;
+}
+
 int folder_gone(const std::string& folder) {
   const Parent parent(folder);
   const RegionReader region(folder, getpid());
@@ -296,6 +312,7 @@ int run_fork_scenario(const std::string& name, const std::string& folder) {
       {"in_handler", [&] { return in_handler(folder); }},
       {"exec", [&] { return exec(folder); }},
       {"vfork", [&] { return vforked(folder); }},
+      {"leaves", [&] { return leaves(folder); }},
       {"folder_gone", [&] { return folder_gone(folder); }}};
   const auto found = scenarios.find(name);
   return found == scenarios.end() ? 98 : found->second();

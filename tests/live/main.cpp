@@ -57,6 +57,7 @@ TEST_F(LiveTest, ChildKeepsWhatTheParentGaveAway) { run("given_away"); }
 TEST_F(LiveTest, ChildInASignalHandlerInTheMidstOfACharge) { run("in_handler"); }
 TEST_F(LiveTest, ChildThatExecutesHasNone) { run("exec"); }
 TEST_F(LiveTest, VforkChangesNothing) { run("vfork"); }
+TEST_F(LiveTest, AProcessWithoutExitTakesItsFileWithIt) { run("leaves"); }
 TEST_F(LiveTest, ChildWithoutAFolderCountsForItself) { run("folder_gone"); }
 
 TEST_F(LiveTest, HelperServesRequests) { run("by_helper"); }

@@ -57,7 +57,7 @@ void add_sentences(const Process& process, size_t index, uint64_t free_room,
   if (share(tenant.dead, tenant.usage) > 0.1)
     say.push_back(fmt::format("{} are what departed tenants left here and somebody has not freed.",
                               format_bytes(tenant.dead)));
-  if (share(free_room, tenant.usage) > 0.25)
+  if (process.looked_at_ns != 0 && share(free_room, tenant.usage) > 0.25)
     say.push_back(fmt::format("{} are room in slabs that hold some live objects: fragmentation, as "
                               "of many objects freed beside some that live on.",
                               format_bytes(free_room)));
