@@ -7,9 +7,9 @@ namespace {
 
 // DWARF numbers of registers.
 #if defined(__x86_64__)
-constexpr uint64_t kFrameRegister = 6, kStackRegister = 7, kReturnRegister = 16;
+constexpr uint64_t kFrameRegister = 6, kStackRegister = 7;
 #else
-constexpr uint64_t kFrameRegister = 29, kStackRegister = 31, kReturnRegister = 30;
+constexpr uint64_t kFrameRegister = 29, kStackRegister = 31;
 #endif
 
 // A record of .eh_frame from behind its length word. Not good: its length is 0, or needs 64 bits.

@@ -102,7 +102,7 @@ void step_over_signal(Registers& at) {
 bool step_by_frame_pointer(Registers& at) {
   if (at.fp <= at.sp || at.fp - at.sp >= kLargestFrame || at.fp % 8 != 0 || is_filtered())
     return false;
-  uint64_t frame[2];  // The caller's frame pointer, and where the call returns to.
+  uint64_t frame[2] = {};  // The caller's frame pointer, and where the call returns to.
   const iovec here{frame, sizeof frame}, there{reinterpret_cast<void*>(at.fp), sizeof frame};
   if (syscall(SYS_process_vm_readv, getpid(), &here, 1, &there, 1, 0) != sizeof frame) return false;
   at = {plain_address(frame[1]), at.fp + sizeof frame, frame[0], 0};
@@ -111,7 +111,7 @@ bool step_by_frame_pointer(Registers& at) {
 
 // Of the function that this is inlined into, at this instruction.
 TENURE_INLINE Registers registers_here() {
-  uint64_t words[3];
+  uint64_t words[3] = {};
 #if defined(__x86_64__)
   asm volatile("leaq 1f(%%rip), %%rax\n1:\n\t"
                "movq %%rax, (%0)\n\t"

@@ -62,6 +62,7 @@ ChargeOutcome PageCounter::try_charge(uint64_t bytes, Allowance allowance, const
   uint64_t before[kDeepest];
   unsigned level = 0;
   for (PageCounter* counter = this; counter != end; counter = counter->parent_, ++level) {
+    // The loop above has written it: both walk the same levels. NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage)
     if (counter->enter(bytes, extra[level], &before[level])) continue;
     for (PageCounter* taken = this; taken != counter; taken = taken->parent_) taken->leave(bytes);
     outcome.failed_at = counter;
