@@ -111,22 +111,22 @@ bool step_by_frame_pointer(Registers& at) {
 
 // Of the function that this is inlined into, at this instruction.
 TENURE_INLINE Registers registers_here() {
-  uint64_t words[3] = {};
+  uint64_t words[3];
 #if defined(__x86_64__)
   asm volatile("leaq 1f(%%rip), %%rax\n1:\n\t"
-               "movq %%rax, (%0)\n\t"
-               "movq %%rsp, 8(%0)\n\t"
-               "movq %%rbp, 16(%0)"
-               :
+               "movq %%rax, (%1)\n\t"
+               "movq %%rsp, 8(%1)\n\t"
+               "movq %%rbp, 16(%1)"
+               : "=m"(words)
                : "r"(words)
                : "rax", "memory");
 #else
   asm volatile("adr x9, 1f\n1:\n\t"
-               "str x9, [%0]\n\t"
+               "str x9, [%1]\n\t"
                "mov x9, sp\n\t"
-               "str x9, [%0, #8]\n\t"
-               "str x29, [%0, #16]"
-               :
+               "str x9, [%1, #8]\n\t"
+               "str x29, [%1, #16]"
+               : "=m"(words)
                : "r"(words)
                : "x9", "memory");
 #endif

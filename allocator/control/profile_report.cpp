@@ -67,7 +67,8 @@ void report_largest_sites(const Tenant& top) {
     if (its.site == nullptr) return;
     LineBuffer line;
     line.text("tenure:   about ").decimal(static_cast<uint64_t>(its.bytes)).text(" bytes in ");
-    line.decimal(static_cast<uint64_t>(__builtin_llround(its.objects))).text(" objects of ");
+    // Rounding functions are in libm. NOLINTNEXTLINE(bugprone-incorrect-roundings)
+    line.decimal(static_cast<uint64_t>(its.objects + .5)).text(" objects of ");
     line.decimal(its.site->size).text(", tenant ").text(its.site->tenant->path).text(", by ");
     const ProfileStack& stack = *its.site->stack;
     for (uint32_t i = 0; i < stack.depth && i < kFrames; ++i) {
