@@ -75,7 +75,8 @@ RegionFile::Name RegionFile::name_of(unsigned number, bool published) const {
 
 int RegionFile::open_folder() const {
   int fd = sys::open_at(AT_FDCWD, folder_, O_RDONLY | O_DIRECTORY);
-  if (fd < 0 && errno == ENOENT && mkdir(folder_, 0700) == 0)
+  // Another process may be the one that makes it.
+  if (fd < 0 && errno == ENOENT && (mkdir(folder_, 0700) == 0 || errno == EEXIST))
     fd = sys::open_at(AT_FDCWD, folder_, O_RDONLY | O_DIRECTORY);
   if (fd < 0) return -errno;
   const int wrong = check_folder(fd);
