@@ -276,7 +276,8 @@ TEST_F(Sampling, ReallocCountsWhatMovesOrChangesLength) {
   ASSERT_EQ(start_profile(kSmallestMean), 0);
   const Counts before = counts_of(256 * kKiB, kSmallestMean);
   void* object = allocate(100);
-  for (const size_t size : {size_t{200}, 40 * kKiB, 256 * kKiB, 2 * kMiB, 256 * kKiB, size_t{64}}) {
+  for (const size_t size :
+       {size_t{2000}, 40 * kKiB, 256 * kKiB, 2 * kMiB, 256 * kKiB, size_t{1000}}) {
     object = reallocate(object, size);
     ASSERT_NE(object, nullptr);
     EXPECT_EQ(live_samples(), 1u) << size;
