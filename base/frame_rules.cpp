@@ -20,7 +20,7 @@ DwarfReader record_at(const uint8_t* at) {
   return {at + sizeof length, at + sizeof length + length};
 }
 
-// What the records of functions have in common.
+// The common part of the records of functions.
 struct Common {
   uint64_t code_factor = 0;
   int64_t data_factor = 0;

@@ -23,7 +23,7 @@ enum class Filled : unsigned char { kDone, kFull, kUnknown };
 Filled fill(void* p, size_t bytes);
 // A page that reads as zeros in every process with a copy of this one's memory. nullptr where the kernel has none.
 void* page_cleared_by_fork();
-// Where the system would put a page now.
+// The node on which the system would put a page now.
 void* probe_place();
 // Makes reserved memory readable and writable, zero filled. False if the system refuses.
 bool commit(void* p, size_t bytes);

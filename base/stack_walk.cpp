@@ -84,7 +84,7 @@ bool step_by_rule(const FrameRule& rule, Registers& at, bool innermost) {
   return true;
 }
 
-// What a signal has interrupted: the kernel has left its registers where the stack pointer is when the handler has returned.
+// The interrupted code: the kernel has left its registers where the stack pointer is when the handler has returned.
 void step_over_signal(Registers& at) {
 #if defined(__x86_64__)
   const auto* const context = reinterpret_cast<const ucontext_t*>(at.sp);

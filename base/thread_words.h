@@ -1,4 +1,4 @@
-// What the library keeps of each thread beside its rseq area and its scope (rcu/rseq_ops.h): one struct, so that no byte of the little
+// The words that the library keeps of each thread beside its rseq area and its scope (rcu/rseq_ops.h): one struct, so that no byte of the little
 // there is (64 bytes, docs/architecture.md) is lost to alignment. Each word is used by the one file that is named at it, and says there
 // what it means. No other thread reads them. A signal handler leaves them as it found them, where the file does not say otherwise.
 #pragma once

@@ -1,4 +1,4 @@
-// What a counter of the tenants' tree is made of: in the tenant itself, or, where there is a live region, at the start of the tenant's
+// The numbers of a counter of the tenants' tree: in the tenant itself, or, where there is a live region, at the start of the tenant's
 // slot there (live/layout.h).
 //
 // Others of the process's user may write a record that lies in the region. So every value is taken as a number and nothing else.

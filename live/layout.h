@@ -228,7 +228,7 @@ struct Header {
   char command[16];      // /proc/self/comm at the start.
   char executable[256];  // /proc/self/exe, cut.
 
-  // Where things lie in the file. Constant.
+  // The places in the file. Constant.
   uint64_t requests_at, totals_at, classes_at, events_at, reports_at, slots_at;
   uint32_t request_bytes, requests;
   uint32_t class_bytes, classes;

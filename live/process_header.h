@@ -1,4 +1,4 @@
-// What the header says of the process.
+// The header's description of the process.
 #pragma once
 
 #include "live/layout.h"

@@ -28,7 +28,7 @@ constexpr uint64_t kMostSteps = 16;
 // The part that is written from the start on: header, requests, totals.
 constexpr uint64_t kFixedPart = kEventsAt;
 
-// What is usable and what is mapped, in steps. Raised by who holds tenants_mutex, lowered in its second half by who gives address space up.
+// The usable and the mapped part, in steps. Raised by who holds tenants_mutex, lowered in its second half by who gives address space up.
 struct Extent {
   uint32_t usable, mapped;
 };

@@ -32,7 +32,7 @@ TenantSlot& slot_at(uint32_t slot);
 Request* requests();
 LevelTotals& level_totals();
 ClassTotals* class_totals();
-// Where the events are, and the reports. nullptr where there is no room. Lock-free, async-signal-safe.
+// The places of events and reports. nullptr where there is no room. Lock-free, async-signal-safe.
 Event* events();
 Report* reports();
 

@@ -17,7 +17,7 @@ public:
   ReportWriter(const ReportWriter&) = delete;
   ReportWriter& operator=(const ReportWriter&) = delete;
 
-  // What does not fit is cut.
+  // A text that does not fit is cut.
   void add(const char* text, size_t length);
 
 private:

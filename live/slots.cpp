@@ -12,7 +12,7 @@
 namespace tenure::live {
 namespace {
 
-// What this process itself knows of a slot: nothing of that is read from the region, where others may write.
+// This process's own knowledge of a slot: nothing of that is read from the region, where others may write.
 struct Entry {
   std::atomic<uint64_t> next;  // Link of the stack of free slots.
   // Even: as in the slot. Odd: nobody is in it. Written by who takes or releases the slot; read by anyone, relaxed.

@@ -1,4 +1,4 @@
-// What one call changes in the map of pages, and what it has charged for that.
+// The changes of one call in the map of pages, and the charge for them.
 #pragma once
 
 #include <cstddef>

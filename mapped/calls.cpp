@@ -50,7 +50,7 @@ TENURE_SLOW bool begin_tracking() {
 void* map(void* p, size_t bytes, int protection, int flags, int fd, off64_t offset) {
   const uint64_t pages = pages_of(bytes);
   const bool replaces = (flags & MAP_FIXED) != 0 && (flags & MAP_FIXED_NOREPLACE) == 0;
-  // What the kernel refuses anyway changes nothing.
+  // A call that the kernel refuses anyway changes nothing.
   if (pages == 0 || (replaces && PageRange::of(p, bytes).count == 0) ||
       (replaces && !is_aligned(p)))
     return sys::mmap(p, bytes, protection, flags, fd, offset);
@@ -139,7 +139,7 @@ int protect(void* p, size_t bytes, int protection, int key) {
   return result;
 }
 
-// What is writable stays charged: the program may write to it again without a call.
+// Writable memory stays charged: the program may write to it again without a call.
 int advise(void* p, size_t bytes, int advice) {
   const int result = sys::madvise(p, bytes, advice);
   if (result != 0 || (advice != MADV_DONTNEED && advice != MADV_DONTNEED_LOCKED)) return result;

@@ -1,4 +1,4 @@
-// What the program maps, charged to the process: mmap and its family, done and accounted for.
+// The program's mappings, charged to the process: mmap and its family, done and accounted for.
 //
 // Charged is private anonymous memory that the program may write to, from the moment in which it may (as the kernel's own commit accounting does),
 // not what it has written to: a write cannot be refused. Not charged: shared memory and files; reservations, that is what is not
@@ -40,7 +40,7 @@ int advise(void* p, size_t bytes, int advice);
 // Moves the end of the data segment from `now` to `end`. The end afterwards: `now` at the limit.
 char* move_break(char* now, char* end);
 
-// What is charged, counted anew.
+// The charged bytes, counted anew.
 uint64_t charged_bytes();
 
 }  // namespace tenure::mapped

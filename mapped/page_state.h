@@ -1,4 +1,4 @@
-// What a page that the program has mapped is to the process's account: two bits, 32 pages to a word, and the pure transitions on words.
+// The state of a mapped page in the process's account: two bits, 32 pages to a word, and the pure transitions on words.
 //
 //                 mmap, private anonymous, writable
 //   kForeign  ------------------------------------------->  kWritable
@@ -57,7 +57,7 @@ constexpr uint64_t made_writable(uint64_t word, uint64_t mask) {
 constexpr uint64_t write_protected(uint64_t word, uint64_t mask) {
   return word & ~in(PageState::kWritable, word, mask);
 }
-// What is kept is reserved; writable pages stay charged, as they may be written to again at once.
+// The kept pages are reserved; writable pages stay charged, as they may be written to again at once.
 constexpr uint64_t discarded(uint64_t word, uint64_t mask) {
   return word ^ in(PageState::kKept, word, mask) * 3;
 }

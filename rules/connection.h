@@ -1,4 +1,4 @@
-// What connection a descriptor is, and whose.
+// The connection of a descriptor, and its tenant.
 #pragma once
 
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-// What an event that may make or end tenants needs: the lock, no signals, the newest rules.
+// The needs of an event that may make or end tenants: the lock, no signals, the newest rules.
 #pragma once
 
 #include <signal.h>

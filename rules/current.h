@@ -69,7 +69,7 @@ inline void stop_serving() {
 
 // The thread ends: it leaves its tenants for good.
 void leave_all();
-// What the thread is a member of: two.
+// The memberships of the thread: two.
 constexpr size_t kMembershipsOfThread = 2;
 void memberships_of_this_thread(Membership (&own)[kMembershipsOfThread]);
 

@@ -1,4 +1,4 @@
-// Which tenant a descriptor belongs to: a table indexed by the descriptor's number.
+// The tenants of descriptors: a table indexed by the descriptor's number.
 //
 // An entry is a Reference whose membership the table owns: kNone (no connection, or none that a rule speaks of), kNobody (a connection that
 // no rule matches: reading from it ends the work for another), or a tenant. All functions are lock-free and async-signal-safe, but for

@@ -1,4 +1,4 @@
-// What rules are matched against: facts on a thread, a process, a connection.
+// The subjects of matching: facts on a thread, a process, a connection.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,7 @@
 
 namespace tenure::rules {
 
-// What the wrapped functions have to look at, as bits: RuleKind and the following. 0: nothing. A hint that may be read at any time: the
+// The duties of the wrapped functions, as bits: RuleKind and the following. 0: nothing. A hint that may be read at any time: the
 // functions behind it look again under rules_mutex.
 constexpr uint32_t kHasCode = 8;          // Some rule or template names a library or a symbol.
 constexpr uint32_t kHasConstructor = 16;  // Some rule may apply to a library's constructors.

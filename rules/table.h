@@ -19,7 +19,7 @@ enum LimitBit : uint8_t { kMin = 1, kLow = 2, kHigh = 4, kMax = 8, kReserve = 16
 constexpr unsigned kLimitKinds = 5;
 constexpr uint8_t kNoPolicy = 255;
 
-// What a tenant gets when it is made.
+// The settings of a new tenant.
 struct Limits {
   uint64_t bytes[kLimitKinds];  // In the order of enum tenure_limit.
   uint8_t given;                // LimitBit of each that the file gives.

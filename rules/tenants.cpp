@@ -45,7 +45,7 @@ const TenantRecord* table_for(const char* path) {
   return nullptr;
 }
 
-// What is asked of a tenant that may have to be made.
+// A request for a tenant that may have to be made.
 struct Request {
   const char* path;
   size_t fixed_length;   // Tenants whose path is not longer stay.

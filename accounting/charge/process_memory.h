@@ -1,4 +1,4 @@
-// What the process as a whole takes from the system, and the limit on it: one counter beside the tenants' tree.
+// The memory that the process as a whole takes from the system, and its limit: one counter beside the tenants' tree.
 //
 // Tenants are charged for what they asked for. The process is charged for what it takes from the system, byte for byte: the granules of the
 // heap that may be resident, and the private memory that the program maps itself (mapped/); both ask before. So what is charged is
@@ -38,10 +38,10 @@ inline void uncharge_process(uint64_t bytes) {
 // look is taken in each tick of the coarse clock, and for each mebibyte asked for.
 void look_at_resident(uint64_t coming);
 void look_at_resident_now();
-// What is charged for that. A part of process_memory.
+// The charge for resident memory that nobody asked for. A part of process_memory.
 uint64_t charged_beside();
 
-// What is charged for mappings, for reports. A part of process_memory.
+// The charge for mappings, for reports. A part of process_memory.
 void count_mapped(int64_t bytes);
 uint64_t charged_for_mappings();
 

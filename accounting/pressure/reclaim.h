@@ -86,7 +86,7 @@ private:
 bool refuses_quietly();
 
 // Purges, reaps, then shrinks, until the tenant is at most `target` bytes or nothing gives any more: for
-// limits set below the present usage, and for checkpoints above high. Returns what was freed. Who sets a limit is not stalled: the
+// limits set below the present usage, and for checkpoints above high. Returns the bytes freed. The setter of a limit is not stalled: the
 // tenant's pressure is to tell of its own want of memory.
 enum class ReclaimFor : uint8_t { kTenant, kNewLimit };
 size_t reclaim_to(Tenant& top, size_t target, ReclaimFor whom);

@@ -14,8 +14,8 @@ namespace tenure {
 struct Listener {
   std::atomic<EventHandler> handler{nullptr};
   std::atomic<void*> argument{nullptr};
-  // {generation of the process : 32, being changed : 1, calls under way : 31}. What an earlier
-  // generation counted were threads of the fork's parent. Changed by compare-and-swap.
+  // {generation of the process : 32, being changed : 1, calls under way : 31}. The calls that an earlier
+  // generation counted are those of threads of the fork's parent. Changed by compare-and-swap.
   std::atomic<uint64_t> calls{0};
 };
 
@@ -25,7 +25,7 @@ struct Notifier {
 
   Tenant* const tenant;
   std::atomic<int> eventfd{-1};           // The listener's; -1 none.
-  std::atomic<uint32_t> eventfd_mask{0};  // Which kinds it is told of.
+  std::atomic<uint32_t> eventfd_mask{0};  // The kinds that it is told of.
   std::atomic<uint32_t> unread{0};        // Kinds told and not yet read: they are not told again.
   std::atomic<uint32_t> handled{0};       // Kinds with a handler.
   std::atomic<uint32_t> pending{0};       // Kinds whose handler is to run.

@@ -17,7 +17,7 @@ void hide_tenant(Tenant& tenant);
 // The view of its events for others. Lock-free, async-signal-safe.
 void show_event(Tenant& tenant, live::EventKind kind, uint64_t bytes = 0);
 
-// What others see of its events, and of how long it was stalled. Lock-free, async-signal-safe.
+// The view of its events and stalls for others. Lock-free, async-signal-safe.
 
 // Opens the live region, and shows the root in it. Before the first tenant is made; takes tenants_mutex.
 void open_live_region(LiveMode mode, uint32_t flags, const char* version);

@@ -150,7 +150,7 @@ public:
 private:
   using Setting = std::atomic<uint64_t> CounterRecord::*;
 
-  // Where the numbers lie. `record` makes sure first that they are this process's.
+  // The place of the numbers. `record` makes sure first that they are this process's.
   CounterRecord& raw() const { return *record_.load(std::memory_order_relaxed); }
   CounterRecord& record() const {
     ensure_own_counters();

@@ -210,7 +210,7 @@ Tenant* find_below_root(const char* path) {
   return tenant;
 }
 
-// What follows the root's name in a path that begins with it, or nullptr.
+// The rest of a path behind the root's name that begins with it, or nullptr.
 const char* behind_root_name(const char* path) {
   const char* const name = root_tenant.name();
   const size_t length = __builtin_strlen(name);

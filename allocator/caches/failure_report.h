@@ -1,4 +1,4 @@
-// What is left behind where a tenant's request is refused: the tree around the tenant, its largest classes, and what was tried.
+// The report on a refused request of a tenant: the tree around the tenant, its largest classes, and what was tried.
 #pragma once
 
 #include "accounting/pressure/reclaim.h"

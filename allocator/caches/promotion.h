@@ -1,4 +1,4 @@
-// Which tenants get a cache of their own in a class: those that fill slabs of it, which a look at the pool's tags finds out.
+// Promotion: a tenant gets a cache of its own in a class when it fills slabs of the class, which a look at the pool's tags finds out.
 //
 // The rule: a tenant's live objects would fill two slabs or more, and waste at most a sixteenth of them. So its own slabs cost no more
 // memory than the pool's, and its mallocs and frees take the fast path. How often a tenant allocates does not matter: a thousand tenants

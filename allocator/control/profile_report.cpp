@@ -1,4 +1,4 @@
-// What a tenant holds when its policy ends the process at its limit.
+// The holdings of a tenant whose policy ends the process at its limit.
 #include <string.h>
 #include <unistd.h>
 

@@ -34,7 +34,7 @@ enum class Fences : uint8_t {
   kCheap,  // Where membarrier is refused nothing is drained.
   kAny,    // There the thread visits each CPU instead.
 };
-// Where a drain leaves what it has taken: in slabs; or in depots, which takes a time that does not depend on the number of objects.
+// The destination of drained objects: slabs; or in depots, which takes a time that does not depend on the number of objects.
 // The words are closed then. kAnew: in slabs, and words that are open without objects are closed as well, so that the next slow steps open
 // all words anew, in the way that is right by then.
 enum class DrainTo : uint8_t { kSlabs, kDepots, kAnew };

@@ -1,4 +1,4 @@
-// Which allocations are sampled: a Poisson process over the bytes that the program allocates. docs/profiling.md has the arithmetic.
+// Sampling of allocations: a Poisson process over the bytes that the program allocates. docs/profiling.md has the arithmetic.
 //
 // The fast path of malloc counts nothing. While sampling is on, the lists that malloc pops from are no longer than the next point of the
 // process is away, and end in the sentinel (base/chain_word.h), so that malloc comes by the slow path at the end of each list:

@@ -1,4 +1,4 @@
-// What is known of sampled allocations: the stacks, the tenants, and how many objects of which size each site has allocated and freed.
+// The record of sampled allocations: the stacks, the tenants, and how many objects of which size each site has allocated and freed.
 //
 // A site is a stack, a tenant, a thread's name, a size and the mean of the sampler at the time: objects of a site all stand for the same number
 // of objects, so plain counts say all (docs/profiling.md). Sites, stacks and tenants are kept for the life of the process, and found by

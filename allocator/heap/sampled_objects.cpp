@@ -16,7 +16,7 @@ constinit Cache sampled_root_caches[kClassCount], sampled_pool_caches[kClassCoun
 
 namespace {
 
-// What stands for an object in use that no live sample was to be had for.
+// The stand-in for an object in use that got no live sample.
 constexpr uint32_t kNoSample = UINT32_MAX;
 
 std::atomic<uint32_t>& sample_of(const RunDescriptor& slab, uint32_t index) {

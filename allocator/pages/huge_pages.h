@@ -1,4 +1,4 @@
-// Which chunks are to lie in transparent huge pages (TENURE_HUGE_PAGES=auto): a fault for 2 MiB instead of 512, and fewer misses of
+// The choice of chunks for transparent huge pages (TENURE_HUGE_PAGES=auto): a fault for 2 MiB instead of 512, and fewer misses of
 // the TLB. A huge page is resident as a whole, so it pays where the chunk will be filled.
 //
 // The evidence is what the heap did last. A chunk is opened where no other has room, so the one that was opened before it is used up by then;
@@ -18,7 +18,7 @@
 
 namespace tenure {
 
-// What a chunk lies in. kSplit: in huge pages at first, of which parts have returned to the system.
+// The pages of a chunk. kSplit: in huge pages at first, of which parts have returned to the system.
 enum class ChunkPages : uint8_t { kSmall, kHuge, kSplit };
 
 // The policy's memory, packed: the chunk that is looked at next, and how far huge pages are trusted.

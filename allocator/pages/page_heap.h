@@ -61,7 +61,7 @@ public:
   void adopt(void* arena, size_t arena_bytes, void* chunks, size_t chunks_bytes, void* hints,
              size_t hints_bytes, PageMap* page_map, uint64_t* arena_units, HugePageMode huge_pages,
              bool mapped = true);
-  // What was mapped anew gets the advice for, or against, huge pages that its chunks had.
+  // A new mapping gets the advice for, or against, huge pages that its chunks had.
   void restore_advice(uint32_t granule, uint32_t granules);
   // From now on granules that may be resident are charged to `payer`: before they may be, until they are not any more. Before the
   // first run.
@@ -133,7 +133,7 @@ private:
         dirty;  // Bit: the granule's pages may be resident and not zero. Changed by its owner only.
     std::atomic<uint64_t>
         idle;  // Bit: free and dirty at the last look, and not used since. A hint.
-    // What the system was asked for. A hint: it decides itself, and two threads may ask at a time.
+    // The advice that the system was given. A hint: it decides itself, and two threads may ask at a time.
     std::atomic<ChunkPages> pages;
   };
   // Bit c of hints[g].order[o]: chunk 64 g + c probably has a longest free run of 2^o to 2^(o+1)-1 granules.
@@ -156,7 +156,7 @@ private:
   bool open_chunks(uint32_t first, uint32_t end);
   bool ensure(uint32_t chunks);
   uint32_t mark_dirty(uint32_t granule, uint32_t granules, Fill fill);
-  // What returns: what has been idle, what is worth it, all that is free.
+  // The pages that return: idle ones, those worth a call, all that are free.
   enum class Purge : uint8_t { kIdle, kFree, kAll };
   size_t purge_stretch(uint32_t stretch, Purge purge);
   uint64_t resident(const Chunk& c) const;

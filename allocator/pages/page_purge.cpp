@@ -16,7 +16,7 @@ uint64_t PageHeap::resident(const Chunk& c) const {
   return dirty != 0 && c.pages.load(std::memory_order_relaxed) == ChunkPages::kHuge ? ~0ULL : dirty;
 }
 
-// What of the free granules is to return. A huge page returns as a whole, or is split where that is worth it, and its free part has
+// The free granules that are to return. A huge page returns as a whole, or is split where that is worth it, and its free part has
 // mostly not been used for a while: then all of that part returns.
 uint64_t PageHeap::returnable(const Chunk& c, uint64_t used, uint64_t stretch, Purge purge) const {
   const uint64_t free = resident(c) & ~used;

@@ -1,4 +1,4 @@
-// What the page heap holds, and whether its hints are right.
+// The contents of the page heap, and whether its hints are right.
 #include <bit>
 
 #include "allocator/pages/page_heap.h"

@@ -25,7 +25,7 @@ extern constinit Sampler sampler;
 
 inline bool is_sampling() { return sampler.on.load(std::memory_order_relaxed); }
 
-// Where lists end that are made now: in the open word, or in the sentinel.
+// The end of new lists: in the open word, or in the sentinel.
 inline ChainWord list_end(uint16_t limit) {
   return TENURE_UNLIKELY(is_sampling()) && arena.rseq ? sentinel_word(limit) : empty_word(limit);
 }

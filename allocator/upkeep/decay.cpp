@@ -41,7 +41,7 @@ constexpr DecayWork kPortion{1, 4};
 // Stretches that the hand passes at a time. Those where there is nothing to do cost a few nanoseconds each.
 constexpr uint32_t kMostVisits = 8192;
 
-// Where the hand is: {when the round began, in coarse milliseconds; the next stretch}. 0: it has not begun. Whoever moves it past a
+// The place of the hand: {when the round began, in coarse milliseconds; the next stretch}. 0: it has not begun. Whoever moves it past a
 // stretch sweeps that stretch. Relaxed: what is swept is claimed by the page heap's own words.
 constinit std::atomic<uint64_t> hand{0};
 constexpr uint64_t hand_at(uint32_t began, uint32_t stretch) {

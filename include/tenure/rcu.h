@@ -44,7 +44,7 @@ static inline void tenure_rcu_barrier(void);
 static inline void tenure_rcu_throttle(void);
 /* The bound, in bytes of objects that wait for the end of a grace period. 4 MiB at first; SIZE_MAX: none. */
 static inline void tenure_rcu_set_backlog(size_t bytes);
-/* What waits, in bytes; but for up to a batch (500 objects or 256 KiB) for each CPU. */
+/* The bytes that wait; but for up to a batch (500 objects or 256 KiB) for each CPU. */
 static inline size_t tenure_rcu_backlog(void);
 
 static inline int tenure_free_rcu(void* block) {

@@ -41,7 +41,7 @@ int sched_getcpu(void); /* <sched.h> has it for C with _GNU_SOURCE alone */
 
 #define TENURE_RCU_LOCAL __attribute__((unused)) static
 #define tenure_rcu_state TENURE_RCU_EXPAND(tenure_rcu_state_, TENURE_RCU_FLAVOR, )
-/* What a program has once, however many of its files include the header. */
+/* The part that a program has once, however many of its files include the header. */
 #define TENURE_RCU_SHARED __attribute__((weak, visibility("default")))
 
 #ifdef __cplusplus

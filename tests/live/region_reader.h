@@ -150,9 +150,8 @@ private:
 class RegionFolder {
 public:
   RegionFolder() {
-    char name[] = "/tmp/tenure-live-XXXXXX";
-    NEED(mkdtemp(name) != nullptr);
-    path_ = name;
+    path_ = "/tmp/tenure-live-" + std::string(6, 'X');  // mkdtemp() replaces them.
+    NEED(mkdtemp(path_.data()) != nullptr);
   }
   ~RegionFolder() {
     for (const std::string& name : names()) unlink((path_ + "/" + name).c_str());
