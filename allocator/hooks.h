@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "accounting/tenants/policy.h"
+#include "accounting/counters/policy.h"
 #include "allocator/pages/page_heap.h"
 #include "base/attributes.h"
 #include "base/chain_word.h"

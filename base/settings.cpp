@@ -39,7 +39,7 @@ constexpr Choice kMappedChoices[] = {{"auto", static_cast<int64_t>(MappedMode::k
                                      {"on", static_cast<int64_t>(MappedMode::kOn)},
                                      {"off", static_cast<int64_t>(MappedMode::kOff)},
                                      {nullptr, 0}};
-// The order of accounting/tenants/policy.h, which checks it.
+// The order of accounting/counters/policy.h, which checks it.
 constexpr Choice kPolicyChoices[] = {{"fail-large", 0}, {"fail-all", 1}, {"observe", 2},
                                      {"event", 3},      {"abort", 4},    {nullptr, 0}};
 constexpr int64_t kLargestLimit = int64_t{1} << 60;

@@ -36,7 +36,7 @@ struct Settings {
   int64_t reports;                  // Reports of refused requests on stderr: 0 off, 1 on.
   int64_t max;                      // Limit on the memory of the whole process, in bytes; 0 none.
   int64_t high;                     // Bytes above which the process reclaims; 0 none.
-  int64_t policy;                   // Policy of the limit: accounting/tenants/policy.h
+  int64_t policy;                   // Policy of the limit: accounting/counters/policy.h
   int64_t mapped;                   // MappedMode
   char name[kLongestText];          // Of the process as a tenant; ends with 0; empty: none.
   int64_t profile;                  // Bytes between two samples on average; 0: no profile.

@@ -7,8 +7,8 @@
 
 #include <cstdint>
 
+#include "accounting/counters/policy.h"
 #include "accounting/tenants/accounting_context.h"
-#include "accounting/tenants/policy.h"
 #include "accounting/tenants/tenant.h"
 
 namespace tenure {

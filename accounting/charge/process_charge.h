@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "accounting/charge/process_memory.h"
-#include "accounting/tenants/policy.h"
+#include "accounting/counters/policy.h"
 
 namespace tenure {
 

@@ -10,7 +10,7 @@
 // takes over the limits when it is charged.
 #pragma once
 
-#include "accounting/tenants/page_counter.h"
+#include "accounting/counters/page_counter.h"
 #include "base/settings.h"
 
 namespace tenure {

@@ -2,10 +2,10 @@
 
 #include <errno.h>
 
+#include "accounting/counters/protection.h"
 #include "accounting/pressure/events.h"
 #include "accounting/pressure/reclaim.h"
 #include "accounting/shrinkers/shrinker.h"
-#include "accounting/tenants/protection.h"
 #include "accounting/tenants/tenant_ids.h"
 #include "accounting/tenants/tenant_tree.h"
 #include "base/system_calls.h"

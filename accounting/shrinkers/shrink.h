@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "accounting/tenants/page_counter.h"
+#include "accounting/counters/page_counter.h"
 
 namespace tenure {
 

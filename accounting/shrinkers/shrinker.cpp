@@ -4,9 +4,9 @@
 #include <sys/single_threaded.h>
 
 #include "accounting/callbacks/user_call.h"
+#include "accounting/counters/protection.h"
 #include "accounting/pressure/reclaim.h"
 #include "accounting/shrinkers/lru.h"
-#include "accounting/tenants/protection.h"
 #include "accounting/tenants/tenant.h"
 #include "base/atomic_update.h"
 #include "base/meta_arena.h"

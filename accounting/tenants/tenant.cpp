@@ -1,10 +1,10 @@
 #include "accounting/tenants/tenant.h"
 
+#include "accounting/counters/protection.h"
 #include "accounting/tenants/context_table.h"
 #include "accounting/tenants/departed_tenants.h"
 #include "accounting/tenants/notifier.h"
 #include "accounting/tenants/own_region.h"
-#include "accounting/tenants/protection.h"
 #include "base/check.h"
 #include "base/meta_arena.h"
 #include "rcu/rseq_ops.h"

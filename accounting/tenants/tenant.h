@@ -20,10 +20,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "accounting/counters/page_counter.h"
+#include "accounting/counters/policy.h"
 #include "accounting/tenants/accounting_context.h"
 #include "accounting/tenants/event_kind.h"
-#include "accounting/tenants/page_counter.h"
-#include "accounting/tenants/policy.h"
 #include "base/ids.h"
 #include "base/lock.h"
 #include "base/log.h"

@@ -1,4 +1,4 @@
-#include "accounting/tenants/page_counter.h"
+#include "accounting/counters/page_counter.h"
 
 #include "base/atomic_update.h"
 #include "base/check.h"

@@ -1,3 +1,6 @@
+// Room accounting/counters: bytes, limits, and the pure rules on them. It calls base and live. It promises that usage and limit are
+// compared and changed in one step.
+//
 // Bytes charged at one node of the tenants' tree, and the limits on them. Lock-free, hierarchical,
 // exact.
 //

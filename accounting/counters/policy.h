@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "accounting/tenants/page_counter.h"
+#include "accounting/counters/page_counter.h"
 
 namespace tenure {
 

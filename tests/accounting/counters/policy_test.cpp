@@ -1,8 +1,8 @@
-#include "accounting/tenants/policy.h"
+#include "accounting/counters/policy.h"
 
 #include <gtest/gtest.h>
 
-#include "accounting/tenants/protection.h"
+#include "accounting/counters/protection.h"
 
 namespace tenure {
 namespace {

@@ -1,4 +1,4 @@
-#include "accounting/tenants/page_counter.h"
+#include "accounting/counters/page_counter.h"
 
 #include <gtest/gtest.h>
 
