@@ -8,8 +8,8 @@
 
 #include "accounting/counters/policy.h"
 #include "allocator/pages/page_heap.h"
-#include "base/attributes.h"
-#include "base/chain_word.h"
+#include "base/words/attributes.h"
+#include "base/words/chain_word.h"
 #include "live/request_box.h"
 
 namespace tenure {

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/double_word.h"
+#include "base/words/double_word.h"
 #include "live/layout.h"
 
 namespace tenure {

@@ -2,7 +2,7 @@
 
 #include <atomic>
 
-#include "base/clock.h"
+#include "base/system/clock.h"
 #include "live/region.h"
 
 namespace tenure::live {

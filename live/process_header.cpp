@@ -4,10 +4,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/sandbox.h"
-#include "base/system_file.h"
-#include "base/topology.h"
+#include "base/system/clock.h"
+#include "base/system/sandbox.h"
+#include "base/system/system_file.h"
+#include "base/system/topology.h"
 
 namespace tenure::live {
 namespace {

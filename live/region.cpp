@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/bits.h"
-#include "base/log.h"
-#include "base/os_memory.h"
-#include "base/sandbox.h"
-#include "base/system_calls.h"
+#include "base/memory/os_memory.h"
+#include "base/system/log.h"
+#include "base/system/sandbox.h"
+#include "base/system/system_calls.h"
+#include "base/words/bits.h"
 #include "live/event_ring.h"
 #include "live/process_header.h"
 #include "live/region_file.h"

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/settings.h"
+#include "base/options/settings.h"
 #include "live/counter_record.h"
 #include "live/layout.h"
 #include "live/own.h"

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "base/system_calls.h"
+#include "base/system/log.h"
+#include "base/system/system_calls.h"
 
 namespace tenure::live {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "base/settings.h"
+#include "base/options/settings.h"
 
 namespace tenure::live {
 

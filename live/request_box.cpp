@@ -2,8 +2,8 @@
 
 #include <errno.h>
 
-#include "base/clock.h"
-#include "base/system_calls.h"
+#include "base/system/clock.h"
+#include "base/system/system_calls.h"
 #include "live/region.h"
 
 namespace tenure::live {

@@ -2,11 +2,11 @@
 
 #include <new>
 
-#include "base/atomic_update.h"
-#include "base/bits.h"
-#include "base/clock.h"
-#include "base/os_memory.h"
-#include "base/tagged_stack.h"
+#include "base/memory/os_memory.h"
+#include "base/system/clock.h"
+#include "base/words/atomic_update.h"
+#include "base/words/bits.h"
+#include "base/words/tagged_stack.h"
 #include "live/region.h"
 
 namespace tenure::live {

@@ -3,8 +3,8 @@
 #include <errno.h>
 
 #include "allocator/upkeep/process_limit.h"
-#include "base/mapping_calls.h"
-#include "base/sandbox.h"
+#include "base/memory/mapping_calls.h"
+#include "base/system/sandbox.h"
 
 namespace tenure::mapped {
 

@@ -4,7 +4,7 @@
 
 #include "accounting/charge/process_memory.h"
 #include "allocator/heap/bootstrap.h"
-#include "base/mapping_calls.h"
+#include "base/memory/mapping_calls.h"
 #include "mapped/account.h"
 
 #ifndef MAP_FIXED_NOREPLACE

@@ -1,6 +1,6 @@
 #include "mapped/page_states.h"
 
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
 
 namespace tenure {
 

@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/bits.h"
+#include "base/words/bits.h"
 #include "mapped/page_state.h"
 
 namespace tenure {

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/sandbox.h"
+#include "base/system/sandbox.h"
 
 namespace tenure {
 namespace {

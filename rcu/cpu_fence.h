@@ -8,7 +8,7 @@ namespace tenure {
 // Registers the process for the fence (membarrier, Linux 5.10). False where the kernel or a filter refuses.
 bool cpu_fence_register();
 
-// False where the fence could not be had any more (a seccomp filter installed later, base/sandbox.h): nothing may then be
+// False where the fence could not be had any more (a seccomp filter installed later, base/system/sandbox.h): nothing may then be
 // concluded. Costs 0.13 us in a single-threaded process, some 10 us with busy peers. Async-signal-safe.
 bool cpu_fence();
 

@@ -2,9 +2,9 @@
 
 #include <atomic>
 
-#include "base/check.h"
-#include "base/lock.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/check.h"
+#include "base/system/lock.h"
 
 namespace tenure::deferred {
 

@@ -2,10 +2,10 @@
 
 #include <sched.h>
 
-#include "base/bits.h"
-#include "base/check.h"
-#include "base/system_calls.h"
-#include "base/thread_words.h"
+#include "base/system/check.h"
+#include "base/system/system_calls.h"
+#include "base/system/thread_words.h"
+#include "base/words/bits.h"
 
 namespace tenure::grace {
 namespace {

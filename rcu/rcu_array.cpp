@@ -1,9 +1,9 @@
 #include "rcu/rcu_array.h"
 
-#include "base/atomic_update.h"
-#include "base/bits.h"
-#include "base/check.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/check.h"
+#include "base/words/atomic_update.h"
+#include "base/words/bits.h"
 #include "rcu/deferred.h"
 
 namespace tenure {

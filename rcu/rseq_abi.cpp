@@ -8,9 +8,9 @@
 
 #include <atomic>
 
-#include "base/attributes.h"
-#include "base/bits.h"
-#include "base/sandbox.h"
+#include "base/system/sandbox.h"
+#include "base/words/attributes.h"
+#include "base/words/bits.h"
 #include "rcu/cpu_fence.h"
 
 // Weak: absent before glibc 2.35.

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/settings.h"
+#include "base/options/settings.h"
 
 namespace tenure {
 

@@ -8,9 +8,9 @@
 
 #include <atomic>
 
-#include "base/atomic_update.h"
-#include "base/chain_word.h"
-#include "base/stock_word.h"
+#include "base/words/atomic_update.h"
+#include "base/words/chain_word.h"
+#include "base/words/stock_word.h"
 
 namespace tenure {
 

@@ -3,7 +3,7 @@
 //
 // A per-CPU word lies at  base + (cpu << kCpuShift) + offset.  Areas -2 and -1 (what cpu_id reads
 // as in threads without registration) exist, are read-only and hold zeros, that is closed words: such threads fall into
-// the slow path without a test. Chain words and their meaning: base/chain_word.h.
+// the slow path without a test. Chain words and their meaning: base/words/chain_word.h.
 //
 //   pop(offset):                           push(offset, object):
 //     word = load(slot)                      word = load(slot)
@@ -32,7 +32,7 @@
 //     store(slot, taken(word))   <- commit   store(slot, given(word))                    <- commit
 //     return true                            return true
 //
-// Stock words have 32 bits; what they mean: base/stock_word.h. compare_exchange_half is compare_exchange for them.
+// Stock words have 32 bits; what they mean: base/words/stock_word.h. compare_exchange_half is compare_exchange for them.
 //
 // pop_pair swaps the two lists of a class. It relies on what an open list is when it has run dry: pointer 0 and the class's
 // limit as its room, so the alloc word says both what half a list is and what the free word becomes. Shorter free lists are left to the
@@ -52,9 +52,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/attributes.h"
-#include "base/chain_word.h"
-#include "base/stock_word.h"
+#include "base/words/attributes.h"
+#include "base/words/chain_word.h"
+#include "base/words/stock_word.h"
 #include "rcu/rseq_abi.h"
 
 namespace tenure {

@@ -9,9 +9,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "base/system_calls.h"
-#include "base/system_file.h"
+#include "base/system/log.h"
+#include "base/system/system_calls.h"
+#include "base/system/system_file.h"
 #include "rules/control.h"
 #include "rules/descriptors.h"
 #include "rules/loaded.h"

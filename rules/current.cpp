@@ -12,7 +12,7 @@ thread_local constinit ThreadState this_thread{};
 
 namespace {
 
-// At the hardened level: which scope the thread is in, down to its depth (api/scopes.h: the words are marked by this bit). Else 0: one half
+// At the hardened level: which scope the thread is in, down to its depth (api/tenants/scopes.h: the words are marked by this bit). Else 0: one half
 // of the word changes while the thread is inside, when the tenant gets lists of its own.
 uint64_t depth_of_scope() {
   constexpr uint64_t kMarked = uint64_t{1} << 31;

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/os_memory.h"
+#include "base/memory/os_memory.h"
 #include "rules/tenants.h"
 
 namespace tenure::rules {

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/os_memory.h"
-#include "base/system_calls.h"
+#include "base/memory/os_memory.h"
+#include "base/system/system_calls.h"
 #include "rules/facts.h"
 #include "rules/messages.h"
 #include "rules/path_template.h"

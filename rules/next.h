@@ -13,7 +13,7 @@
 
 #include <atomic>
 
-#include "base/attributes.h"
+#include "base/words/attributes.h"
 
 namespace tenure::rules {
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/os_memory.h"
+#include "base/memory/os_memory.h"
 #include "rules/member_word.h"
 
 namespace tenure::rules {

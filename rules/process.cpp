@@ -8,7 +8,7 @@
 
 #include <utility>
 
-#include "base/system_file.h"
+#include "base/system/system_file.h"
 #include "rules/connection.h"
 #include "rules/control.h"
 #include "rules/descriptors.h"

@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/lock.h"
+#include "base/system/lock.h"
 #include "rules/facts.h"
 #include "rules/library_api.h"
 

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/system/log.h"
 #include "rules/control.h"
 #include "rules/loaded.h"
 #include "rules/next.h"

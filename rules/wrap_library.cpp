@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/system/log.h"
 #include "rules/control.h"
 #include "rules/libraries.h"
 #include "rules/loaded.h"

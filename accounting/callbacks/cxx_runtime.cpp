@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "accounting/callbacks/root_scope.h"
-#include "base/attributes.h"
+#include "base/words/attributes.h"
 
 // Bound when the library is loaded or linked, if there is a runtime by then.
 namespace std {

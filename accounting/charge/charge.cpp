@@ -8,8 +8,8 @@
 #include "accounting/pressure/pressure.h"
 #include "accounting/pressure/reclaim.h"
 #include "accounting/tenants/own_region.h"
-#include "base/attributes.h"
-#include "base/log.h"
+#include "base/system/log.h"
+#include "base/words/attributes.h"
 
 namespace tenure {
 

@@ -5,7 +5,7 @@
 
 #include "accounting/pressure/events.h"
 #include "accounting/tenants/tenant.h"
-#include "base/log.h"
+#include "base/system/log.h"
 
 namespace tenure {
 namespace {

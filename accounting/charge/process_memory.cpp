@@ -3,8 +3,8 @@
 #include <time.h>
 
 #include "accounting/tenants/tenant.h"
-#include "base/attributes.h"
-#include "base/os_memory.h"
+#include "base/memory/os_memory.h"
+#include "base/words/attributes.h"
 #include "live/region.h"
 
 namespace tenure {
@@ -13,7 +13,7 @@ constinit PageCounter process_memory;
 
 namespace {
 
-// base/settings.cpp has the words.
+// base/options/settings.cpp has the words.
 static_assert(static_cast<int>(Policy::kFailLarge) == 0 &&
               static_cast<int>(Policy::kFailAll) == 1 && static_cast<int>(Policy::kObserve) == 2 &&
               static_cast<int>(Policy::kEvent) == 3 && static_cast<int>(Policy::kAbort) == 4);

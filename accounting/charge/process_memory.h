@@ -11,7 +11,7 @@
 #pragma once
 
 #include "accounting/counters/page_counter.h"
-#include "base/settings.h"
+#include "base/options/settings.h"
 
 namespace tenure {
 

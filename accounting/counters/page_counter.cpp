@@ -1,7 +1,7 @@
 #include "accounting/counters/page_counter.h"
 
-#include "base/atomic_update.h"
-#include "base/check.h"
+#include "base/system/check.h"
+#include "base/words/atomic_update.h"
 #include "live/region.h"
 
 namespace tenure {

@@ -15,8 +15,8 @@
 #include <atomic>
 #include <cstdint>
 
-#include "base/attributes.h"
-#include "base/double_word.h"
+#include "base/words/attributes.h"
+#include "base/words/double_word.h"
 #include "live/counter_record.h"
 #include "live/own.h"
 

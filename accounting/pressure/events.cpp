@@ -8,11 +8,11 @@
 #include "accounting/tenants/own_region.h"
 #include "accounting/tenants/tenant_tree.h"
 #include "accounting/tenants/under_way.h"
-#include "base/atomic_update.h"
-#include "base/meta_arena.h"
-#include "base/system_calls.h"
-#include "base/system_file.h"
-#include "base/wait.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/system_calls.h"
+#include "base/system/system_file.h"
+#include "base/system/wait.h"
+#include "base/words/atomic_update.h"
 
 namespace tenure {
 namespace {

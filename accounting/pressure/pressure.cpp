@@ -4,7 +4,7 @@
 #include "accounting/pressure/shown_stall.h"
 #include "accounting/tenants/own_region.h"
 #include "accounting/tenants/tenant.h"
-#include "base/atomic_update.h"
+#include "base/words/atomic_update.h"
 
 namespace tenure {
 namespace {

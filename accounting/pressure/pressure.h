@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "accounting/tenants/under_way.h"
-#include "base/clock.h"
+#include "base/system/clock.h"
 
 namespace tenure {
 

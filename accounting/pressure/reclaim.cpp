@@ -5,8 +5,8 @@
 #include "accounting/pressure/pressure.h"
 #include "accounting/tenants/tenant.h"
 #include "accounting/tenants/under_way.h"
-#include "base/check.h"
-#include "base/thread_words.h"
+#include "base/system/check.h"
+#include "base/system/thread_words.h"
 
 namespace tenure {
 namespace {

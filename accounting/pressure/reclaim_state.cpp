@@ -2,10 +2,10 @@
 
 #include "accounting/tenants/tenant.h"
 #include "accounting/tenants/tenant_ids.h"
-#include "base/attributes.h"
-#include "base/check.h"
-#include "base/fence.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/check.h"
+#include "base/system/fence.h"
+#include "base/words/attributes.h"
 #include "rcu/rcu_array.h"
 
 namespace tenure {

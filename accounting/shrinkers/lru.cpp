@@ -4,9 +4,9 @@
 
 #include "accounting/pressure/reclaim_state.h"
 #include "accounting/tenants/tenant.h"
-#include "base/check.h"
-#include "base/fence.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/check.h"
+#include "base/system/fence.h"
 
 namespace tenure {
 namespace {

@@ -1,8 +1,8 @@
 #include "accounting/shrinkers/lru_list.h"
 
 #include "accounting/tenants/tenant.h"
-#include "base/check.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/check.h"
 
 namespace tenure {
 namespace {

@@ -23,7 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/lock.h"
+#include "base/system/lock.h"
 #include "rcu/deferred.h"
 
 namespace tenure {

@@ -8,7 +8,7 @@
 #include "accounting/shrinkers/shrinker.h"
 #include "accounting/tenants/tenant_ids.h"
 #include "accounting/tenants/tenant_tree.h"
-#include "base/system_calls.h"
+#include "base/system/system_calls.h"
 
 namespace tenure {
 namespace {

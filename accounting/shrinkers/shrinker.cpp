@@ -8,9 +8,9 @@
 #include "accounting/pressure/reclaim.h"
 #include "accounting/shrinkers/lru.h"
 #include "accounting/tenants/tenant.h"
-#include "base/atomic_update.h"
-#include "base/meta_arena.h"
-#include "base/wait.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/wait.h"
+#include "base/words/atomic_update.h"
 
 namespace tenure {
 namespace {

@@ -2,8 +2,8 @@
 
 #include "accounting/tenants/context_table.h"
 #include "accounting/tenants/tenant.h"
-#include "base/atomic_update.h"
-#include "base/check.h"
+#include "base/system/check.h"
+#include "base/words/atomic_update.h"
 
 namespace tenure {
 namespace {

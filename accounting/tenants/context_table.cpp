@@ -2,8 +2,8 @@
 
 #include <new>
 
-#include "base/attributes.h"
-#include "base/os_memory.h"
+#include "base/memory/os_memory.h"
+#include "base/words/attributes.h"
 
 namespace tenure {
 

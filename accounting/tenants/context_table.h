@@ -6,9 +6,9 @@
 #include <cstdint>
 
 #include "accounting/tenants/accounting_context.h"
-#include "base/bits.h"
-#include "base/os_memory.h"
-#include "base/tagged_stack.h"
+#include "base/memory/os_memory.h"
+#include "base/words/bits.h"
+#include "base/words/tagged_stack.h"
 
 namespace tenure {
 

@@ -3,7 +3,7 @@
 #include <atomic>
 
 #include "accounting/tenants/tenant.h"
-#include "base/bits.h"
+#include "base/words/bits.h"
 
 namespace tenure {
 namespace {

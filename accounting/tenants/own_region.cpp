@@ -3,9 +3,9 @@
 #include <signal.h>
 
 #include "accounting/tenants/tenant_links.h"
-#include "base/sandbox.h"
-#include "base/system_calls.h"
-#include "base/wait.h"
+#include "base/system/sandbox.h"
+#include "base/system/system_calls.h"
+#include "base/system/wait.h"
 #include "rcu/grace.h"
 
 namespace tenure {
@@ -21,7 +21,7 @@ live::Identity identity_of(const Tenant& tenant) {
 }
 
 // No handler may use counters between two maps of the region. (Filters of system calls let this one pass, if they can be lived with at all;
-// but see base/sandbox.h.)
+// but see base/system/sandbox.h.)
 class SignalsBlocked {
 public:
   SignalsBlocked() {

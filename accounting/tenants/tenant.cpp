@@ -5,8 +5,8 @@
 #include "accounting/tenants/departed_tenants.h"
 #include "accounting/tenants/notifier.h"
 #include "accounting/tenants/own_region.h"
-#include "base/check.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/check.h"
 #include "rcu/rseq_ops.h"
 
 namespace tenure {

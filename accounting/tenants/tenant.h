@@ -24,9 +24,9 @@
 #include "accounting/counters/policy.h"
 #include "accounting/tenants/accounting_context.h"
 #include "accounting/tenants/event_kind.h"
-#include "base/ids.h"
-#include "base/lock.h"
-#include "base/log.h"
+#include "base/system/lock.h"
+#include "base/system/log.h"
+#include "base/words/ids.h"
 #include "rcu/deferred.h"
 
 namespace tenure {

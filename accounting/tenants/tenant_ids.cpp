@@ -1,9 +1,9 @@
 #include "accounting/tenants/tenant_ids.h"
 
 #include "accounting/tenants/tenant.h"
-#include "base/atomic_update.h"
-#include "base/bits.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/words/atomic_update.h"
+#include "base/words/bits.h"
 
 namespace tenure {
 namespace {

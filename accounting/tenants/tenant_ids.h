@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "base/ids.h"
+#include "base/words/ids.h"
 #include "rcu/rcu_array.h"
 
 namespace tenure {

@@ -3,9 +3,9 @@
 #include <atomic>
 
 #include "accounting/tenants/tenant.h"
-#include "base/bits.h"
-#include "base/check.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/check.h"
+#include "base/words/bits.h"
 
 namespace tenure {
 namespace {

@@ -7,7 +7,7 @@
 #include "accounting/tenants/tenant_links.h"
 #include "accounting/tenants/tenant_names.h"
 #include "accounting/tenants/tenant_tree.h"
-#include "base/check.h"
+#include "base/system/check.h"
 
 namespace tenure {
 namespace {

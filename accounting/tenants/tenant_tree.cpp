@@ -9,8 +9,8 @@
 #include "accounting/tenants/tenant_ids.h"
 #include "accounting/tenants/tenant_links.h"
 #include "accounting/tenants/tenant_names.h"
-#include "base/check.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/check.h"
 
 namespace tenure {
 namespace {

@@ -7,8 +7,8 @@
 #include "accounting/tenants/own_region.h"
 #include "allocator/caches/tenant_heap.h"
 #include "allocator/slabs/arena.h"
-#include "base/clock.h"
-#include "base/log.h"
+#include "base/system/clock.h"
+#include "base/system/log.h"
 #include "live/report_ring.h"
 #include "live/request_box.h"
 

@@ -8,8 +8,8 @@
 #include "allocator/fronts/drain.h"
 #include "allocator/fronts/front_space.h"
 #include "allocator/slabs/arena.h"
-#include "base/fence.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/fence.h"
 
 namespace tenure {
 namespace {

@@ -16,9 +16,9 @@
 #include "allocator/fronts/drain.h"
 #include "allocator/fronts/front_space.h"
 #include "allocator/slabs/arena.h"
-#include "base/check.h"
-#include "base/fence.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/check.h"
+#include "base/system/fence.h"
 
 namespace tenure {
 

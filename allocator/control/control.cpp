@@ -10,7 +10,7 @@
 #include "allocator/hooks.h"
 #include "allocator/slabs/current.h"
 #include "allocator/upkeep/process_pressure.h"
-#include "base/system_calls.h"
+#include "base/system/system_calls.h"
 
 namespace tenure {
 namespace {

@@ -15,7 +15,7 @@
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/misuse.h"
 #include "allocator/upkeep/reclaim.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
 
 namespace tenure {
 namespace {

@@ -10,7 +10,7 @@
 #include "allocator/heap/live_samples.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/upkeep/reclaim.h"
-#include "base/system_calls.h"
+#include "base/system/system_calls.h"
 
 namespace tenure {
 namespace {

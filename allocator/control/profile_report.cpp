@@ -5,8 +5,8 @@
 #include "accounting/tenants/tenant.h"
 #include "allocator/control/profile.h"
 #include "allocator/heap/profile_sites.h"
-#include "base/exponential.h"
-#include "base/loaded_object.h"
+#include "base/system/loaded_object.h"
+#include "base/words/exponential.h"
 
 namespace tenure {
 namespace {

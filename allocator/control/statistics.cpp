@@ -11,8 +11,8 @@
 #include "allocator/heap/bootstrap.h"
 #include "allocator/slabs/family.h"
 #include "allocator/upkeep/process_pressure.h"
-#include "base/log.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/log.h"
 
 namespace tenure {
 namespace {

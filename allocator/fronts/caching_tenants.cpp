@@ -1,7 +1,7 @@
 #include "allocator/fronts/caching_tenants.h"
 
 #include "accounting/tenants/tenant_tree.h"
-#include "base/atomic_update.h"
+#include "base/words/atomic_update.h"
 
 namespace tenure {
 

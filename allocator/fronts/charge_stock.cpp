@@ -5,7 +5,7 @@
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/fronts/caching_tenants.h"
 #include "allocator/fronts/stock_drain.h"
-#include "base/fence.h"
+#include "base/system/fence.h"
 
 namespace tenure {
 namespace {

@@ -2,7 +2,7 @@
 // its freed objects come back there first. So an object is paid for by one restartable sequence: no atomic instruction, no read
 // section, no look at the tenant's counters. Source of the idea: obj_stock in the kernel's mm/memcontrol.c.
 //
-// Each CPU has a word (base/stock_word.h) for each context, at the context's number, so no two tenants compete for one. Bytes in a
+// Each CPU has a word (base/words/stock_word.h) for each context, at the context's number, so no two tenants compete for one. Bytes in a
 // word are held by the context, which they keep alive.
 //
 // A word opens at its first slow step on a CPU and closes when somebody takes its bytes. How much it may hold follows from the room below
@@ -21,7 +21,7 @@
 #include "allocator/fronts/front.h"
 #include "allocator/hooks.h"
 #include "allocator/slabs/owner_tag.h"
-#include "base/stock_word.h"
+#include "base/words/stock_word.h"
 
 namespace tenure {
 

@@ -8,7 +8,7 @@
 #include "allocator/fronts/sampler.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/family.h"
-#include "base/sandbox.h"
+#include "base/system/sandbox.h"
 #include "rcu/cpu_fence.h"
 
 namespace tenure {

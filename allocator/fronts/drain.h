@@ -1,6 +1,6 @@
 // Emptying the words of caches in the CPU fronts of all CPUs, while others go on.
 //
-// A drainer holds a word by putting a held word there (base/chain_word.h): pop sees an empty list, push a full one, and
+// A drainer holds a word by putting a held word there (base/words/chain_word.h): pop sees an empty list, push a full one, and
 // slow paths leave it alone.
 //
 //   drain:  chain -> stopped; fence; stopped -> closed, and the chain is the drainer's. One drainer at a time.

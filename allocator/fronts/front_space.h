@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "allocator/slabs/size_class.h"
-#include "base/tagged_stack.h"
+#include "base/words/tagged_stack.h"
 
 namespace tenure {
 

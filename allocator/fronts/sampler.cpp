@@ -4,8 +4,8 @@
 #include <time.h>
 
 #include "allocator/slabs/size_class.h"
-#include "base/exponential.h"
-#include "base/os_memory.h"
+#include "base/memory/os_memory.h"
+#include "base/words/exponential.h"
 
 namespace tenure {
 

@@ -1,7 +1,7 @@
 // Sampling of allocations: a Poisson process over the bytes that the program allocates. docs/profiling.md has the arithmetic.
 //
 // The fast path of malloc counts nothing. While sampling is on, the lists that malloc pops from are no longer than the next point of the
-// process is away, and end in the sentinel (base/chain_word.h), so that malloc comes by the slow path at the end of each list:
+// process is away, and end in the sentinel (base/words/chain_word.h), so that malloc comes by the slow path at the end of each list:
 //
 //   - Each pair of CPU and class has a point of its own: how many bytes are left to it. Independent processes make one process together.
 //   - When a slow path installs a list, the bytes of the list are passed. Where the point lies within them, the list is cut
@@ -19,7 +19,7 @@
 
 #include "allocator/fronts/front.h"
 #include "allocator/slabs/sampling.h"
-#include "base/attributes.h"
+#include "base/words/attributes.h"
 
 namespace tenure {
 

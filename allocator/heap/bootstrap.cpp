@@ -10,9 +10,9 @@
 #include "allocator/heap/pool.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/upkeep/process_pressure.h"
-#include "base/log.h"
-#include "base/meta_arena.h"
-#include "base/topology.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/log.h"
+#include "base/system/topology.h"
 #include "live/region.h"
 #include "rcu/rseq_abi.h"
 

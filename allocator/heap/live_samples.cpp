@@ -1,8 +1,8 @@
 #include "allocator/heap/live_samples.h"
 
 #include "allocator/upkeep/reclaim.h"
-#include "base/meta_arena.h"
-#include "base/tagged_stack.h"
+#include "base/memory/meta_arena.h"
+#include "base/words/tagged_stack.h"
 
 namespace tenure {
 namespace {

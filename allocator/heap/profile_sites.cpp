@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include "allocator/fronts/sampler.h"
-#include "base/exponential.h"
-#include "base/meta_arena.h"
-#include "base/sandbox.h"
-#include "base/stack_walk.h"
+#include "base/memory/meta_arena.h"
+#include "base/stack/stack_walk.h"
+#include "base/system/sandbox.h"
+#include "base/words/exponential.h"
 
 namespace tenure {
 

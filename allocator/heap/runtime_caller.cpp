@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/loaded_object.h"
+#include "base/system/loaded_object.h"
 
 // Where a program is linked statically, or exports them.
 extern "C" {

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "accounting/callbacks/root_scope.h"
-#include "base/attributes.h"
+#include "base/words/attributes.h"
 
 namespace tenure {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/bits.h"
+#include "base/words/bits.h"
 
 namespace tenure {
 

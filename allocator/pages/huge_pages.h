@@ -14,7 +14,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "base/bits.h"
+#include "base/words/bits.h"
 
 namespace tenure {
 

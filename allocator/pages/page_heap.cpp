@@ -2,8 +2,8 @@
 
 #include "accounting/charge/process_charge.h"
 #include "allocator/pages/run_bits.h"
-#include "base/atomic_update.h"
-#include "base/check.h"
+#include "base/system/check.h"
+#include "base/words/atomic_update.h"
 
 namespace tenure {
 namespace {

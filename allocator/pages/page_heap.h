@@ -16,8 +16,8 @@
 #include "allocator/pages/config.h"
 #include "allocator/pages/huge_pages.h"
 #include "allocator/pages/page_map.h"
-#include "base/os_memory.h"
-#include "base/settings.h"
+#include "base/memory/os_memory.h"
+#include "base/options/settings.h"
 
 namespace tenure {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "allocator/pages/config.h"
-#include "base/os_memory.h"
+#include "base/memory/os_memory.h"
 
 namespace tenure {
 

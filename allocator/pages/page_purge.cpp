@@ -1,6 +1,6 @@
 // Free pages return to the system.
 #include "allocator/pages/page_heap.h"
-#include "base/atomic_update.h"
+#include "base/words/atomic_update.h"
 
 namespace tenure {
 namespace {

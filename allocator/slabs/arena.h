@@ -9,7 +9,7 @@
 #include "allocator/pages/page_map.h"
 #include "allocator/slabs/cache.h"
 #include "allocator/slabs/slab.h"
-#include "base/settings.h"
+#include "base/options/settings.h"
 
 namespace tenure {
 

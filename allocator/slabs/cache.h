@@ -8,9 +8,9 @@
 #include "accounting/tenants/tenant.h"
 #include "allocator/slabs/size_class.h"
 #include "allocator/slabs/slab.h"
-#include "base/attributes.h"
-#include "base/ids.h"
-#include "base/tagged_stack.h"
+#include "base/words/attributes.h"
+#include "base/words/ids.h"
+#include "base/words/tagged_stack.h"
 
 namespace tenure {
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "allocator/slabs/cache.h"
-#include "base/chain_word.h"
+#include "base/words/chain_word.h"
 
 namespace tenure {
 

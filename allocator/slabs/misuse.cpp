@@ -6,7 +6,7 @@
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/last_payer.h"
 #include "allocator/slabs/owner_tag.h"
-#include "base/log.h"
+#include "base/system/log.h"
 
 namespace tenure {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "base/attributes.h"
+#include "base/words/attributes.h"
 
 namespace tenure {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "allocator/slabs/arena.h"
-#include "base/attributes.h"
+#include "base/words/attributes.h"
 
 namespace tenure {
 

@@ -9,8 +9,8 @@
 #include <cstdint>
 
 #include "allocator/pages/config.h"
-#include "base/ids.h"
-#include "base/stock_word.h"
+#include "base/words/ids.h"
+#include "base/words/stock_word.h"
 
 namespace tenure {
 

@@ -8,9 +8,9 @@
 #include "allocator/slabs/last_payer.h"
 #include "allocator/slabs/misuse.h"
 #include "allocator/slabs/sampling.h"
-#include "base/atomic_update.h"
-#include "base/check.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
+#include "base/system/check.h"
+#include "base/words/atomic_update.h"
 
 namespace tenure {
 namespace {

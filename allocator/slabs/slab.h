@@ -9,9 +9,9 @@
 
 #include "allocator/pages/config.h"
 #include "allocator/slabs/slab_state.h"
-#include "base/chain_word.h"
-#include "base/os_memory.h"
-#include "base/tagged_stack.h"
+#include "base/memory/os_memory.h"
+#include "base/words/chain_word.h"
+#include "base/words/tagged_stack.h"
 
 namespace tenure {
 

@@ -13,8 +13,8 @@
 #include "allocator/slabs/cold_chains.h"
 #include "allocator/upkeep/decay.h"
 #include "allocator/upkeep/reclaim.h"
-#include "base/sandbox.h"
-#include "base/system_calls.h"
+#include "base/system/sandbox.h"
+#include "base/system/system_calls.h"
 
 namespace tenure {
 

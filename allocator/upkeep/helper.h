@@ -1,4 +1,4 @@
-// The helper thread: what it does, and when it ends. api/helper_thread starts it (TENURE_HELPER).
+// The helper thread: what it does, and when it ends. api/process/helper_thread starts it (TENURE_HELPER).
 //
 // It takes turns while there is something to do, sleeps until it is called where there is not, and ends when the program has no
 // thread of its own left but one: from then on slow paths do its work.
@@ -35,7 +35,7 @@ void note_main_thread_gone();
 void run_helper();
 
 // Ends the helper where the program has no other thread, and waits until the kernel, too, knows that it has gone. False where that
-// may not be asked for (base/sandbox.h): the kernel may count the helper for a moment yet. Keeps errno.
+// may not be asked for (base/system/sandbox.h): the kernel may count the helper for a moment yet. Keeps errno.
 bool end_helper();
 // Waits until a helper that is being started has made the system calls of its start. Not for ever: the caller may be a signal handler
 // that has interrupted the start.

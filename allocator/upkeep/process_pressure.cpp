@@ -6,7 +6,7 @@
 #include "allocator/slabs/current.h"
 #include "allocator/upkeep/reclaim.h"
 #include "allocator/upkeep/run_stash.h"
-#include "base/cgroup.h"
+#include "base/system/cgroup.h"
 
 namespace tenure {
 

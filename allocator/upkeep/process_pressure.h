@@ -9,8 +9,8 @@
 
 #include "allocator/hooks.h"
 #include "allocator/slabs/arena.h"
-#include "base/attributes.h"
-#include "base/bits.h"
+#include "base/words/attributes.h"
+#include "base/words/bits.h"
 
 namespace tenure {
 

@@ -2,8 +2,8 @@
 // libtenure.so: in a static program dlclose is libc's own business.
 #include <dlfcn.h>
 
-#include "base/attributes.h"
-#include "base/stack_walk.h"
+#include "base/stack/stack_walk.h"
+#include "base/words/attributes.h"
 
 TENURE_EXPORT int dlclose(void* library) noexcept {
   static int (*real)(void*) = nullptr;

@@ -10,7 +10,7 @@
 
 #include "allocator/heap/bootstrap.h"
 #include "allocator/slabs/arena.h"
-#include "base/attributes.h"
+#include "base/words/attributes.h"
 
 using Dlopen = void*(const char*, int);
 

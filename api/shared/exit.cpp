@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/attributes.h"
+#include "base/words/attributes.h"
 #include "live/region.h"
 
 TENURE_EXPORT void _exit(int status) {

@@ -20,9 +20,9 @@ MAPPING_CALL = re.compile(
     r"(?:(?<![\w.:>~])|(?<=[^\w]::)|(?<=^::))(?:mmap|mmap64|munmap|madvise|process_madvise|mprotect"
     r"|mremap)\s*\(|\b(?:SYS|__NR)_(?:mmap|munmap|madvise|mprotect|mremap)\b"
     r"|\bsys::(?:mmap|munmap|madvise|mprotect|mremap)\b", re.MULTILINE)
-MAPPING_OWNER = "base/os_memory"
+MAPPING_OWNER = "base/memory/os_memory"
 # The bare calls; what the program calls, and what is done for it.
-MAPPING_CALLS = ["base/mapping_calls", "mapped/calls", "api/mapped_calls"]
+MAPPING_CALLS = ["base/memory/mapping_calls", "mapped/calls", "api/process/mapped_calls"]
 
 
 def strip(text):

@@ -10,7 +10,7 @@ from check_layers import check_file, check_rooms
 class CheckLayers(unittest.TestCase):
     def setUp(self):
         self.root = tempfile.TemporaryDirectory()
-        for path in ["base/bits.h", "rcu/grace.h", "allocator/heap/heap.h", "tools/show.h"]:
+        for path in ["base/words/bits.h", "rcu/grace.h", "allocator/heap/heap.h", "tools/show.h"]:
             self.write(path)
 
     def write(self, path, text=""):
@@ -26,7 +26,7 @@ class CheckLayers(unittest.TestCase):
         return len(check_file(path, text, self.root.name))
 
     def test_includes_point_down(self):
-        self.assertEqual(self.problems("rcu/a.cpp", '#include "base/bits.h"\n'), 0)
+        self.assertEqual(self.problems("rcu/a.cpp", '#include "base/words/bits.h"\n'), 0)
         self.assertEqual(self.problems("rcu/a.cpp", '#include "rcu/grace.h"\n'), 0)
         self.assertEqual(self.problems("rcu/a.cpp", '#include "allocator/heap/heap.h"\n'), 1)
         self.assertEqual(self.problems("api/a.cpp", '  #  include <tools/show.h>\n'), 1)
@@ -59,7 +59,7 @@ class CheckLayers(unittest.TestCase):
         for call in ["mmap(0)", "::mmap(0)", " madvise (p)", "if (mprotect(p, 1, 2))",
                      "syscall(SYS_mremap, p)"]:
             self.assertEqual(self.problems("allocator/a.cpp", f"void f() {{ {call}; }}\n"), 1, call)
-            self.assertEqual(self.problems("base/os_memory.cpp", f"{call};\n"), 0, call)
+            self.assertEqual(self.problems("base/memory/os_memory.cpp", f"{call};\n"), 0, call)
         for harmless in ["os_memory::mmap(0)", "reserve_mmap(0)", "// mmap(0)", 'log("mmap(0)")',
                          "/* a\n mmap(0) */", "memory.madvise(p)"]:
             self.assertEqual(self.problems("allocator/a.cpp", harmless + "\n"), 0, harmless)

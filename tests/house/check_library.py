@@ -38,7 +38,7 @@ DELETE = [f"_Zd{form}Pv{rest}" for form in "la"
 # that export those forms as well do no harm.
 OPERATORS = NEW + DELETE
 TOLERATED = {f"_Zd{form}Pvm{align}{NOTHROW}" for form in "la" for align in ("", ALIGN)}
-# Cancellation points: the library makes these calls bare (base/system_calls.h). fprintf writes where the caller of
+# Cancellation points: the library makes these calls bare (base/system/system_calls.h). fprintf writes where the caller of
 # malloc_info wants it.
 CANCELLATION_POINTS = re.compile(r"^(open|openat|read|pread|write|writev|pwrite|close|poll|ppoll|nanosleep|"
                                  r"clock_nanosleep|usleep|sleep|pause|fcntl|fsync)(64)?@")

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "base/double_word.h"
+#include "base/words/double_word.h"
 #include "live/layout.h"
 #include "tests/blackbox/support/check.h"
 

@@ -1,9 +1,9 @@
 // Metadata for tests of the structures that live in it.
 #pragma once
 
-#include "base/bits.h"
-#include "base/meta_arena.h"
-#include "base/os_memory.h"
+#include "base/memory/meta_arena.h"
+#include "base/memory/os_memory.h"
+#include "base/words/bits.h"
 
 namespace tenure {
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/chain_word.h"
+#include "base/words/chain_word.h"
 
 namespace tenure {
 

@@ -5,9 +5,9 @@
 
 #include <atomic>
 
-#include "base/bits.h"
-#include "base/os_memory.h"
-#include "base/topology.h"
+#include "base/memory/os_memory.h"
+#include "base/system/topology.h"
+#include "base/words/bits.h"
 #include "rcu/rseq_ops.h"
 
 namespace tenure {

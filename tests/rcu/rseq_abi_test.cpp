@@ -15,7 +15,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/sandbox.h"
+#include "base/system/sandbox.h"
 #include "rcu/cpu_fence.h"
 #include "tests/rcu/per_cpu_region.h"
 #include "tests/rcu/sequences.h"

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/tagged_stack.h"
+#include "base/words/tagged_stack.h"
 #include "rcu/rseq_ops.h"
 #include "tests/rcu/per_cpu_region.h"
 #include "tests/rcu/sequences.h"

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/stock_word.h"
+#include "base/words/stock_word.h"
 
 namespace tenure {
 

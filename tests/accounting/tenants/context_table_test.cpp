@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/os_memory.h"
+#include "base/memory/os_memory.h"
 #include "tests/accounting/tree_fixture.h"
 
 namespace tenure {

@@ -14,7 +14,7 @@
 #include "allocator/heap/live_samples.h"
 #include "allocator/heap/profile_sites.h"
 #include "allocator/upkeep/decay.h"
-#include "base/exponential.h"
+#include "base/words/exponential.h"
 #include "tests/allocator/heap/pool_support.h"
 
 namespace tenure {

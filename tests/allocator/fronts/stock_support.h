@@ -6,7 +6,7 @@
 
 #include "accounting/charge/charge.h"
 #include "allocator/fronts/stock_drain.h"
-#include "base/topology.h"
+#include "base/system/topology.h"
 #include "tests/allocator/heap/pool_support.h"
 
 namespace tenure {

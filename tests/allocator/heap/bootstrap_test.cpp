@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/topology.h"
+#include "base/system/topology.h"
 #include "tests/allocator/heap_support.h"
 #include "tests/rcu/sequences.h"
 

@@ -16,7 +16,7 @@
 #include "allocator/fronts/paying.h"
 #include "allocator/heap/pool.h"
 #include "allocator/slabs/current.h"
-#include "base/meta_arena.h"
+#include "base/memory/meta_arena.h"
 #include "tests/allocator/heap_support.h"
 
 namespace tenure {

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "allocator/slabs/size_class.h"
-#include "base/bits.h"
-#include "base/settings.h"
+#include "base/options/settings.h"
+#include "base/words/bits.h"
 #include "tools/tenure/commands/commands.h"
 #include "tools/tenure/commands/common.h"
 

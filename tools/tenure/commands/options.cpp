@@ -4,8 +4,8 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
-#include "base/option_value.h"
-#include "base/settings.h"
+#include "base/options/option_value.h"
+#include "base/options/settings.h"
 #include "tools/tenure/commands/commands.h"
 #include "tools/tenure/commands/common.h"
 

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/option_value.h"
-#include "base/settings.h"
+#include "base/options/option_value.h"
+#include "base/options/settings.h"
 #include "tools/tenure/commands/commands.h"
 #include "tools/tenure/commands/words.h"
 #include "tools/tenure/model/bytes.h"

@@ -10,7 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "base/cgroup.h"
+#include "base/system/cgroup.h"
 #include "tools/tenure/model/bytes.h"
 #include "tools/tenure/reader/checkup.h"
 #include "tools/tenure/reader/locate.h"

@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "base/double_word.h"
+#include "base/words/double_word.h"
 
 namespace tenure::tool {
 namespace {

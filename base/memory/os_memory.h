@@ -1,0 +1,122 @@
+// Room base/memory: mappings from the kernel, and the arena for metadata. It calls base/words and base/system. It promises that a
+// refused mapping is reported and never ends the process.
+//
+// The only caller of mmap and its family. Every function keeps errno.
+//
+// Address space is first reserved (PROT_NONE: it costs nothing under RLIMIT_DATA, overcommit_memory=2 or
+// mlockall) and then committed in steps as it is used.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace tenure::os {
+
+// Reserves address space, aligned to `alignment` (a power of two, at least a page). nullptr if refused.
+void* reserve(size_t bytes, size_t alignment);
+// Reserves address space at this very place. kTaken: something is there. kRefused: the system's limits.
+enum class Placed : unsigned char { kDone, kTaken, kRefused };
+Placed reserve_at(void* p, size_t bytes);
+// Maps the file's first bytes, shared, over reserved address space: commit() makes them usable. False: nothing has changed.
+bool map_shared(void* p, size_t bytes, int fd);
+// Faults the pages of a shared mapping in for writing. kFull: the file system has no room, or is gone; nobody may touch them then.
+// kUnknown: the kernel has no such call (before Linux 5.14).
+enum class Filled : unsigned char { kDone, kFull, kUnknown };
+Filled fill(void* p, size_t bytes);
+// A page that reads as zeros in every process with a copy of this one's memory. nullptr where the kernel has none.
+void* page_cleared_by_fork();
+// The node on which the system would put a page now.
+void* probe_place();
+// Makes reserved memory readable and writable, zero filled. False if the system refuses.
+bool commit(void* p, size_t bytes);
+// Makes reserved memory readable: it reads as zeros and takes no memory.
+bool commit_read_only(void* p, size_t bytes);
+// Gives address space back.
+void release(void* p, size_t bytes);
+
+// Gives the pages back to the system; they read as zeros afterwards. False where the system refuses
+// (a seccomp filter; locked memory before Linux 5.18): the contents are then unspecified, old or zero.
+bool purge(void* p, size_t bytes);
+// Maps the file for reading; other processes' writes are seen. nullptr if refused.
+void* map_file(int fd, size_t bytes);
+// Faults the pages in for writing, in one call. Best effort.
+void populate(void* p, size_t bytes);
+// Asks for, or against, huge pages. Best effort.
+void advise_huge_pages(void* p, size_t bytes, bool wanted);
+// Whether the system may follow advise_huge_pages(). False where it never does, for all processes or for this one (PR_SET_THP_DISABLE).
+bool huge_pages_available();
+// How many of the pages are resident, of at most a huge page's worth. 0 where the system does not say, or may not be asked
+// (base/system/sandbox.h).
+size_t resident_pages(void* p, size_t bytes);
+// Moves the pages of [from, from + bytes) to `to` without copying; afterwards `from` is mapped and reads as
+// zeros. Both ranges are committed. kRefused: nothing has changed, but what was at `to`. kTargetLost: the kernel has unmapped
+// the target, and it could not be mapped again.
+enum class Move : unsigned char { kDone, kRefused, kTargetLost };
+Move move_pages(void* from, void* to, size_t bytes);
+// Replaces the mapping of a committed range by a fresh one, so that neighbouring mappings split by
+// move_pages can merge again. False, with nothing changed, where the kernel refuses.
+bool remap_fresh(void* p, size_t bytes);
+
+// Resident memory of the process without pages of files; 0 where /proc/self/statm cannot be read.
+size_t resident_anonymous();
+
+// RLIMIT_AS, or SIZE_MAX where unlimited, or where it may not be asked for (base/system/sandbox.h).
+size_t address_space_limit();
+
+// A range of address space that is committed from its start upward as far as it has been used.
+//
+// Usually all of it is reserved before. Where the program's address space is limited (RLIMIT_AS), which counts what is reserved, nothing is
+// reserved ahead: from the end of what is mapped on, growth maps exactly what it needs, at the address that follows, and so meets the limit
+// as everything else in the program does. Nobody else is likely to have taken that address (allocator/heap/bootstrap chooses the
+// place); where somebody has, growth is refused.
+//
+// Growth is lock-free but for one thing: between mapping and saying so, a thread that was stopped makes the growth of others fail, as at the
+// limit. Nobody waits.
+class GrowingRange {
+public:
+  constexpr GrowingRange() = default;
+
+  // Takes over reserved address space; `step` is the smallest growth, a power of two. Several threads may do this at
+  // once at bootstrap, with the same values.
+  // `mapped`: all of it is reserved.
+  void adopt(void* base, size_t bytes, size_t step, bool mapped = true) {
+    base_ = static_cast<char*>(base);
+    reserved_ = bytes;
+    step_ = step;
+    size_t none = 0;
+    if (mapped) mapped_.compare_exchange_strong(none, bytes, std::memory_order_relaxed);
+  }
+
+  char* base() const { return base_; }
+  size_t reserved() const { return reserved_; }
+  size_t committed() const { return committed_.load(std::memory_order_acquire); }
+
+  // Makes [0, upto) usable. Lock-free: any number of threads may commit the same bytes, which is
+  // idempotent, and `committed_` only rises after they are usable. False if the system refuses.
+  bool ensure(size_t upto) {
+    return upto <= committed_.load(std::memory_order_acquire) || ensure_slow(upto);
+  }
+
+  // Whether nothing is reserved ahead.
+  bool meets_limit() const { return mapped_.load(std::memory_order_relaxed) < reserved_; }
+  // Gives the address space back that is reserved beyond what is committed. Others may be growing the range.
+  void give_up_unused();
+
+private:
+  bool ensure_slow(size_t upto);
+  bool commit_upto(size_t upto, size_t most);
+  bool map_upto(size_t upto);
+
+  char* base_ = nullptr;              // Constant after adopt().
+  size_t reserved_ = 0;               // Constant after adopt().
+  size_t step_ = 0;                   // Constant after adopt().
+  std::atomic<size_t> committed_{0};  // Rises only; published after the bytes below it are usable.
+  // Address space below it is this range's. Lowered by give_up_unused(), before what is above is given back; raised after more was mapped.
+  // Who grows the range raises `wanted_`, then looks at `mapped_`; who gives up lowers `mapped_`, then looks at `wanted_`: with a fence
+  // between, so that one of them sees the other. Else acquire and release.
+  std::atomic<size_t> mapped_{0};
+  std::atomic<size_t> wanted_{0};  // The most that growth has asked for. Rises only.
+};
+
+}  // namespace tenure::os

@@ -1,0 +1,24 @@
+// Small files of the kernel (/proc, cgroups), read from inside malloc.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tenure {
+
+// Reads at most `size` bytes, in one piece. Returns how many; 0 where the file cannot be read, or may not be asked for (base/system/sandbox.h). The descriptor is closed on exec and
+// does not outlive the call.
+// Async-signal-safe, keeps errno.
+size_t read_system_file(const char* path, char* buffer, size_t size);
+
+// Whether the descriptor is open, and an eventfd. Where the kernel does not say, it passes for one. Keeps errno.
+enum class EventfdCheck { kGood, kClosed, kOther };
+EventfdCheck check_eventfd(int fd);
+
+// The number at the start of `text`, or `otherwise` where there is none.
+uint64_t parse_number(const char* text, const char* end, uint64_t otherwise);
+
+// The text after `name` and a blank at the start of a line, or nullptr.
+const char* find_field(const char* text, const char* end, const char* name);
+
+}  // namespace tenure

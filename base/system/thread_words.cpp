@@ -1,0 +1,7 @@
+#include "base/system/thread_words.h"
+
+namespace tenure {
+
+thread_local constinit ThreadWords thread_words{};
+
+}  // namespace tenure

@@ -1,7 +1,0 @@
-#include "base/thread_words.h"
-
-namespace tenure {
-
-thread_local constinit ThreadWords thread_words{};
-
-}  // namespace tenure
