@@ -9,7 +9,6 @@
 #include "allocator/heap/bootstrap.h"
 #include "allocator/slabs/arena.h"
 #include "base/words/attributes.h"
-#include "tenure/tenure.h"
 
 namespace tenure {
 namespace {
@@ -48,5 +47,3 @@ bool owns_malloc() {
 }
 
 }  // namespace tenure
-
-TENURE_EXPORT int tenure_active(void) { return tenure::owns_malloc(); }

@@ -9,7 +9,8 @@
 #include "accounting/tenants/tenant.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/family.h"
-#include "tenure/tenure.h"
+#include "tenure/cache.h"
+#include "tenure/tenant.h"
 
 namespace tenure {
 

@@ -1,4 +1,4 @@
-// LRUs and shrinkers.
+// The functions of lru.h.
 #include <errno.h>
 
 #include "accounting/shrinkers/lru.h"
@@ -9,6 +9,8 @@
 #include "api/tenants/control_end.h"
 #include "api/tenants/handles.h"
 #include "base/system/topology.h"
+#include "tenure/lru.h"
+#include "tenure/scope.h"
 
 using namespace tenure;
 

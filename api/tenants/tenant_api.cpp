@@ -1,4 +1,4 @@
-// Tenants: the functions of tenure.h that change and show the tree.
+// The functions of tenant.h.
 #include <errno.h>
 
 #include "accounting/callbacks/user_call.h"

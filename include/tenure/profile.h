@@ -4,7 +4,7 @@
 
 /* A C header. NOLINTBEGIN(modernize-*,readability-identifier-naming) */
 
-#include <tenure/tenure.h>
+#include <tenure/tenant.h>
 
 #ifdef __cplusplus
 extern "C" {

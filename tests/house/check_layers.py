@@ -98,9 +98,20 @@ def check_file(path, text, root="."):
     return problems
 
 
+def check_headers(root):
+    """Each C header whose functions the library exports has one file in api/tenants. rcu*.h is inline, tenure.h a list."""
+    include = os.path.join(root, "include", "tenure")
+    headers = {name[:-2] for name in os.listdir(include) if name.endswith(".h")}
+    exported = {name for name in headers if name != "tenure" and not name.startswith("rcu")}
+    sources = os.path.join(root, "api", "tenants")
+    files = {name[:-len("_api.cpp")] for name in os.listdir(sources) if name.endswith("_api.cpp")}
+    return ([f"include/tenure/{name}.h: no file api/tenants/{name}_api.cpp" for name in sorted(exported - files)] +
+            [f"api/tenants/{name}_api.cpp: no header include/tenure/{name}.h" for name in sorted(files - exported)])
+
+
 def main():
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-    problems, count = [], 0
+    problems, count = check_headers(root), 0
     for folder in ["include"] + LAYERS + TOPS:
         for directory, _, files in os.walk(os.path.join(root, folder)):
             for name in sorted(files):

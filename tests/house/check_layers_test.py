@@ -4,7 +4,7 @@ import os
 import tempfile
 import unittest
 
-from check_layers import check_file, check_rooms
+from check_layers import check_file, check_headers, check_rooms
 
 
 class CheckLayers(unittest.TestCase):
@@ -51,6 +51,15 @@ class CheckLayers(unittest.TestCase):
     def test_public_header(self):
         self.assertEqual(self.problems("api/a.cpp", "#include <tenure/tenure.h>\n"), 0)
         self.assertEqual(self.problems("allocator/a.cpp", "#include <tenure/tenure.h>\n"), 1)
+
+    def test_file_for_each_header(self):
+        for path in ["include/tenure/tenure.h", "include/tenure/rcu.h", "include/tenure/lru.h", "api/tenants/lru_api.cpp",
+                     "api/tenants/handles.cpp"]:
+            self.write(path)
+        self.assertEqual(check_headers(self.root.name), [])
+        self.write("include/tenure/cache.h")
+        self.write("api/tenants/limit_api.cpp")
+        self.assertEqual(len(check_headers(self.root.name)), 2)
 
     def test_system_headers(self):
         self.assertEqual(self.problems("base/a.cpp", "#include <sys/mman.h>\n#include <new>\n"), 0)

@@ -1,4 +1,4 @@
-// The functions of tenure.h.
+// The functions of heap.h.
 #include <errno.h>
 
 #include "allocator/control/statistics.h"
@@ -6,8 +6,9 @@
 #include "allocator/slabs/arena.h"
 #include "allocator/upkeep/helper.h"
 #include "api/process/lifecycle.h"
+#include "api/process/ownership.h"
 #include "base/system/log.h"
-#include "tenure/tenure.h"
+#include "tenure/heap.h"
 
 #ifndef TENURE_VERSION
 #define TENURE_VERSION "0.1.0"
@@ -19,6 +20,8 @@ TENURE_EXPORT const char* tenure_mode(void) {
   tenure::bootstrap();
   return tenure::arena.rseq ? "rseq" : "fallback";
 }
+
+TENURE_EXPORT int tenure_active(void) { return tenure::owns_malloc(); }
 
 TENURE_EXPORT int tenure_stats(struct tenure_stats* stats) {
   if (stats == nullptr || stats->struct_size < sizeof stats->struct_size) return -EINVAL;

@@ -1,10 +1,11 @@
-// Events and checkpoints.
+// The functions of events.h.
 #include <errno.h>
 
 #include "accounting/pressure/events.h"
 #include "api/tenants/control_end.h"
 #include "api/tenants/handles.h"
 #include "base/words/attributes.h"
+#include "tenure/events.h"
 
 using namespace tenure;
 
