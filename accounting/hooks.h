@@ -12,16 +12,10 @@ namespace tenure {
 
 struct Tenant;
 
-// The work of the layers above when a tenant goes, in this order, each with tenants_mutex held and the
-// tenant already dying. nullptr: nothing. docs/accounting.md has the whole order.
+// The work of higher layers and rooms when a tenant goes offline, in this order. tenants_mutex is held, and the tenant is dying already.
+// nullptr: no work. docs/accounting.md has the whole order.
 struct OfflineHooks {
-  // Everything indexed by the tenant's id goes to the parent's from now on (a tenant's
-  // nearest_online() has changed).
-  void (*switch_ids)(Tenant& tenant) = nullptr;
-  // Closes and drains the fronts and depots of the tenant.
-  void (*close_fronts)(Tenant& tenant) = nullptr;
-  // Clears the array slots that still hold the tenant's caches, marks the caches dead, shrinks
-  // them.
+  // Closes the tenant's fronts, clears the array slots that hold its caches, and marks these caches dead.
   void (*kill_caches)(Tenant& tenant) = nullptr;
   // After the contexts have been reparented: moves what is on the tenant's LRUs to the parent's.
   void (*drain_lrus)(Tenant& tenant) = nullptr;

@@ -123,8 +123,6 @@ void complete_offline(Tenant& tenant) {
   show_state(tenant, live::SlotState::kDying);
   show_event(tenant, live::EventKind::kWent);
   remove_name(tenant);
-  call(hooks.switch_ids, tenant);
-  call(hooks.close_fronts, tenant);
   call(hooks.kill_caches, tenant);
   AccountingContext* own = tenant.context.load(std::memory_order_relaxed);
   // Release, so that who finds nothing here also finds the state; pairs with hold_context().

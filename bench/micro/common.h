@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "random.h"
+
 namespace bench {
 
 constexpr std::size_t kKiB = 1024;
@@ -30,24 +32,6 @@ inline void touch_pages(void* p, std::size_t size) {
   volatile char* bytes = static_cast<volatile char*>(p);
   for (std::size_t at = 0; at < size; at += kPage) bytes[at] = 1;
 }
-
-// xorshift64*: about a nanosecond, the same for every allocator.
-class Random {
-public:
-  explicit Random(std::uint64_t seed = 0x9E3779B97F4A7C15u) : state_(seed) {}
-  std::uint64_t next() {
-    state_ ^= state_ >> 12;
-    state_ ^= state_ << 25;
-    state_ ^= state_ >> 27;
-    return state_ * 0x2545F4914F6CDD1Du;
-  }
-  std::uint32_t below(std::uint32_t bound) {
-    return static_cast<std::uint32_t>(((next() >> 32) * bound) >> 32);
-  }
-
-private:
-  std::uint64_t state_;
-};
 
 inline void set_items(benchmark::State& state, std::size_t per_iteration) {
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * per_iteration));

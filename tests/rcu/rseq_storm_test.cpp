@@ -1,17 +1,15 @@
 // Forced aborts: signals and migrations hit the critical sections of rcu/rseq_ops.h, from outside and from handlers that
 // run the same operations on the same words. No object may be lost or handed out twice.
-#include <pthread.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "base/words/tagged_stack.h"
 #include "rcu/rseq_ops.h"
+#include "tests/rcu/interrupted_workers.h"
 #include "tests/rcu/per_cpu_region.h"
 #include "tests/rcu/sequences.h"
 
@@ -40,7 +38,6 @@ struct DepotLinks {
 
 class Storm {
 public:
-  static constexpr int kWorkers = 3;
   static constexpr uint32_t kRounds = 1500000;
   static constexpr uint32_t kObjects = 24;
 
@@ -57,29 +54,7 @@ public:
   }
 
   void run() {
-    running = this;
-    struct sigaction action = {}, saved;
-    action.sa_handler = [](int) {
-      joined(running->abi_);
-      running->step();
-    };
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGUSR1, &action, &saved);
-    std::vector<std::thread> workers;
-    for (int i = 0; i < kWorkers; ++i) {
-      workers.emplace_back([this] {
-        joined(abi_);
-        for (uint32_t round = 0; round < kRounds; ++round) step();
-        // Handles signals until nobody sends any.
-        ++finished_;
-        while (!quiet_.load()) std::this_thread::yield();
-      });
-    }
-    harass(workers);
-    quiet_ = true;
-    for (std::thread& worker : workers) worker.join();
-    sigaction(SIGUSR1, &saved, nullptr);
-    running = nullptr;
+    workers_.run(kRounds, [this](uint32_t) { step(); });
   }
 
   uint32_t wrong() const { return wrong_.load(); }
@@ -107,20 +82,6 @@ public:
   }
 
 private:
-  // Signals and migrations until every worker has finished.
-  void harass(std::vector<std::thread>& workers) {
-    uint32_t turn = 0;
-    while (finished_.load() < kWorkers) {
-      std::thread& victim = workers[++turn % kWorkers];
-      pthread_kill(victim.native_handle(), SIGUSR1);
-      if (turn % 8 != 0) continue;
-      cpu_set_t set;
-      CPU_ZERO(&set);
-      CPU_SET(turn / 8 % region_.cpus(), &set);
-      pthread_setaffinity_np(victim.native_handle(), sizeof set, &set);
-    }
-  }
-
   // One allocation and one free as the allocator does them, interrupted anywhere.
   void step() {
     Object* object = static_cast<Object*>(rseq_pop_pair(base_, rseq_, kRootFrontOffset, 0));
@@ -166,16 +127,13 @@ private:
         .load(std::memory_order_acquire);
   }
 
-  static inline Storm* running = nullptr;
-
   const RseqAbi abi_ = sequences();
   const ptrdiff_t rseq_ = abi_.offset;
   const PerCpuRegion region_;
   char* const base_;
   std::vector<Object> objects_;
   TaggedStack<DepotLinks> depot_;
-  std::atomic<int> finished_{0};
-  std::atomic<bool> quiet_{false};
+  InterruptedWorkers workers_{abi_, region_.cpus()};
   std::atomic<uint32_t> wrong_{0};
   std::atomic<uint64_t> done_{0};
 };

@@ -1,16 +1,13 @@
 // Stock words by restartable sequences and by the fallback: the contract, and nothing lost or doubled under signals, migrations and
 // drainers on other CPUs.
-#include <pthread.h>
-#include <signal.h>
-
 #include <thread>
-#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "rcu/cpu_fence.h"
 #include "rcu/rseq_fallback.h"
 #include "rcu/rseq_ops.h"
+#include "tests/rcu/interrupted_workers.h"
 #include "tests/rcu/per_cpu_region.h"
 #include "tests/rcu/sequences.h"
 #include "tests/rcu/stock_contract.h"
@@ -105,40 +102,20 @@ TEST(StockOps, UnregisteredThreadsAreRefused) {
 // CPUs and empty them as allocator/fronts/stock_drain.h does. The sum of all units is the same at the end.
 class StockStorm {
 public:
-  static constexpr uint32_t kWorkers = 3, kRounds = 400000, kCapacity = 64, kUnitsInAll = 96;
+  static constexpr uint32_t kRounds = 400000, kCapacity = 64, kUnitsInAll = 96;
 
   explicit StockStorm(bool by_rseq) : by_rseq_(by_rseq), beside_(kUnitsInAll) {
     for (uint32_t cpu = 0; cpu < region_.cpus(); ++cpu) stock_of(region_, cpu) = kEmpty.word;
   }
 
   void run() {
-    running = this;
-    struct sigaction action = {}, saved;
-    action.sa_handler = [](int) {
-      joined(running->abi_);
-      running->step(4);
-    };
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGUSR1, &action, &saved);
-    std::vector<std::thread> workers;
-    for (uint32_t i = 0; i < kWorkers; ++i) {
-      workers.emplace_back([this] {
-        joined(abi_);
-        for (uint32_t round = 0; round < kRounds; ++round) step(2 + round % 3);
-        ++finished_;
-        // Handles signals until nobody sends any.
-        while (!quiet_.load()) std::this_thread::yield();
-      });
-    }
     std::thread first([this] { drain_until_done(0); });
     std::thread second([this] { drain_until_done(1); });
-    harass(workers);
-    quiet_ = true;
-    for (std::thread& worker : workers) worker.join();
+    workers_.run(kRounds, [this](uint32_t round) {
+      step(round == InterruptedWorkers::kInHandler ? 4 : 2 + round % 3);
+    });
     first.join();
     second.join();
-    sigaction(SIGUSR1, &saved, nullptr);
-    running = nullptr;
   }
 
   int64_t units_in_all() const {
@@ -157,19 +134,6 @@ public:
 
 private:
   static constexpr StockWord kEmpty = StockWord::of(0, kCapacity);
-
-  void harass(std::vector<std::thread>& workers) {
-    uint32_t turn = 0;
-    while (finished_.load() < kWorkers) {
-      std::thread& victim = workers[++turn % kWorkers];
-      pthread_kill(victim.native_handle(), SIGUSR1);
-      if (turn % 8 != 0) continue;
-      cpu_set_t set;
-      CPU_ZERO(&set);
-      CPU_SET(turn / 8 % region_.cpus(), &set);
-      pthread_setaffinity_np(victim.native_handle(), sizeof set, &set);
-    }
-  }
 
   std::atomic<uint32_t>& shared() const { return stock_of(region_, 0); }
   bool take(uint32_t units) const {
@@ -204,7 +168,7 @@ private:
   }
 
   void drain_until_done(uint32_t number) {
-    while (finished_.load() < kWorkers && !fence_failed_.load()) {
+    while (!workers_.finished() && !fence_failed_.load()) {
       for (uint32_t cpu = 0; cpu < region_.cpus(); ++cpu) drain(cpu, number);
     }
   }
@@ -228,15 +192,13 @@ private:
     }
   }
 
-  static inline StockStorm* running = nullptr;
-
   const bool by_rseq_;
   const RseqAbi abi_ = sequences();
   const ptrdiff_t rseq_ = abi_.offset;
   const PerCpuRegion region_;
   std::atomic<int64_t> beside_;  // Units in no word.
-  std::atomic<uint32_t> finished_{0};
-  std::atomic<bool> quiet_{false}, fence_failed_{false};
+  InterruptedWorkers workers_{abi_, region_.cpus()};
+  std::atomic<bool> fence_failed_{false};
   std::atomic<uint64_t> taken_{0}, drained_{0};
 };
 
