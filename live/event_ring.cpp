@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "base/system/clock.h"
+#include "base/system/fence.h"
 #include "live/region.h"
 
 namespace tenure::live {
@@ -33,7 +34,7 @@ void show_event(EventKind kind, uint32_t slot, uint32_t id, const EventNumbers& 
   Event& event = ring[number % kEventEntries];
   std::atomic_ref(event.sequence).store(0, std::memory_order_relaxed);
   // Orders the 0 before what follows; pairs with the reader's loads.
-  std::atomic_thread_fence(std::memory_order_release);
+  release_fence();
   show(event.time_us, now);
   show(event.kind, number_of_kind);
   show(event.slot, slot);

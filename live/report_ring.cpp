@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "base/system/clock.h"
+#include "base/system/fence.h"
 #include "live/event_ring.h"
 #include "live/region.h"
 
@@ -21,7 +22,7 @@ ReportWriter::ReportWriter(uint32_t slot, uint32_t id) : slot_(slot), id_(id) {
   report_ = &ring[number_ % kReports];
   std::atomic_ref(report_->sequence).store(0, std::memory_order_relaxed);
   // Orders the 0 before what follows; pairs with the reader's loads.
-  std::atomic_thread_fence(std::memory_order_release);
+  release_fence();
   report_->time_us = monotonic_us();
   report_->slot = slot;
   report_->generation = generation_of(slot);

@@ -4,6 +4,7 @@
 
 #include "base/memory/os_memory.h"
 #include "base/system/clock.h"
+#include "base/system/fence.h"
 #include "base/words/atomic_update.h"
 #include "base/words/bits.h"
 #include "base/words/tagged_stack.h"
@@ -54,7 +55,7 @@ void show(uint32_t& field, T value, std::memory_order order = std::memory_order_
 void begin_change(TenantSlot& slot, uint32_t generation) {
   show(slot.generation, generation);
   // Orders the number before all that follows; pairs with the reader's loads.
-  std::atomic_thread_fence(std::memory_order_release);
+  release_fence();
 }
 void end_change(TenantSlot& slot, uint32_t generation) {
   show(slot.generation, generation, std::memory_order_release);

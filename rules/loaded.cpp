@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory/os_memory.h"
+#include "base/system/fence.h"
 #include "base/system/system_calls.h"
 #include "rules/facts.h"
 #include "rules/messages.h"
@@ -88,7 +89,7 @@ uint32_t copy_image(char* to) {
     if (header.bytes >= sizeof header && header.bytes <= kImageBytes)
       memcpy(to, image, header.bytes);
     // Orders the copy before the second look.
-    std::atomic_thread_fence(std::memory_order_acquire);
+    acquire_fence();
     if (share->generation.load(std::memory_order_relaxed) == generation) return generation;
   }
   return 0;

@@ -176,7 +176,7 @@ AccountingContext* pay_from_stock(const Tenant& tenant, size_t bytes) {
   if (!take_from_stock(tag, bytes)) return nullptr;
   // The tenant may have gone before that, and its context with it: then the number may be another's by now. Acquire: the load comes
   // after that of the stock.
-  std::atomic_thread_fence(std::memory_order_acquire);
+  acquire_fence();
   if (TENURE_LIKELY(tenant.tag.load(std::memory_order_relaxed) == tag)) return &context_of(tag);
   uncharge_to_stock(tag, bytes);
   return nullptr;

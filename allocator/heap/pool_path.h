@@ -9,6 +9,7 @@
 #include "allocator/heap/heap.h"
 #include "allocator/heap/pool.h"
 #include "allocator/slabs/misuse.h"
+#include "base/system/fence.h"
 
 namespace tenure {
 
@@ -49,7 +50,7 @@ TENURE_INLINE void* take_pooled(Tenant& tenant, uint64_t slot, Argument argument
     return otherwise(argument);
   // The tenant may have gone before that, and its context with it: then the number may be another's by now. Acquire: the load comes
   // after the section's.
-  std::atomic_thread_fence(std::memory_order_acquire);
+  acquire_fence();
   if (TENURE_UNLIKELY(tenant.tag.load(std::memory_order_relaxed) != tag))
     return give_back_and_retry(tag, units, argument, otherwise);
   void* const object = rseq_pop_pair(hot.cpu_base, hot.rseq, hot.pool_front, slot);

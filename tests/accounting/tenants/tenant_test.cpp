@@ -110,7 +110,7 @@ TEST_F(TenantTest, RecursiveOfflineTakesChildrenFirst) {
   Tenant& d = make(a, "d");
   static std::vector<Tenant*> order;
   order.clear();
-  register_offline_hooks({[](Tenant& t) { order.push_back(&t); }, nullptr, nullptr, nullptr});
+  register_offline_hooks({[](Tenant& t) { order.push_back(&t); }, nullptr});
   EXPECT_EQ(offline_tenant(a, kOfflineRecursive), 0);
   ASSERT_EQ(order.size(), 4u);
   EXPECT_EQ(order.back(), &a);
@@ -126,18 +126,17 @@ TEST_F(TenantTest, HooksRunInOrder) {
   Tenant& b = make(a, "b");
   parent = &a;
   register_offline_hooks({[](Tenant& t) {
-                            steps += "switch ";
+                            steps += "kill ";
                             EXPECT_EQ(&t.nearest_online(), parent);
                             EXPECT_NE(t.context.load(), nullptr);
                           },
-                          [](Tenant&) { steps += "close "; }, [](Tenant&) { steps += "kill "; },
                           [](Tenant& t) {
                             steps += "drain";
                             EXPECT_EQ(t.context.load(), nullptr);
                             EXPECT_EQ(t.contexts.first(), nullptr);
                           }});
   EXPECT_EQ(offline_tenant(b, 0), 0);
-  EXPECT_EQ(steps, "switch close kill drain");
+  EXPECT_EQ(steps, "kill drain");
 }
 
 TEST_F(TenantTest, ThreadsInsideGoOnInTheNearestOnlineAncestor) {
