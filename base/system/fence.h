@@ -1,5 +1,5 @@
-// The full fence between a store and a load of something else, on both sides of "each stores, then
-// looks at what the other stores": at least one sees the other.
+// The full fence between a store and a load of another word (Dekker's pattern). Two threads each store a word and then load the other's
+// word. With a fence on both sides, at least one thread sees the other's store.
 #pragma once
 
 #include <atomic>
@@ -8,8 +8,7 @@
 namespace tenure {
 
 #if defined(__SANITIZE_THREAD__)
-// The sanitizer does not know fences; read-modify-writes of one word, which are ordered among
-// themselves, do the same.
+// The sanitizer does not know fences. Read-modify-writes of one word have the same effect, because they are ordered among themselves.
 inline constinit std::atomic<uint64_t> fence_word{0};
 inline void full_fence() { fence_word.fetch_add(1, std::memory_order_seq_cst); }
 #else
