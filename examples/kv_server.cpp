@@ -1,6 +1,5 @@
-// A key-value server with the data of many tenants in one process and one thread. Each tenant has a quota. A tenant that fills its quota
-// gets an error, and the others are not affected; the test kv_client.py shows it.
-//   kv_server acme=8388608 globex=8388608
+// A key-value server with the data of many tenants in one process and one thread:  kv_server acme=8388608 globex=8388608
+// A tenant that fills its quota gets an error, and the others are not affected; the test kv_client.py shows it.
 // Lines of the protocol: USE tenant, SET key value, GET key, DEL key, USAGE.
 #include <sstream>
 #include <string>
