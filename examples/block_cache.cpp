@@ -1,4 +1,4 @@
-// Three tenants compete for one cache; gold has a protection. With an argument: usage over time (bench/block_cache.py).
+// Three tenants compete for one cache, and gold is protected. With an argument the program prints usage over time (bench/block_cache.py).
 #undef NDEBUG
 #include "block_cache.h"
 

@@ -1,4 +1,4 @@
-// A cache that tenants share: a block is charged to its tenant and hangs on its list; nobody evicts but the shrinker.
+// A cache that tenants share. Each block is charged to its tenant and is on its tenant's LRU list. Only the shrinker evicts blocks.
 #pragma once
 #include <tenure/tenure.h>
 

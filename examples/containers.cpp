@@ -1,5 +1,5 @@
-// A C++ program: containers need nothing but the library being linked. Objects are made in one thread and
-// destroyed in another, which costs Tenure no more than one CPU's list going to the depot now and then.
+// A C++ program that only links the library: its containers need no change. Objects are made in one thread and destroyed in another.
+// Tenure then moves a whole list of one CPU to the depot now and then, which is the only cost.
 #undef NDEBUG
 #include <tenure/tenure.h>
 

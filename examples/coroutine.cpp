@@ -1,4 +1,4 @@
-// Coroutines keep their tenant: it is current whenever they run, on whichever thread.
+// Coroutines that keep their tenant: the tenant is current whenever they run, on any thread.
 #undef NDEBUG
 #include <tenure/tenure.hpp>
 

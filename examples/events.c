@@ -1,4 +1,4 @@
-/* An event loop that hears of a tenant's memory: its eventfd becomes readable above high. */
+/* An event loop that watches a tenant's memory: the tenant's eventfd becomes readable when usage goes above high. */
 #undef NDEBUG
 #include <assert.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
-// Many tenants' data in one process and one thread:  kv_server acme=8388608 globex=8388608
-// A tenant that fills its quota is refused, and nobody else notices; kv_client.py, the test, shows it.
-// Lines: USE tenant, SET key value, GET key, DEL key, USAGE.
+// A key-value server with the data of many tenants in one process and one thread:  kv_server acme=8388608 globex=8388608
+// A tenant that fills its quota gets an error, and the others are not affected; the test kv_client.py shows it.
+// Lines of the protocol: USE tenant, SET key value, GET key, DEL key, USAGE.
 #include <sstream>
 #include <string>
 #include <tenure/tenure.hpp>

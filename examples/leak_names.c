@@ -1,4 +1,4 @@
-/* Whose memory has not been freed? Departed tenants keep their names until the last byte is gone. */
+/* A leak detector by tenant: departed tenants keep their names until their last byte is freed. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdio.h>

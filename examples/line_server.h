@@ -1,4 +1,4 @@
-// A TCP server of lines in one thread, as plain as can be: for kv_server.cpp.
+// A minimal TCP server of text lines in one thread, for kv_server.cpp.
 #pragma once
 #include <arpa/inet.h>
 #include <poll.h>
@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-// Listens on a port of its own choice on the loopback, prints the port, and sends answer(session,
-// line) for each line. A session is made for each connection. Serves until the process ends.
+// Listens on a free port of the loopback interface, prints the port, and sends answer(session, line) for each line. Each connection gets a
+// session. Serves until the process ends.
 template <class Session, class Answer>
 [[noreturn]] void serve_lines(Answer answer) {
   struct Connection {

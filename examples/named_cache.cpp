@@ -1,5 +1,4 @@
-// Objects of one type in slabs of their own: the sessions of a service, each charged to the tenant
-// it is for.
+// A named cache for objects of one type: the sessions of a service. Each session is charged to its tenant.
 #undef NDEBUG
 #include <cassert>
 #include <cstdio>

@@ -1,5 +1,5 @@
-/* A host that gives each plugin a tenant with a limit. The one that wants too much is told so by
- * malloc, and neither its neighbour nor the host has any less. */
+/* A host that gives each plugin a tenant with a limit. malloc fails in the plugin that requests too much, and in no other plugin and not in
+ * the host. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 enum { kBlock = 1 << 20, kBlocks = 64, kMax = 16 << 20 };
 
-/* A plugin returns how many blocks it could get. */
+/* A plugin returns the number of blocks that it got. */
 static int use_blocks(int wanted) {
   void* blocks[kBlocks];
   int got = 0;

@@ -1,5 +1,5 @@
-// Containers of the standard library in a tenant's memory, whichever tenant is current when they
-// grow: by std::pmr, and by an allocator that is part of the type.
+// Containers of the standard library whose memory is charged to one tenant, whichever tenant is current when they grow: by std::pmr, and by
+// an allocator that is part of the type.
 #undef NDEBUG
 #include <cassert>
 #include <cstdio>

@@ -1,4 +1,4 @@
-// Customers that come and go, while readers look up their values without a lock.
+// Customers come and go, while readers look up their values without a lock.
 #include "rcu_cache.h"
 
 #include <atomic>

@@ -1,4 +1,4 @@
-/* A program that is done with much of its memory, and returns it before it falls idle. */
+/* A program that has freed much of its memory, and returns it to the system before it becomes idle. */
 #undef NDEBUG
 #include <assert.h>
 #include <malloc.h>

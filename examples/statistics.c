@@ -1,4 +1,4 @@
-/* A C program that links the library and asks it what it holds. */
+/* A C program that links the library and prints the statistics of its heap. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// A thread pool that knows nothing of tenants, and tasks that run inside their submitter's.
+// A thread pool that knows nothing of tenants, with tasks that run inside the tenant of their submitter.
 #undef NDEBUG
 #include <cassert>
 #include <cstdio>

@@ -1,5 +1,5 @@
-/* A program that uses tenants where the library is there, and runs all the same where it is not: it
- * is linked without libtenure. Try both:   weak_use; LD_PRELOAD=libtenure.so weak_use */
+/* A program that is linked without libtenure. It uses tenants if the library is preloaded, and runs without tenants otherwise. Try both:
+ *   weak_use; LD_PRELOAD=libtenure.so weak_use */
 #undef NDEBUG
 #define TENURE_WEAK /* Before the header: every function may be missing. */
 #include <assert.h>

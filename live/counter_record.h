@@ -1,7 +1,7 @@
-// The numbers of a counter of the tenants' tree: in the tenant itself, or, where there is a live region, at the start of the tenant's
-// slot there (live/layout.h).
+// The numbers of a counter of the tenants' tree. They are in the tenant itself, or, with a live region, at the start of the tenant's slot
+// there (live/layout.h).
 //
-// Others of the process's user may write a record that lies in the region. So every value is taken as a number and nothing else.
+// Other processes of the same user may write a record in the region. So the library uses every value only as a number.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace tenure {
 
-// A tenant's policy is the first, unless set.
+// A tenant's policy is the first one, unless the program sets another.
 constexpr uint64_t kDefaultReserve = 64 * 1024;
 
 struct CounterRecord {
@@ -21,10 +21,11 @@ struct CounterRecord {
   CounterRecord(const CounterRecord&) = delete;
   CounterRecord& operator=(const CounterRecord&) = delete;
 
-  AtomicDoubleWord word;          // {usage, ~max}. Changed by compare-and-swap.
-  std::atomic<uint64_t> peak{0};  // Raised only. Statistics, as failures and events: relaxed.
+  AtomicDoubleWord word;  // {usage, ~max}. Changed by compare-and-swap.
+  std::atomic<uint64_t> peak{
+      0};  // Raised only. Relaxed, because it is a statistic, as failures and events are.
   std::atomic<uint64_t> failures{0};
-  // Settings that bind nothing but later decisions: relaxed, as nothing is published with them.
+  // Settings for later decisions. Relaxed, because they publish nothing.
   std::atomic<uint64_t> min{0};
   std::atomic<uint64_t> low{0};
   std::atomic<uint64_t> high_complement{0};
@@ -32,7 +33,7 @@ struct CounterRecord {
   std::atomic<uint64_t> events[live::kEvents] = {};
 };
 
-// The tail of the last 16 bytes is free for what lies behind it in a tenant.
+// The tail of the last 16 bytes is free for the fields behind the record in a tenant.
 constexpr size_t kCounterRecordBytes = 104;
 static_assert(offsetof(CounterRecord, word) == offsetof(live::TenantSlot, usage));
 static_assert(offsetof(live::TenantSlot, max_complement) == 8);

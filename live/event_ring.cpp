@@ -9,7 +9,7 @@
 namespace tenure::live {
 namespace {
 
-// The truth about the number of events: the one in the region is for others to read.
+// The authoritative number of events. The number in the region is for other processes to read.
 constinit std::atomic<uint64_t> written{0};
 
 constexpr uint64_t kTickUs = 100'000;

@@ -11,8 +11,8 @@ struct EventNumbers {
   uint64_t usage, limit, bytes, argument;
 };
 
-// Writes the event of the tenant in the slot, which has that id. What repeats at one tenant within a tenth of a second is left out: one
-// tenant at its limit is not to push all others' events out. Lock-free, async-signal-safe, keeps errno.
+// Writes an event of the tenant in the slot, which has that id. An event that repeats at one tenant within a tenth of a second is left out,
+// so that one tenant at its limit does not push the events of all others out. Lock-free, async-signal-safe, keeps errno.
 void show_event(EventKind kind, uint32_t slot, uint32_t id, const EventNumbers& numbers);
 
 // In a fork child's new region.

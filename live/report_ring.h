@@ -8,8 +8,8 @@
 
 namespace tenure::live {
 
-// One report, complete when the object goes; an event names its number. Without a region, or room there, nothing is written. Lock-free,
-// async-signal-safe.
+// One report. The destructor completes the report and writes an event with its number. Without a region, or without room there, the object
+// writes nothing. Lock-free, async-signal-safe.
 class ReportWriter {
 public:
   ReportWriter(uint32_t slot, uint32_t id);

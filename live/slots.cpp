@@ -13,13 +13,14 @@
 namespace tenure::live {
 namespace {
 
-// This process's own knowledge of a slot: nothing of that is read from the region, where others may write.
+// This process's own data of a slot. The process never reads these values from the region, because other processes may write there.
 struct Entry {
   std::atomic<uint64_t> next;  // Link of the stack of free slots.
-  // Even: as in the slot. Odd: nobody is in it. Written by who takes or releases the slot; read by anyone, relaxed.
+  // Even: as in the slot. Odd: no tenant is in the slot. Written by the thread that takes or releases the slot; read by all threads,
+  // relaxed.
   std::atomic<uint32_t> generation;
   std::atomic<uint32_t> id;  // The tenant's.
-  // Which kinds of events were shown of the tenant, and in which tick of event_ring's clock. Relaxed.
+  // The kinds of events that were shown of the tenant, and the tick of event_ring's clock. Relaxed.
   std::atomic<uint32_t> shown_events;
 };
 
@@ -45,13 +46,13 @@ void Links::store(uint64_t node, uint64_t next) {
   entry(static_cast<uint32_t>(node - 1)).next.store(next, std::memory_order_relaxed);
 }
 
-// A number of 32 bits that others read.
+// A number of 32 bits that other processes read.
 template <typename T>
 void show(uint32_t& field, T value, std::memory_order order = std::memory_order_relaxed) {
   std::atomic_ref(field).store(static_cast<uint32_t>(value), order);
 }
 
-// Between the two, readers start again.
+// Between begin and end, readers start again.
 void begin_change(TenantSlot& slot, uint32_t generation) {
   show(slot.generation, generation);
   // Orders the number before all that follows; pairs with the reader's loads.
@@ -72,7 +73,7 @@ void describe(TenantSlot& slot, const Identity& identity) {
   __builtin_memset(slot.name + length, 0, kNameBytes - length);
 }
 
-// Never used. Committed before it is claimed.
+// A slot that was never used. It is committed before it is claimed.
 uint32_t carve() {
   const uint32_t slot = next_slot.load(std::memory_order_relaxed);
   if (slot >= usable_slots() && !grow_region()) return kNoSlot;
@@ -122,7 +123,7 @@ void release_slot(uint32_t slot) {
   entry(slot).generation.store(generation, std::memory_order_relaxed);
   begin_change(slot_at(slot), generation);
   set_slot_state(slot, SlotState::kFree);
-  // Release, by the stack: pairs with the pop of who takes the slot.
+  // Release, by the stack: pairs with the pop of the thread that takes the slot.
   unused.push(slot + uint64_t{1});
 }
 

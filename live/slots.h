@@ -1,13 +1,13 @@
-// The slots of the live region: which are free, and who is in them. The rest of the interface is in live/region.h.
+// The slots of the live region: the free ones, and the tenants in the others. The rest of the interface is in live/region.h.
 #pragma once
 
 #include <cstdint>
 
 namespace tenure::live {
 
-// Room for what this process knows of its slots. False: no memory.
+// Makes room for this process's own data of its slots. False: no memory.
 bool reserve_slots(uint32_t most);
-// In a fork child's new region: shows nobody in any slot.
+// In a fork child's new region: all slots become free.
 void free_all_slots();
 
 }  // namespace tenure::live

@@ -90,7 +90,7 @@ void release_absent_part(PageRange part, InHand& account) {
 }  // namespace
 
 void release_absent(PageRange range, InHand& account) {
-  if (is_filtered()) return;  // A filter may not know mincore: what is kept stays charged.
+  if (is_filtered()) return;  // A filter may not list mincore. Kept pages stay charged then.
   page_states.for_each_run(range, [&](PageRange run, PageState state) {
     if (state != PageState::kKept) return;
     for_each_part(run, kPagesAtATime, [&](PageRange part) { release_absent_part(part, account); });

@@ -10,7 +10,7 @@ namespace tenure::mapped {
 
 extern constinit PageStates page_states;
 
-// Pages that are charged to the process and not in the map. At its end what is left is given back.
+// Pages that are charged to the process and not in the map yet. The destructor gives the remaining pages back.
 class InHand {
 public:
   InHand() = default;
@@ -18,9 +18,9 @@ public:
   InHand(const InHand&) = delete;
   InHand& operator=(const InHand&) = delete;
 
-  // Has at least `pages` in hand. False: the limit refuses; errno is ENOMEM.
+  // Charges until at least `pages` are in hand. False: the limit refuses; errno is ENOMEM.
   bool have(uint64_t pages);
-  // The map's charged pages have become more, or fewer, by a change.
+  // A change has raised or lowered the number of charged pages in the map.
   void note(int64_t grown) {
     pages_ -= grown;
     grown_ += grown;
@@ -36,15 +36,15 @@ private:
   int64_t grown_ = 0;
 };
 
-// The states of a range that a call takes out of the map and puts back, or elsewhere. A range of many kinds of memory is kept simpler than it
-// was: then its end counts as writable if a page there was, and the account follows.
+// The states of a range, which a call takes out of the map and puts back there or elsewhere. A range with many kinds of memory is stored in
+// a simplified form: its end counts as writable if one page there was writable, and the account follows.
 class TakenStates {
 public:
   void take(PageRange range, InHand& account);
   // At pages from `first` on, at most `pages` of them.
   void put(uint64_t first, uint64_t pages, InHand& account) const;
   void put_back(InHand& account) const { put(range_.first, range_.count, account); }
-  // Charged ones of the first `pages`.
+  // The charged pages among the first `pages`.
   uint64_t charged(uint64_t pages) const;
   PageState last() const { return runs_ == 0 ? PageState::kForeign : run_[runs_ - 1].state; }
 
@@ -62,7 +62,7 @@ private:
   Run run_[kMost];
 };
 
-// Of the range's pages that are kept, those that are not resident are reserved again.
+// Kept pages of the range that are not resident become reserved again.
 void release_absent(PageRange range, InHand& account);
 
 }  // namespace tenure::mapped

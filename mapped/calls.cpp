@@ -25,7 +25,7 @@ namespace {
 
 uint64_t page_of(const void* p) { return reinterpret_cast<uint64_t>(p) / kPageSize; }
 bool is_aligned(const void* p) { return reinterpret_cast<uint64_t>(p) % kPageSize == 0; }
-// 0 where the kernel refuses the length.
+// 0 if the kernel refuses the length.
 uint64_t pages_of(size_t bytes) {
   return bytes > SIZE_MAX - kPageSize ? 0 : divide_up(bytes, kPageSize);
 }
@@ -50,7 +50,7 @@ TENURE_SLOW bool begin_tracking() {
 void* map(void* p, size_t bytes, int protection, int flags, int fd, off64_t offset) {
   const uint64_t pages = pages_of(bytes);
   const bool replaces = (flags & MAP_FIXED) != 0 && (flags & MAP_FIXED_NOREPLACE) == 0;
-  // A call that the kernel refuses anyway changes nothing.
+  // A call that the kernel is going to refuse changes nothing.
   if (pages == 0 || (replaces && PageRange::of(p, bytes).count == 0) ||
       (replaces && !is_aligned(p)))
     return sys::mmap(p, bytes, protection, flags, fd, offset);
@@ -108,7 +108,7 @@ void* remap(void* p, size_t bytes, size_t new_bytes, int flags, void* to) {
   }
   if (stays) {
     before.put_back(account);
-    account.change(old, page_word::discarded);  // Its pages are elsewhere now.
+    account.change(old, page_word::discarded);  // Its pages have moved.
   }
   before.put(page_of(at), kept, account);
   const PageState grown = last == PageState::kKept ? PageState::kReserved : last;
@@ -139,7 +139,7 @@ int protect(void* p, size_t bytes, int protection, int key) {
   return result;
 }
 
-// Writable memory stays charged: the program may write to it again without a call.
+// Writable memory stays charged, because the program may write to it again without a call.
 int advise(void* p, size_t bytes, int advice) {
   const int result = sys::madvise(p, bytes, advice);
   if (result != 0 || (advice != MADV_DONTNEED && advice != MADV_DONTNEED_LOCKED)) return result;

@@ -1,14 +1,14 @@
-// The program's mappings, charged to the process: mmap and its family, done and accounted for.
+// The program's mappings, charged to the process. These functions make the calls of mmap and its family, and account for them.
 //
-// Charged is private anonymous memory that the program may write to, from the moment in which it may (as the kernel's own commit accounting does),
-// not what it has written to: a write cannot be refused. Not charged: shared memory and files; reservations, that is what is not
-// writable, or mapped writable with MAP_NORESERVE, until mprotect makes it writable; huge pages of hugetlbfs, which are a pool of their own.
-// docs/process-limit.md has all rules.
+// Private anonymous memory is charged from the moment in which the program may write to it, as in the kernel's own commit accounting,
+// because a write cannot be refused. Three kinds of memory are not charged: shared memory and files; reservations (memory that is not
+// writable, or that was mapped writable with MAP_NORESERVE) until mprotect makes them writable; and huge pages of hugetlbfs, which are a
+// pool of their own. docs/process-limit.md has all rules.
 //
-// Each call charges what it needs before the system call, takes the states of the pages that it is about to replace or unmap out of the map
-// before it as well (after it, other threads may get these addresses), and puts the new states in after it. No lock: page_states.h. So all of
-// this is lock-free, async-signal-safe, and right in any fork child. The child of a vfork maps in its parent's address space, and in its
-// parent's account.
+// Before the system call, each function charges the pages that it needs, and takes the states of the pages that it is about to replace or
+// unmap out of the map. (After the system call other threads may get these addresses.) After the system call it puts the new states into
+// the map. There is no lock (page_states.h), so the functions are lock-free, async-signal-safe, and right in any fork child. The child of a
+// vfork maps in its parent's address space, and in its parent's account.
 #pragma once
 
 #include <sys/types.h>
@@ -20,7 +20,7 @@
 namespace tenure::mapped {
 
 enum class Tracking : uint8_t { kUnknown, kOff, kOn };
-// Constant from the first call on. Relaxed: whoever finds it unknown asks the settings.
+// Constant from the first call on. Relaxed: a thread that finds it unknown reads the settings.
 extern constinit std::atomic<Tracking> tracking;
 bool begin_tracking();
 // Whether mappings are charged in this process.
@@ -37,7 +37,7 @@ void* remap(void* p, size_t bytes, size_t new_bytes, int flags, void* to);
 constexpr int kNoKey = -1;
 int protect(void* p, size_t bytes, int protection, int key);
 int advise(void* p, size_t bytes, int advice);
-// Moves the end of the data segment from `now` to `end`. The end afterwards: `now` at the limit.
+// Moves the end of the data segment from `now` to `end`. Returns the new end; `now` at the limit.
 char* move_break(char* now, char* end);
 
 // The charged bytes, counted anew.

@@ -1,12 +1,13 @@
-// The state of every page of the process's address space (mapped/page_state.h): a tree of three levels, of which only what is used exists.
+// The state of every page of the process's address space (mapped/page_state.h): a tree of three levels, of which only the used parts exist.
 //
 //   roots (256 GiB each) -> spans (64 MiB each): one state for all pages, or a leaf -> words of 32 pages
 //
-// Lock-free and async-signal-safe: an entry or a word is changed by one compare-and-swap over a pure transition, and whoever changes it knows by
-// how much the number of charged pages has changed. So whatever happens at once, the sum of all changes is what the tree holds, and every
-// intermediate state is one that a fork child can go on with. Leaves stay where they are: 4 KiB for 64 MiB of address space.
+// Lock-free and async-signal-safe: one compare-and-swap over a pure transition changes an entry or a word, and the thread that changes it
+// knows the change of the number of charged pages. So the sum of all changes always equals the contents of the tree, and a fork child can
+// go on with every intermediate state. Leaves never move: 4 KiB for 64 MiB of address space.
 //
-// Addresses from 2^48 on, which the kernel hands out on request only, are foreign for ever; so are pages for whose state there is no metadata.
+// Addresses from 2^48 on, which the kernel hands out on request only, are always foreign. So are pages for whose state there is no
+// metadata.
 #pragma once
 
 #include <atomic>
@@ -24,7 +25,7 @@ struct PageRange {
   uint64_t count = 0;
 
   uint64_t end() const { return first + count; }
-  // Of a length that is rounded up to pages. Empty where it would wrap around.
+  // The length is rounded up to pages. Empty if the range would wrap around.
   static PageRange of(const void* p, size_t bytes) {
     const uint64_t start = reinterpret_cast<uint64_t>(p);
     const uint64_t rounded = round_up(bytes, kPageSize);
@@ -37,8 +38,8 @@ class PageStates {
 public:
   constexpr PageStates() = default;
 
-  // Changes every word of the range by `transition(word, mask)`, which leaves pages outside the mask alone. Returns by how many the
-  // number of charged pages has grown.
+  // Changes every word of the range by `transition(word, mask)`, which leaves pages outside the mask unchanged. Returns the growth of the
+  // number of charged pages.
   template <typename Transition>
   int64_t change(PageRange range, Transition transition);
   int64_t set(PageRange range, PageState state) {
@@ -73,7 +74,7 @@ private:
   struct Leaf {
     std::atomic<uint64_t> words[kLeafPages / page_word::kPages];
   };
-  // A state (below 4), which all pages of the span have, or the address of its leaf. A leaf stays.
+  // A state (below 4) of all pages of the span, or the address of the span's leaf. A leaf is never removed.
   struct Root {
     std::atomic<uint64_t> spans[1 << kSpanShift];
   };
@@ -112,7 +113,7 @@ int64_t PageStates::change_leaf(Leaf& leaf, PageRange range, Transition transiti
     std::atomic<uint64_t>& word = leaf.words[part.first % kLeafPages / page_word::kPages];
     const uint64_t mask =
         page_word::mask(part.first % page_word::kPages, static_cast<unsigned>(part.count));
-    // Relaxed: a word says nothing of other memory, and the order of its own changes is all that counts.
+    // Relaxed: a word refers to no other memory, so only the order of its own changes matters.
     uint64_t before = word.load(std::memory_order_relaxed);
     uint64_t after;
     do {

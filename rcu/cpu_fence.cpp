@@ -27,7 +27,7 @@ bool membarrier(int command) {
 bool cpu_fence_register() { return membarrier(kRegisterExpeditedRseq); }
 
 bool cpu_fence() {
-  // Where there is no other thread, no section is under way: this thread's own was aborted by the signal, if this is a handler.
+  // Without another thread no section is under way. If this is a signal handler, the signal has aborted this thread's own section.
   if (is_filtered()) return __libc_single_threaded;
   if (membarrier(kExpeditedRseq)) return true;
   // A fork child may have lost the registration.

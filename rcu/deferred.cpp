@@ -16,16 +16,15 @@ struct Retirement {
 
 namespace {
 
-// Serialises those who run items; nothing else. The highest rank: run() takes no lock.
+// Serialises threads that run items, and protects nothing else. It has the highest rank, because run() takes no lock.
 constinit Mutex lock{LockRank::kDeferred};
 
-// A stack that is only pushed to and taken whole, so there is no ABA. Valid at every instant, also
-// for fork.
+// A stack that is only pushed to and taken whole, so there is no ABA problem. Valid at every instant, also for fork.
 constinit std::atomic<DeferredItem*> queue{nullptr};
 constinit std::atomic<size_t> queued{0};  // Statistics: relaxed.
 
-// No queued item is ripe before this cookie, or 0 if unknown. Under the lock. It makes a drain cost
-// nothing while a reader is stopped and items pile up.
+// No queued item may run before this cookie; 0 if unknown. Under the lock. So a drain costs nothing while a reader is stopped and items
+// pile up.
 constinit grace::Cookie oldest = 0;
 
 // Release: the item's fields come before; pairs with the exchange in take_all().
@@ -72,13 +71,13 @@ void retire(Retirement* retirement, void* block, size_t bytes) {
 
 size_t drain() {
   if (queue.load(std::memory_order_relaxed) == nullptr) return 0;
-  if (!lock.try_lock()) return 0;  // Someone is at it.
+  if (!lock.try_lock()) return 0;  // Another thread is draining.
   size_t done = 0;
   if (oldest == 0 || grace::poll(oldest)) {
     DeferredItem *kept_first = nullptr, *kept_last = nullptr;
     grace::Cookie kept_oldest = 0;
     bool stalled =
-        false;  // A reader is in the way: do not look at the readers again for each item.
+        false;  // A reader delays the grace period. The drain does not look at the readers again for each item.
     for (DeferredItem* item = take_all(); item != nullptr;) {
       DeferredItem* next = item->next;
       if (stalled ? grace::passed(item->cookie) : grace::poll(item->cookie)) {
@@ -119,13 +118,12 @@ size_t pending() { return queued.load(std::memory_order_relaxed); }
 
 void after_fork_child() {
   lock.reset_after_fork();
-  // A thread that is gone may have been between counting and queueing, or between taking and
-  // running.
+  // A vanished thread may have been between counting and queueing, or between taking and running.
   size_t count = 0;
   for (DeferredItem* item = queue.load(std::memory_order_acquire); item != nullptr;
        item = item->next)
     ++count;
-  // Only what changes is written: each page written to is a fault in each child.
+  // The count is only written if it changes, because each write to a page is a fault in each child.
   if (queued.load(std::memory_order_relaxed) != count)
     queued.store(count, std::memory_order_relaxed);
   if (oldest != 0) oldest = 0;

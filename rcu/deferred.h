@@ -1,5 +1,5 @@
-// Work for after a grace period, done by whoever performs a control operation next (or the helper, where
-// there is one). Putting something off never fails: the item lies in the object itself.
+// Deferred work: it runs after a grace period, at the end of a later control operation or on the helper thread. Deferring never fails,
+// because the item lies in the object itself.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +8,10 @@
 
 namespace tenure {
 
-// Part of an object that may be put off. Its owner must not touch it between defer() and the call.
+// A member of an object whose release may be deferred. The owner must not touch the object between defer() and the call.
 struct DeferredItem {
-  DeferredItem* next;          // The queue's.
-  grace::Cookie cookie;        // When it may run; constant while queued.
+  DeferredItem* next;    // The queue's.
+  grace::Cookie cookie;  // The grace period after which the item may run; constant while queued.
   void (*run)(DeferredItem*);  // Constant while queued.
 };
 
@@ -22,16 +22,16 @@ namespace deferred {
 // unpublished already. Lock-free, async-signal-safe.
 void defer(DeferredItem& item, void (*run)(DeferredItem*));
 
-// Room for putting off the release of a block that has no item of its own. A reservation is made
-// before the step that cannot be undone; nullptr when metadata is exhausted.
+// Room for the deferred release of a block that has no item of its own. The caller reserves it before the step that cannot be undone.
+// nullptr when metadata is exhausted.
 struct Retirement;
 Retirement* reserve_retirement();
 void cancel(Retirement* retirement);
-// meta_arena.release(block, bytes) after a grace period.
+// Calls meta_arena.release(block, bytes) after a grace period.
 void retire(Retirement* retirement, void* block, size_t bytes);
 
-// Runs what is ripe, without waiting for grace periods or for another drain. Returns how many ran.
-// Called at the end of control operations.
+// Runs the items whose grace period has passed, without waiting for grace periods or for another drain. Returns the number that ran. Called
+// at the end of control operations.
 size_t drain();
 // Waits for grace periods until everything deferred before the call has run. Not in a read section,
 // not from run().

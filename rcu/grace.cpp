@@ -21,7 +21,7 @@ struct ReaderSet {
   Slot slots[kSlots];
 };
 
-// Two sets only for fork inside a section; else the first is used for ever. See after_fork_child().
+// The second set is only for a fork inside a section. Otherwise the first is used for ever. See after_fork_child().
 constinit ReaderSet sets[2];
 constinit std::atomic<uint32_t> current_set{0};  // Changed in a fork child while it has one thread.
 
@@ -29,8 +29,8 @@ constinit std::atomic<uint32_t> current_set{0};  // Changed in a fork child whil
 // use.
 constinit std::atomic<uint64_t> phase{1};
 
-// Sections open in this thread. Changed before entered and after left, so it is never too small. A
-// signal handler leaves it as it found it, so load and store need not be one step.
+// Sections open in this thread. Changed before entered and after left, so it is never too small. A signal handler restores the value, so
+// load and store need not be one step.
 std::atomic<uint32_t>& read_depth() { return thread_words.read_depth; }
 
 // The thread (its thread pointer) whose sections were open at fork and are counted in the set now
@@ -42,7 +42,7 @@ constinit std::atomic<void*> inherited_by{nullptr};
 constinit bool frozen = false;
 
 Slot& my_slot() {
-  // Thread control blocks are pages apart or more; multiply to use all bits (Fibonacci hashing).
+  // Thread control blocks are at least pages apart. The multiplication uses all bits (Fibonacci hashing).
   const auto self = reinterpret_cast<uint64_t>(__builtin_thread_pointer());
   const uint64_t hash = (self >> 6) * 0x9e3779b97f4a7c15ULL;
   return sets[current_set.load(std::memory_order_relaxed)].slots[hash >> (64 - log2_floor(kSlots))];
@@ -71,14 +71,14 @@ bool has_reader(const ReaderSet& set, unsigned bank) {
   return entered != left;
 }
 
-// Tries to flip p to p + 1. False if a reader is in the way.
+// Tries to flip p to p + 1. False if a reader prevents it.
 bool advance(uint64_t p) {
   // Acquire: pairs with ~ReadSection, so that the inherited sections' reads come before what
   // follows.
   if (inherited_by.load(std::memory_order_acquire) != nullptr) return false;
   if (!bank_is_empty((p & 1) ^ 1)) return false;
-  // Release publishes the look, acquire joins those of start_poll() and of earlier flips. If it
-  // fails, another thread has flipped p, which is as good.
+  // Release publishes the look, acquire joins those of start_poll() and of earlier flips. If the exchange fails, another thread has flipped
+  // p, which has the same effect.
   phase.compare_exchange_strong(p, p + 1, std::memory_order_acq_rel);
   return true;
 }
@@ -124,7 +124,8 @@ bool poll(Cookie cookie) {
     const uint64_t p = phase.load(std::memory_order_acquire);
     if (p >= cookie) return true;
     if (!advance(p))
-      return passed(cookie);  // Each other turn has moved the phase towards the cookie.
+      return passed(
+          cookie);  // Otherwise this turn has moved the phase towards the cookie.
   }
 }
 
@@ -135,8 +136,7 @@ void synchronize() {
     if (round < 32) {
       sched_yield();
     } else {
-      // A reader that was preempted, or is in a reclaim callback's page fault: give it the
-      // processor.
+      // A reader was preempted, or is in a page fault of a reclaim callback. The pause gives it the processor.
       const timespec pause{0, round < 64 ? 50 * 1000 : 1000 * 1000};
       sys::sleep(pause);
     }
@@ -147,9 +147,8 @@ bool after_fork_child() {
   uint32_t next = current_set.load(std::memory_order_relaxed);
   bool cut_off = false;
   if (in_read_section()) {
-    // Which of our sections had been counted at the instant of the signal cannot be told, so they
-    // stay in the set they are in, which is left alone, and grace periods wait until this thread is
-    // out of them.
+    // It is unknown which of this thread's sections had been counted at the instant of the signal. So they stay in their set, which is not
+    // changed, and grace periods wait until this thread has left them.
     if (inherited_by.load(std::memory_order_relaxed) != nullptr) frozen = true;
     inherited_by.store(__builtin_thread_pointer(), std::memory_order_relaxed);
     next ^= 1;

@@ -13,7 +13,7 @@ struct RcuArrayCore::Directory {
   uint32_t leaves;                  // Constant: length of entries.
   std::atomic<uint64_t> entries[];  // LeafEntry words, changed by CAS.
 
-  // As long as the block has room, so that nothing of it is lost, and twice as long as the one before.
+  // The directory fills its block, and is twice as long as the one before.
   static constexpr size_t kDoubledTo = kMiB;
   static size_t size_for(uint32_t leaves) {
     const size_t wanted = sizeof(Directory) + leaves * sizeof(std::atomic<uint64_t>);
@@ -53,7 +53,7 @@ void* RcuArrayCore::load(uint32_t id) const {
 // directory has replaced it.
 bool RcuArrayCore::grow(Directory* old, uint32_t leaves) {
   const size_t size = Directory::size_for(leaves);
-  // Allocated before anything is frozen: who froze an entry can finish.
+  // Allocated before any entry is frozen, so that a thread that has frozen an entry can finish.
   auto* fresh = static_cast<Directory*>(meta_arena.allocate(size));
   if (fresh == nullptr) return directory_.load(std::memory_order_relaxed) != old;
   fresh->leaves = Directory::leaves_in(size);
@@ -79,8 +79,7 @@ bool RcuArrayCore::grow(Directory* old, uint32_t leaves) {
   return true;
 }
 
-// Counts one more taken slot in the id's leaf, which it makes where there is none. In a read
-// section.
+// Counts one more taken slot in the id's leaf, and makes the leaf if there is none. In a read section.
 RcuArrayCore::Leaf* RcuArrayCore::reserve(uint32_t id) {
   const uint32_t index = id / kLeafSlots;
   Leaf* spare = nullptr;
@@ -108,7 +107,7 @@ RcuArrayCore::Leaf* RcuArrayCore::reserve(uint32_t id) {
   return nullptr;
 }
 
-// Counts one less. The leaf leaves with the last. In a read section.
+// Counts one slot less. The leaf is removed with its last slot. In a read section.
 void RcuArrayCore::unreserve(uint32_t id) {
   const uint32_t index = id / kLeafSlots;
   deferred::Retirement* retirement = nullptr;
@@ -137,7 +136,7 @@ void RcuArrayCore::unreserve(uint32_t id) {
 
 void* RcuArrayCore::publish(uint32_t id, void* pointer) {
   TENURE_ASSERT(pointer != nullptr);
-  grace::ReadSection section;  // Directory and leaf stay while we work on them.
+  grace::ReadSection section;  // The section keeps directory and leaf valid.
   Leaf* leaf = reserve(id);
   if (leaf == nullptr) return nullptr;
   void* seen = nullptr;

@@ -1,16 +1,15 @@
 // A growable array of pointers indexed by small ids (tenants'), read without locks: a directory of
 // leaves of 64 slots.
 //
-// A directory entry is one word {leaf, live, frozen}: where the leaf is, how many of its slots are
-// taken or being taken, and whether the directory has been superseded. Every change of an entry is
-// one CAS over a pure transition.
+// A directory entry is one word {leaf, live, frozen}: the leaf's address, the number of its slots that are taken or being taken, and
+// whether the directory has been superseded. Every change of an entry is one CAS over a pure transition.
 //   - A leaf is allocated when the first id in its range is published and freed, a grace period
 //     later, when the last is cleared: memory follows live ids. Leaves never move.
 //   - Growing allocates a longer directory, freezes every entry of the old one (an atomic OR),
 //     copies the entries and publishes the copy. A frozen entry cannot change, so no leaf is lost
-//     between copy and publication; who meets one helps by growing too: the copies are equal, one
-//     is published, the losers free theirs. The old directory is freed after a grace period.
-// All operations are lock-free and async-signal-safe. The array owns no pointee.
+//     between copy and publication. A thread that meets one helps by growing, too: the copies are equal,
+//     one is published, the other threads free theirs. The old directory is freed after a grace period.
+// All operations are lock-free and async-signal-safe. The array owns no object that its pointers refer to.
 #pragma once
 
 #include <atomic>
@@ -77,17 +76,15 @@ class RcuArray {
 public:
   constexpr RcuArray() = default;
 
-  // The pointer published for the id, or nullptr: a legal state at any time. In a read section,
-  // which also protects the pointee if its owner frees it by deferral after clear_if().
+  // The pointer published for the id, or nullptr, which is a legal state at any time. Called in a read section. The section also protects
+  // the object, if its owner defers the release after clear_if().
   T* load(uint32_t id) const { return static_cast<T*>(core_.load(id)); }
 
-  // Publishes `pointer` (not null) if the slot is empty. Returns what the slot holds then:
-  // `pointer`, or the one that was there first (in a read section around the call it stays valid);
-  // nullptr if metadata is exhausted.
+  // Publishes `pointer` (not null) if the slot is empty. Returns the pointer in the slot afterwards: `pointer`, or the one that was there
+  // first (a read section around the call keeps it valid); nullptr if metadata is exhausted.
   T* publish(uint32_t id, T* pointer) { return static_cast<T*>(core_.publish(id, pointer)); }
 
-  // Empties the slot if it still holds `pointer`; says whether it did. Readers may see the pointer
-  // for a grace period.
+  // Empties the slot if it still holds `pointer`. Returns whether it did. Readers may see the pointer for a grace period.
   bool clear_if(uint32_t id, T* pointer) { return core_.clear_if(id, pointer); }
 
   // Calls fn(id, pointer) for every slot taken, in ascending order, until it returns false. One
@@ -107,10 +104,10 @@ public:
   uint32_t limit() const { return core_.limit(); }
   // Metadata the array holds at some moment.
   size_t bytes() const { return core_.bytes(); }
-  // Whether counts and slots agree. No operation may be under way; one that a fork has cut off may have
-  // left frozen entries, which the next change thaws.
+  // Whether counts and slots agree. No operation may be under way. An operation that a fork has cut off may have left frozen entries, which
+  // the next change thaws.
   bool validate() const { return core_.validate(); }
-  // Frees leaves and directory at once: nobody can reach the array any more (after a grace period).
+  // Frees leaves and directory at once. The caller ensures that no thread can reach the array any more (after a grace period).
   void destroy() { core_.destroy(); }
 
 private:

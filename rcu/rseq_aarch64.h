@@ -3,8 +3,8 @@
 
 namespace tenure {
 
-// The sections' flag ? puts them into the group of the function, so that they are kept or dropped with it.
-// Local labels as in rseq_x86_64.h. x16 and x17 are scratch registers of the procedure call standard.
+// The flag ? of the ELF sections puts them into the group of the function, so that the linker keeps or drops them with it. Local labels as
+// in rseq_x86_64.h. x16 and x17 are scratch registers of the procedure call standard.
 #define TENURE_RSEQ_BEGIN                         \
   ".pushsection __rseq_cs, \"aw?\"\n\t"           \
   ".balign 32\n"                                  \
@@ -60,7 +60,7 @@ TENURE_INLINE void* rseq_pop(char* base, ptrdiff_t rseq, const uint32_t& front_o
   return reinterpret_cast<void*>(object);
 }
 
-// A pair of registers is stored by two accesses, between which an interruption may fall: no swap here.
+// Two accesses store a pair of registers, and an interruption may fall between them. So there is no swap here.
 TENURE_INLINE void* rseq_pop_pair(char* base, ptrdiff_t rseq, const uint32_t& front_offset,
                                   uint64_t in_front) {
   return rseq_pop(base, rseq, front_offset, in_front);

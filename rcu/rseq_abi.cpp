@@ -17,7 +17,7 @@
 extern "C" {
 extern const ptrdiff_t __rseq_offset TENURE_WEAK;
 extern const unsigned int __rseq_size TENURE_WEAK;
-// There where the program has librseq, by which it registers threads itself.
+// Present if the program has librseq, which registers threads itself.
 int rseq_register_current_thread(void) TENURE_WEAK;
 }
 
@@ -43,14 +43,14 @@ constexpr unsigned long kAuxFeatureSize = 27;
 constexpr unsigned long kAuxAlignment = 28;
 constexpr uint32_t kOriginalLength = 32;
 
-// struct rseq as it was at first, which every kernel takes: longer ones are for newer features.
+// struct rseq in its first form, which every kernel accepts. Longer forms are for newer features.
 struct alignas(32) OwnArea {
   uint32_t cpu_id_start = 0;
   int32_t cpu_id = kRseqNeverRegistered;
   uint64_t rseq_cs = 0;
   uint32_t flags = 0;
   uint32_t node_id =
-      0;  // From here on the kernel writes since Linux 6.3; nothing of ours lies here.
+      0;  // Since Linux 6.3 the kernel writes from here on. The library keeps nothing here.
   uint32_t mm_cid = 0;
   uint32_t reserved = 0;
 };
@@ -74,7 +74,7 @@ int rseq_call(ptrdiff_t offset, uint32_t length, int flags) {
   return error;
 }
 
-// One step against signal handlers, which may join or suspend; no other thread looks at the word.
+// One instruction, because signal handlers may join or suspend. No other thread reads the word.
 bool change_cpu_id(ptrdiff_t offset, int32_t from, int32_t to) {
   return std::atomic_ref(*reinterpret_cast<int32_t*>(area_at(offset) + kRseqCpuId))
       .compare_exchange_strong(from, to, std::memory_order_relaxed);
@@ -82,9 +82,10 @@ bool change_cpu_id(ptrdiff_t offset, int32_t from, int32_t to) {
 
 bool register_own(ptrdiff_t offset) {
   const int error = rseq_call(offset, kOriginalLength, 0);
-  // EBUSY: a signal handler has done so meanwhile.
+  // EBUSY: a signal handler has registered the area meanwhile.
   if (error == 0 || error == EBUSY) return true;
-  // Somebody else has registered an area for this thread (EINVAL, EPERM), or nobody may. It would be the same the next time.
+  // Other code has registered an area for this thread (EINVAL, EPERM), or the kernel refuses all registrations. Another attempt would fail,
+  // too.
   change_cpu_id(offset, kRseqNeverRegistered, kRseqRefused);
   return false;
 }
@@ -117,15 +118,15 @@ ptrdiff_t rseq_offset(bool own) { return own ? own_offset() : __rseq_offset; }
 
 RseqAbi probe_rseq(RseqUse use) {
   if (!kBuiltForRseq || use == RseqUse::kOff) return no_rseq();
-  // A thread that glibc has left out is no reason to take the others' registrations.
+  // If glibc registers threads but not this one, the library still uses glibc's registrations.
   if (&__rseq_offset != nullptr && &__rseq_size != nullptr && __rseq_size != 0) {
     const bool usable = rseq_cpu(__rseq_offset) >= 0 && kernel_is_fit();
     return usable ? RseqAbi{true, false, __rseq_offset} : no_rseq();
   }
-  // With GLIBC_TUNABLES=glibc.pthread.rseq=0, or where glibc is older. A thread has one registration: a program that wants it for itself must
-  // not find it taken.
+  // With GLIBC_TUNABLES=glibc.pthread.rseq=0, or with an older glibc. A thread has one registration, and a program that registers threads
+  // itself must not find it taken.
   if (use == RseqUse::kGlibc || &rseq_register_current_thread != nullptr) return no_rseq();
-  // The kernel's fence is asked for first: where there is none a registration would be of no use.
+  // The kernel's fence is tested first, because a registration is useless without it.
   if (is_filtered() || !kernel_is_fit()) return no_rseq();
   const ptrdiff_t offset = own_offset();
   return register_own(offset) ? RseqAbi{true, true, offset} : no_rseq();
@@ -133,13 +134,13 @@ RseqAbi probe_rseq(RseqUse use) {
 
 bool rseq_join(ptrdiff_t offset) {
   if (rseq_cpu(offset) != kRseqNeverRegistered) return rseq_cpu(offset) >= 0;
-  // A filter may end the process for the call. The child of a vfork, and a thread made by a bare clone, see another's area: what they
-  // registered would look registered to its owner when they have gone.
+  // A filter may end the process for the call. The child of a vfork, and a thread made by a bare clone, see another thread's area. An area
+  // that they registered would look registered to its owner after they have gone.
   return !is_filtered() && is_in_memory_of_its_own() && register_own(offset);
 }
 
-// The kernel wants the length of the registration. glibc's was 32 bytes at first, and is now what
-// the kernel says it uses, if that is more: as it is, or rounded up to the alignment.
+// The kernel requires the length of the registration. glibc's length was 32 bytes at first. It is now the length that the kernel reports,
+// if that is more: exact, or rounded up to the alignment.
 static uint32_t end_registration(ptrdiff_t offset) {
   const auto features = static_cast<uint32_t>(getauxval(kAuxFeatureSize));
   const auto alignment = static_cast<uint32_t>(getauxval(kAuxAlignment));
@@ -163,7 +164,7 @@ uint32_t rseq_suspend(const RseqAbi& abi) {
 }
 
 bool rseq_resume(ptrdiff_t offset, uint32_t length) {
-  // Kernels differ in what they make of a field that still points to a descriptor.
+  // Kernels differ in their treatment of a field that still points to a descriptor.
   *reinterpret_cast<volatile uint64_t*>(area_at(offset) + kRseqCs) = 0;
   return rseq_call(offset, length, 0) == 0;
 }

@@ -1,9 +1,9 @@
-// Operations on per-CPU words, each atomic with regard to everything else that runs on that CPU. This file has the
-// contract; each architecture has the code; the fallback keeps the same contract without rseq.
+// Operations on per-CPU words, each atomic with regard to all other code on that CPU. This file has the contract. Each architecture has the
+// code. The fallback keeps the same contract without rseq.
 //
-// A per-CPU word lies at  base + (cpu << kCpuShift) + offset.  Areas -2 and -1 (what cpu_id reads
-// as in threads without registration) exist, are read-only and hold zeros, that is closed words: such threads fall into
-// the slow path without a test. Chain words and their meaning: base/words/chain_word.h.
+// A per-CPU word lies at  base + (cpu << kCpuShift) + offset.  Areas -2 and -1 exist for threads without registration, whose cpu_id has
+// these values. The areas are read-only and hold zeros, which are closed words, so such threads reach the slow path without a test. Chain
+// words and their meaning: base/words/chain_word.h.
 //
 //   pop(offset):                           push(offset, object):
 //     word = load(slot)                      word = load(slot)
@@ -32,21 +32,20 @@
 //     store(slot, taken(word))   <- commit   store(slot, given(word))                    <- commit
 //     return true                            return true
 //
-// Stock words have 32 bits; what they mean: base/words/stock_word.h. compare_exchange_half is compare_exchange for them.
+// Stock words have 32 bits; base/words/stock_word.h has their meaning. compare_exchange_half is compare_exchange for them.
 //
-// pop_pair swaps the two lists of a class. It relies on what an open list is when it has run dry: pointer 0 and the class's
-// limit as its room, so the alloc word says both what half a list is and what the free word becomes. Shorter free lists are left to the
-// slow path, which may have more objects. The commit is one aligned 16-byte store, hence one instruction: on its own CPU nobody sees
-// one word without the other. Other CPUs may; drain.cpp, the one place that looks at them, judges each word for itself.
-// Architectures without such a store leave the swap to the slow path: null may be returned where it would be possible.
+// pop_pair swaps the two lists of a class. An empty open list has pointer 0 and the class's limit as its room. So the alloc word gives both
+// the length of half a list and the new free word. Shorter free lists are left to the slow path, which may have more objects. The commit is
+// one aligned 16-byte store, hence one instruction: on its own CPU no code sees one word without the other. Other CPUs may see that. Only
+// drain.cpp looks at words of other CPUs, and it treats each word separately. Architectures without such a store leave the swap to the slow
+// path: pop_pair may return null although a swap is possible.
 //
-// If the thread is preempted, migrated or handles a signal between the start and the commit, the kernel moves it to the
-// abort handler, which starts over: nothing but the object's own memory (push) has been written. The lookup of
-// the offset (the thread's front; the object's granule entry) is inside the section: after a change of
-// either, one cpu_fence() ends every section that used the old value.
+// If the thread is preempted, migrated or handles a signal between the start and the commit, the kernel moves it to the abort handler,
+// which starts over. Until then only the object's own memory has been written (push). The lookup of the offset (the thread's front; the
+// object's granule entry) is inside the section: after a change of either, one cpu_fence() ends every section that used the old value.
 //
-// Descriptors lie in __rseq_cs (32-byte aligned) with pointers in __rseq_cs_ptr_array, for debuggers. The rseq_cs
-// field is not cleared after a section: the kernel does that lazily, and the library is never unloaded.
+// Descriptors lie in __rseq_cs (32-byte aligned), with pointers in __rseq_cs_ptr_array for debuggers. A section does not clear the rseq_cs
+// field: the kernel clears it lazily, and the library is never unloaded.
 #pragma once
 
 #include <cstddef>
@@ -59,7 +58,8 @@
 
 namespace tenure {
 
-// 1 MiB of per-CPU memory for each possible CPU, reserved; resident as used. The first half is fronts, the second stock words.
+// 1 MiB of per-CPU memory is reserved for each possible CPU, and becomes resident as it is used. The first half is fronts, the second stock
+// words.
 #define TENURE_CPU_SHIFT "20"
 constexpr unsigned kCpuShift = 20;
 constexpr size_t kCpuAreaSize = size_t{1} << kCpuShift;
@@ -67,11 +67,11 @@ constexpr size_t kFrontAreaSize = kCpuAreaSize / 2;
 // Areas below CPU 0 for the ids of unregistered threads (-1 uninitialised, -2 registration failed).
 constexpr unsigned kClosedAreas = 2;
 
-// Which tenant the thread is in: one word, so that a switch is one store and whole for signal handlers.
-// Constant-initialised to the root's, so that it is right before anything has run in the thread.
+// The tenant that the thread is inside of. It is one word, so that a switch is one store, which signal handlers see as a whole. The word is
+// constant-initialised to the root's value, so that it is right before any code has run in the thread.
 struct alignas(8) CurrentScope {
   uint32_t
-      front;  // Offset of the tenant's front in every CPU's area; 0: closed, the slow path decides.
+      front;  // Offset of the tenant's front in every CPU's area; 0: closed, so that the slow path decides.
   uint32_t tenant;  // Names the tenant; 0: the root.
 };
 // A whole front of closed words lies at offset 0, for tenants without one.
@@ -79,14 +79,15 @@ constexpr uint32_t kRootFrontOffset = 1024;
 
 struct ThreadState {
   CurrentScope scope;
-  // Requests below this many bytes try the front of the scope. A hint, for speed alone: 0 where the front is closed, so that a tenant that
-  // shares slabs does not try in vain, and before the thread's first slow step. Any value is right: words of closed fronts refuse.
+  // Requests below this many bytes try the front of the scope. A hint, only for speed. It is 0 before the thread's first slow step, and if
+  // the front is closed, so that a tenant that shares slabs does not try in vain. Any value is correct, because words of closed fronts
+  // refuse.
   uint64_t quick_sizes;
 };
 extern thread_local constinit ThreadState this_thread
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-// The two halves as the one word that they are: compilers like to store them one after the other.
+// The two halves as one word, because compilers may store them one after the other.
 using ScopeWord = uint64_t __attribute__((may_alias));
 inline ScopeWord& scope_word() { return reinterpret_cast<ScopeWord&>(this_thread.scope); }
 inline CurrentScope load_scope() {

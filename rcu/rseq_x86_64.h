@@ -1,12 +1,12 @@
-// rcu/rseq_ops.h for x86-64. Plain asm with outputs and exits inside the section: asm goto with outputs is miscompiled by
-// GCC 12.2.
+// rcu/rseq_ops.h for x86-64. The sections are plain asm with outputs, with exits inside the section, because GCC 12.2 miscompiles asm goto
+// with outputs.
 #pragma once
 
 namespace tenure {
 
-// The sections' flag ? puts them into the group of the function, so that they are kept or dropped with it.
-// Local labels: 1 start of the section, 2 its end (behind the commit), 3 descriptor, 4 abort handler, 5 entry.
-// The abort handler's signature must be RSEQ_SIG as glibc registered it, encoded as an operand of ud1.
+// The flag ? of the ELF sections puts them into the group of the function, so that the linker keeps or drops them with it. Local labels: 1
+// start of the section, 2 its end (behind the commit), 3 descriptor, 4 abort handler, 5 entry. The abort handler's signature must be
+// RSEQ_SIG as glibc registered it, encoded as an operand of ud1.
 #define TENURE_RSEQ_DESCRIPTOR(label, start, end) \
   ".pushsection __rseq_cs, \"aw?\"\n\t"           \
   ".balign 32\n" label ":\n\t"                    \
@@ -36,7 +36,7 @@ namespace tenure {
   "4:\n\t"                                   \
   "jmp 5b\n"
 
-// The pop of one word: the area's register ends as the word's address. `empty` is where to go if there is no object.
+// The pop of one word: the area's register ends as the word's address. `empty` is the label for an empty list.
 #define TENURE_RSEQ_POP(empty)         \
   TENURE_RSEQ_BEGIN("%[area]")         \
   "movl %[front_offset], %k[word]\n\t" \
@@ -52,7 +52,7 @@ namespace tenure {
   "jne 6f\n\t"                         \
   "movq %[rest], (%[area])\n" TENURE_RSEQ_END
 
-// Ends the code out of line. To the slow path, which finds out why: a broken chain, for one.
+// Ends the code out of line with a jump to the slow path, which finds the reason: a broken chain, for example.
 #define TENURE_RSEQ_POP_END         \
   "6:\n\t"                          \
   "xorl %k[object], %k[object]\n\t" \
@@ -71,8 +71,8 @@ TENURE_INLINE void* rseq_pop(char* base, ptrdiff_t rseq, const uint32_t& front_o
   return object;
 }
 
-// The swap is a section of its own, out of the straight path: 7 is its entry, 8 its start, 9 its end, 10 its descriptor. When it is
-// aborted, the whole operation starts over.
+// The swap is a section of its own, out of the straight path: 7 is its entry, 8 its start, 9 its end, 10 its descriptor. An abort repeats
+// the whole operation.
 TENURE_INLINE void* rseq_pop_pair(char* base, ptrdiff_t rseq, const uint32_t& front_offset,
                                   uint64_t in_front) {
   uint64_t area, word, rest;
@@ -111,8 +111,8 @@ TENURE_INLINE void* rseq_pop_pair(char* base, ptrdiff_t rseq, const uint32_t& fr
   return object;
 }
 
-// `entry` holds the offset of the slot pair of the object's class and owner; the free list is its second word. asm goto without outputs
-// is safe, and saves testing the outcome again; hence scratch registers by name.
+// `entry` holds the offset of the slot pair of the object's class and owner; the free list is its second word. asm goto without outputs is
+// safe, and makes a second test of the result unnecessary. It needs scratch registers by name.
 TENURE_INLINE bool rseq_push(char* const& base, ptrdiff_t rseq, const uint32_t& entry,
                              void* object) {
   asm goto(
@@ -141,7 +141,7 @@ full:
   return false;
 }
 
-// Returns the word that was there; it was replaced if that equals `expected`.
+// Returns the old word. The word was replaced if the old word equals `expected`.
 TENURE_INLINE ChainWord rseq_compare_exchange(char* base, ptrdiff_t rseq, uint64_t offset,
                                               ChainWord expected, ChainWord desired) {
   uint64_t area;

@@ -84,7 +84,7 @@ void read_peer(pid_t pid, ConnectionFacts& facts) {
   memcpy(facts.executable, executable, strnlen(executable, sizeof facts.executable - 1));
 }
 
-// With the peer given, or asked for.
+// The facts of the connection. The peer is given, or the kernel is asked for it.
 ConnectionFacts facts_of(int fd, const Endpoint& peer) {
   ConnectionFacts facts;
   facts.local = ask(getsockname, fd);
@@ -138,7 +138,7 @@ void take_connection(int fd, const sockaddr* peer, socklen_t peer_length) {
   if (peer_length < sizeof address.ss_family || peer_length > sizeof address) return;
   memcpy(&address, peer, peer_length);
   const Endpoint end = endpoint_of(address, peer_length);
-  // A reply belongs to what the thread works for, unless a rule says otherwise.
+  // A reply belongs to the tenant that the thread works for, unless a rule says otherwise.
   take(fd, end, Membership::kNone);
 }
 

@@ -5,9 +5,10 @@
 
 namespace tenure::rules {
 
-// The descriptor is a new connection, that was accepted (`peer` NULL) or that goes to `peer`, and gets its tenant.
+// Gives a tenant to the descriptor of a new connection, which was accepted (`peer` NULL) or leads to `peer`.
 void take_connection(int fd, const sockaddr* peer, socklen_t peer_length);
-// A descriptor that another process has passed on, or that this one was started with. One that is no connection gets no tenant.
+// Gives a tenant to a descriptor that another process has passed on, or that this process was started with. A descriptor that is no
+// connection gets no tenant.
 void take_passed(int fd);
 void look_at_inherited_descriptors();
 

@@ -1,4 +1,4 @@
-// The needs of an event that may make or end tenants: the lock, no signals, the newest rules.
+// Prepares an event that may make or end tenants: takes the lock, blocks signals, loads the newest rules.
 #pragma once
 
 #include <signal.h>
@@ -7,7 +7,7 @@
 
 namespace tenure::rules {
 
-// Signals are blocked: a handler that interrupted a control operation could wait for the lock of its own thread. Keeps errno.
+// Signals are blocked, because a handler that interrupted a control operation could wait for the lock of its own thread. Keeps errno.
 class Control {
 public:
   Control();

@@ -12,8 +12,8 @@ thread_local constinit ThreadState this_thread{};
 
 namespace {
 
-// At the hardened level: which scope the thread is in, down to its depth (api/tenants/scopes.h: the words are marked by this bit). Else 0: one half
-// of the word changes while the thread is inside, when the tenant gets lists of its own.
+// At the hardened level: the scope of the thread, with its depth (api/tenants/scopes.h marks the words by this bit). Otherwise 0, because
+// one half of the word changes while the thread is inside, when the tenant gets lists of its own.
 uint64_t depth_of_scope() {
   constexpr uint64_t kMarked = uint64_t{1} << 31;
   const tenure_scope scope = tenure_enter(nullptr);
@@ -21,7 +21,7 @@ uint64_t depth_of_scope() {
   return (scope.word & kMarked) != 0 ? scope.word : 0;
 }
 
-// Whether the thread is where the rules have put it, or nowhere.
+// Whether the thread is in the tenant into which the rules have put it, or in none.
 bool is_ours() {
   if (this_thread.entered == Membership::kNone) return tenure_current() == tenure_root();
   return tenure_current() == tenant_of(this_thread.entered) &&
@@ -31,7 +31,8 @@ bool is_ours() {
 // Takes the membership over.
 void enter(Membership membership) {
   ThreadState& state = this_thread;
-  // The state says so before the thread is inside, and until after it: a signal handler in between finds a membership that lasts.
+  // The state is set before the thread is inside, and reset after it has left, so that a signal handler in between finds a valid
+  // membership.
   state.entered = membership;
   state.outer = tenure_enter(tenant_of(membership)).word;
   state.inside = depth_of_scope();
@@ -71,7 +72,7 @@ TENURE_SLOW void serve_slow(Reference tenant) {
   const Inside inside;
   if (!inside.entered()) return;
   const int saved = errno;
-  // A thread that no wrapper has started: C11's, or one from before there were rules on threads.
+  // A thread that no wrapper has started: a C11 thread, or a thread that is older than the rules on threads.
   if (!notice_end_of_this_thread()) return;
   this_thread.serving = tenant;
   go_where_the_state_says();
@@ -92,8 +93,8 @@ void leave_all() {
   state.serving = Reference::kNone;
   const Membership base = std::exchange(state.base, Membership::kNone);
   if (state.entered != Membership::kNone) {
-    // Where the program has left the thread in a scope of its own, or libtenure has put it into the root, the scope below is not there to be
-    // left any more.
+    // If the program has left the thread in a scope of its own, or libtenure has put it into the root, the scope below cannot be left any
+    // more.
     if (is_ours()) {
       exit_entered();
     } else {

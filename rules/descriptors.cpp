@@ -6,7 +6,7 @@ constinit os::GrowingRange descriptor_memory;
 
 namespace {
 
-// Above all descriptors that were ever given a tenant. Rises only. Relaxed: read in a fork child, which has one thread.
+// A number above all descriptors that ever had a tenant. Rises only. Relaxed: read in a fork child, which has one thread.
 constinit std::atomic<int> above_all{0};
 
 }  // namespace

@@ -1,8 +1,8 @@
 // The tenants of descriptors: a table indexed by the descriptor's number.
 //
-// An entry is a Reference whose membership the table owns: kNone (no connection, or none that a rule speaks of), kNobody (a connection that
-// no rule matches: reading from it ends the work for another), or a tenant. All functions are lock-free and async-signal-safe, but for
-// reserve and set, which may ask the system for memory.
+// An entry is a Reference whose membership the table owns: kNone (no connection, or one that no rule concerns), kNobody (a connection that
+// no rule matches: a read from it ends the work for another connection), or a tenant. All functions are lock-free and async-signal-safe,
+// except reserve and set, which may request memory from the system.
 #pragma once
 
 #include <atomic>
@@ -18,7 +18,7 @@ constexpr int kMostDescriptors = 1 << 20;
 
 extern os::GrowingRange descriptor_memory;
 
-// False where the system refuses.
+// False if the system refuses.
 bool reserve_descriptors();
 
 inline std::atomic<uint64_t>* descriptor_entry(int fd) {
@@ -29,15 +29,15 @@ inline std::atomic<uint64_t>* descriptor_entry(int fd) {
 
 inline Reference descriptor_tenant(int fd) {
   const std::atomic<uint64_t>* const entry = descriptor_entry(fd);
-  // Relaxed: who reads from a connection that another thread accepted has synchronized with that thread. join() checks the reference.
+  // Relaxed: a thread that reads from a connection of another thread has synchronized with that thread. join() checks the reference.
   return entry ? static_cast<Reference>(entry->load(std::memory_order_relaxed)) : Reference::kNone;
 }
 
-// Takes the membership over. What was there before is left.
+// Takes the membership over, and leaves the previous one.
 void set_descriptor(int fd, Membership membership);
-// Takes the membership out, for the caller.
+// Takes the membership out of the table and gives it to the caller.
 Membership take_descriptor(int fd);
-// Gives the new descriptor what the old one has.
+// Gives the new descriptor the tenant of the old one.
 void copy_descriptor(int from, int to);
 
 int descriptors_in_use();  // No entry at or above it is set.

@@ -8,7 +8,7 @@
 namespace tenure::rules {
 namespace {
 
-// A glob that is not given matches all.
+// A missing glob matches all texts.
 bool matches(const View& view, uint32_t glob, const char* text) {
   return glob == 0 || glob_matches(view.text(glob), text);
 }

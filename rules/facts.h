@@ -48,7 +48,7 @@ struct Facts {
 // Whether the address lies in the prefix.
 bool is_within(const Prefix& prefix, const uint8_t (&address)[16]);
 
-// The first rule of that kind which matches, or nullptr. A rule on a library's constructors must not name threads.
+// The first matching rule of that kind, or nullptr. A rule on a library's constructors must not name threads.
 const RuleRecord* find_rule(const View& view, RuleKind kind, const Facts& facts);
 
 }  // namespace tenure::rules

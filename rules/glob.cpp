@@ -58,7 +58,7 @@ const char* match_one(const char* pattern, char c) {
 }  // namespace
 
 bool glob_matches(const char* pattern, const char* text) {
-  // After the last '*': where the pattern goes on, and the text that was tried. An earlier '*' need not be tried again.
+  // After the last '*': the rest of the pattern, and the position in the text that was tried. An earlier '*' need not be tried again.
   const char* star = nullptr;
   const char* tried = nullptr;
   while (*text != '\0') {

@@ -1,4 +1,4 @@
-// Shell patterns: *, ?, [abc], [a-z], [!abc], and \ before a character that stands for itself.
+// Shell patterns: *, ?, [abc], [a-z], [!abc], and \ before a literal character.
 #pragma once
 
 namespace tenure::rules {

@@ -7,8 +7,8 @@
 
 namespace tenure::rules {
 
-// With rules_mutex held, or in a fork child: the memberships of libraries that are open, from the one with this number on. Returns how many; 0 at the
-// end.
+// With rules_mutex held, or in a fork child: the memberships of open libraries, from the one with this number on. Returns their number; 0
+// at the end.
 size_t memberships_of_libraries(size_t first, Membership* some, size_t most);
 
 }  // namespace tenure::rules

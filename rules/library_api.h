@@ -1,4 +1,4 @@
-// Tenure's C API, by weak references: libtenure_rules.so can be loaded without libtenure.so, and does nothing then.
+// Tenure's C API, by weak references. So libtenure_rules.so can be loaded without libtenure.so, and does nothing then.
 #pragma once
 
 #include "base/words/attributes.h"

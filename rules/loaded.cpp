@@ -40,7 +40,8 @@ const Share* map_share(int fd) {
   return nullptr;
 }
 
-// The process that the variable names has the file, too, as long as it lives: where this one was given the number, but not the descriptor.
+// Opens the file from the process that the variable names, which has the file as long as it lives. For a process that got the variable but
+// not the descriptor.
 int open_from(long process, int number) {
   char path[64];
   LineBuffer line;
@@ -52,7 +53,7 @@ int open_from(long process, int number) {
   path[line.size()] = '\0';
   const int fd = sys::open_for_reading(path);
   if (fd < 0) return -1;
-  // At the same number, so that programs which this one starts find the file there.
+  // The descriptor gets the same number, so that programs which this one starts find the file there.
   const int placed = fcntl(fd, F_DUPFD, number);
   sys::close(fd);
   if (placed != number && placed >= 0) fcntl(placed, F_SETFD, FD_CLOEXEC);
@@ -75,7 +76,7 @@ uint32_t activities_of(const View& rules) {
   return result;
 }
 
-// Copies the valid image; the generation that it has, or 0. The writer may publish another meanwhile, and then write over this one.
+// Copies the valid image. Returns its generation, or 0. The writer may publish another image meanwhile, and then overwrite this one.
 uint32_t copy_image(char* to) {
   for (int tries = 0; tries < 100; ++tries) {
     // Acquire: the image, which the writer has finished before.
@@ -85,7 +86,7 @@ uint32_t copy_image(char* to) {
         reinterpret_cast<const char*>(share + 1) + (generation & 1) * size_t{kImageBytes};
     Header header;
     memcpy(&header, image, sizeof header);
-    // No more than there is: pages that are not written to take no memory.
+    // Copies no more than the image: pages that are not written to take no memory.
     if (header.bytes >= sizeof header && header.bytes <= kImageBytes)
       memcpy(to, image, header.bytes);
     // Orders the copy before the second look.

@@ -8,8 +8,8 @@
 
 namespace tenure::rules {
 
-// The duties of the wrapped functions, as bits: RuleKind and the following. 0: nothing. A hint that may be read at any time: the
-// functions behind it look again under rules_mutex.
+// The duties of the wrapped functions, as bits: RuleKind and the following. 0: none. This is a hint that may be read at any time: the
+// functions behind it check again under rules_mutex.
 constexpr uint32_t kHasCode = 8;          // Some rule or template names a library or a symbol.
 constexpr uint32_t kHasConstructor = 16;  // Some rule may apply to a library's constructors.
 constexpr uint32_t kHasPeer = 32;         // Some rule or template names the process of a peer.
@@ -21,14 +21,14 @@ inline bool is_active(uint32_t what) {
   return (active.load(std::memory_order_relaxed) & what) != 0;
 }
 
-// Finds the shared file by TENURE_RULES, "<descriptor>:<process>". False: there is none, which a line says where the variable is set.
+// Finds the shared file by TENURE_RULES, "<descriptor>:<process>". False: there is no file. If the variable is set, a line reports that.
 bool find_share();
-// The descriptor of the shared file, which the program does not know of; -1.
+// The descriptor of the shared file, which the program does not know; -1 without one.
 int share_descriptor();
 // The program has put another file at the descriptor's number.
 void forget_share_descriptor();
 
-// With rules_mutex held. Takes over what the shared file has now. False: nothing new, or nothing valid.
+// With rules_mutex held. Loads the present rules of the shared file. False: no new rules, or no valid ones.
 bool load_rules();
 // Whether the shared file has other rules than those in force. Two loads.
 bool are_outdated();

@@ -1,11 +1,11 @@
-// How many members a tenant of the rules has: threads, connections, tenants below it. One word, so that joining by a stale reference
-// is refused and needs no lock.
+// The number of members of a tenant of the rules: threads, connections, tenants below it. It is one word with the generation, so that
+// joining by a stale reference fails, and needs no lock.
 //
 //   63 .. 32     31 .. 0
 //   generation   members
 //
-// A reference keeps the generation. It is raised when the place is used for another tenant. Nobody joins what has no members but
-// the holder of the lock, who may bring a tenant back as long as the tenant is online.
+// A reference holds the generation, which is raised when the place is used for another tenant. Only the holder of the lock may join a
+// tenant without members, as long as the tenant is online.
 #pragma once
 
 #include <cstdint>

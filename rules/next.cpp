@@ -9,7 +9,7 @@ constinit std::atomic<bool> next_found{false};
 
 namespace {
 
-// What a function is taken for that the C library does not have: then no program that runs here calls it by name.
+// Stands for a function that the C library does not have. No program that runs with this C library calls it by name.
 int is_not_there() {
   errno = ENOSYS;
   return -1;

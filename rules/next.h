@@ -1,4 +1,4 @@
-// The functions that this library wraps, as the next library has them.
+// The functions of the next library that this library wraps.
 #pragma once
 
 #include <dlfcn.h>
@@ -63,7 +63,7 @@ extern Next next_functions;
 extern std::atomic<bool> next_found;
 TENURE_SLOW void find_next();
 
-// Found by the constructor of this library; earlier by the first call that comes, from the constructor of another library.
+// The constructor of this library finds them, or an earlier call from the constructor of another library.
 TENURE_INLINE const Next& next() {
   if (TENURE_UNLIKELY(!next_found.load(std::memory_order_acquire))) find_next();
   return next_functions;

@@ -39,7 +39,7 @@ enum FieldIndex {
 
 constexpr size_t kMostName = kNameBytes - 1;
 
-// Appends to a name; what does not fit is cut.
+// Appends to a name. Text that does not fit is cut.
 class Name {
 public:
   void add(const char* text, size_t length) {
@@ -112,7 +112,7 @@ void write_field(Name& name, int field, const Facts& facts) {
   }
 }
 
-// The field that begins at `at` (a '{'), and the place behind it; -1 where there is none, which the tool does not let pass.
+// The field that begins at `at` (a '{'), and the place behind it; -1 without a field, which the tool does not accept.
 int field_at(const char* at, const char*& behind) {
   const char* const end = strchr(at, '}');
   if (end == nullptr) return -1;

@@ -25,13 +25,13 @@ int find_field_index(const char* name, size_t length);
 bool is_template(const char* path);
 bool needs_thread(const char* path);
 
-// Writes the path with the facts in place of the fields. Characters that a name had better not have become '_', names are cut to 63 bytes.
-// Where the template has fields, `shared_length` is the length of the path above the first level with a field: the level of the
-// tenant "other". False: too long.
+// Writes the path with the facts in place of the fields. Characters that a name should not have become '_'. Names are cut to 63 bytes. If
+// the template has fields, `shared_length` is the length of the path above the first level with a field: the level of the tenant "other".
+// False: the path is too long.
 bool expand(const char* path, const Facts& facts, char (&result)[kPathBytes],
             size_t& shared_length);
 
-// Makes a text fit for a name: in place; returns its new length. "", "." and ".." get another name.
+// Turns a text into a valid name, in place. Returns the new length. "", "." and ".." get another name.
 size_t clean_name(char* name, size_t length);
 
 }  // namespace tenure::rules

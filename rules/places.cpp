@@ -15,16 +15,17 @@ constinit os::GrowingRange memory;
 // Protected by rules_mutex.
 constinit uint32_t heads[kHeads] = {};
 constinit uint32_t first_free = 0;
-// Raised by the holder of rules_mutex; read by all who have a reference, which came later.
+// Raised by the holder of rules_mutex. Read by threads with a reference, which is newer than the raise.
 constinit std::atomic<uint32_t> used{0};
-// The stack of places without members. Pushed to by all, emptied by the holder of rules_mutex, who takes all at once.
+// The stack of places without members. All threads push. The holder of rules_mutex takes the whole stack.
 constinit std::atomic<uint32_t> departed{0};
-constinit uint32_t taken = 0;  // What was taken and not yet looked at. Protected by rules_mutex.
+constinit uint32_t taken =
+    0;  // The places that were taken and not visited yet. Protected by rules_mutex.
 
 Place* places() { return reinterpret_cast<Place*>(memory.base()); }
 
 void push_departed(Place& place) {
-  // Relaxed: only the exchange matters, which finds out who pushes.
+  // Relaxed: only the exchange decides which thread pushes.
   if (place.is_listed.exchange(1, std::memory_order_acq_rel) != 0) return;
   uint32_t head = departed.load(std::memory_order_relaxed);
   do {
@@ -111,7 +112,7 @@ void publish_place(Place& place, uint32_t members) {
   place.is_used = true;
   chain(place);
   const auto word = MemberWord::from(place.word.load(std::memory_order_relaxed));
-  // Release: whoever joins (join_place, acquire) finds the tenant.
+  // Release: a thread that joins (join_place, acquire) finds the tenant.
   place.word.store(MemberWord{members, word.generation}.word(), std::memory_order_release);
 }
 
@@ -137,8 +138,8 @@ Place* pop_departed() {
   if (taken == 0) return nullptr;
   Place& place = place_at(taken);
   taken = place.next_departed.load(std::memory_order_relaxed);
-  // Before claim_departed() looks at the members: a thread that leaves later pushes it again. Sequentially consistent with the
-  // leaving thread's decrement and exchange.
+  // Stored before claim_departed() looks at the members, so that a thread that leaves later pushes the place again. Sequentially consistent
+  // with the leaving thread's decrement and exchange.
   place.is_listed.store(0, std::memory_order_seq_cst);
   return &place;
 }
@@ -171,7 +172,7 @@ bool join_place(Reference reference) {
 void leave_place(Membership membership) {
   if (membership == Membership::kNone || membership == Membership::kNobody) return;
   Place& place = place_of(membership);
-  // Release: what the member did with the tenant comes before the end of the tenant.
+  // Release: the member's use of the tenant comes before the end of the tenant.
   const auto before = MemberWord::from(place.word.fetch_sub(1, std::memory_order_seq_cst));
   if (before.members == 1) push_departed(place);
 }

@@ -23,7 +23,7 @@ struct Place {
   uint32_t next;  // In the chain of its hash, or of free places.
   uint32_t hash;
   uint32_t parent;  // 0: the root.
-  uint32_t rule;    // Whose tenants it counts among; kNoRule.
+  uint32_t rule;    // The rule that counts the tenant; kNoRule.
   uint32_t template_hash;
   uint32_t recounted;
   bool is_used;
@@ -44,10 +44,10 @@ Place* find_place(const char* path, size_t length);
 Place* take_place(const char* path, size_t length);
 void publish_place(Place& place, uint32_t members);
 void give_place_back(Place& place);
-// One more, also where there is none at present.
+// Adds a member, also if there is none at present.
 void add_member(Place& place);
 Place* pop_departed();
-// Whether the place has no members; then none can join any more.
+// Whether the place has no members. If so, no member can join any more.
 bool claim_departed(Place& place);
 // The number of places that were ever used.
 uint32_t places_in_use();

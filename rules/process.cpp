@@ -1,4 +1,4 @@
-// From before main() on, and in fork children.
+// Runs before main(), and in fork children.
 #include "rules/process.h"
 
 #include <pthread.h>
@@ -27,7 +27,7 @@ constexpr size_t kCommandBytes = 4096;
 constinit ProcessFacts facts{};
 constinit char name[16] = {};
 constinit char command[kCommandBytes] = {};
-// Of the process whose memory this is. Relaxed: a plain number, written where there is one thread.
+// The process that owns this memory. Relaxed: a plain number, written while there is one thread.
 constinit std::atomic<pid_t> owner{0};
 constinit Membership process_base = Membership::kNone;  // Protected by rules_mutex.
 constinit bool is_named_by_environment = false;         // The same; constant after start.
@@ -53,7 +53,7 @@ void set_process_base(Membership base) {
   leave(before);
 }
 
-// The tenant by rule, or by what the environment names.
+// Chooses the tenant by the environment's path, or by a rule.
 void choose_process_base() {
   if (const char* const path = secure_getenv("TENURE_TENANT"); path != nullptr && *path != '\0') {
     char clean[kPathBytes];

@@ -1,4 +1,4 @@
-// The process as rules see it: its name and command line; the tenant that its threads start in.
+// The process as rules see it: its name and command line, and the tenant in which its threads start.
 #pragma once
 
 #include <sys/types.h>
@@ -10,10 +10,10 @@ namespace tenure::rules {
 
 // Valid from the constructor of the library on.
 const ProcessFacts& process_facts();
-// Whether the memory is this process's own: false in a child of vfork, which must not change what is its parent's. A system call.
+// Whether the memory is this process's own. False in a child of vfork, which must not change its parent's memory. Makes a system call.
 bool owns_memory();
 
-// With rules_mutex held: one more member of the tenant that the process's threads are in.
+// With rules_mutex held: adds a member to the tenant of the process's threads.
 Membership join_process_base();
 // With rules_mutex held: the main thread has another name.
 void set_process_name(const char* name);

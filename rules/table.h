@@ -5,8 +5,8 @@
 // Records have a fixed size and refer to strings by their offset. Each string ends with a 0 byte; the string at offset 0 is empty and
 // means "not given". The library trusts nothing: view_of() checks every offset before a record is used.
 //
-// The compiled form lies in a Share: one memory file that all processes of a service map. The file holds two images. Its generation says
-// which of the two is valid: `tenure rules load` writes the other one and then publishes it.
+// The compiled form lies in a Share: one memory file that all processes of a service map. The file holds two images. Its generation selects
+// the valid one. `tenure rules load` writes the other image and then publishes it.
 #pragma once
 
 #include <atomic>
@@ -47,7 +47,7 @@ struct Prefix {
 
 enum RuleKind : uint32_t { kThreadRule = 1, kProcessRule = 2, kConnectionRule = 4 };
 
-// [[rule]]: all conditions that are given must hold. Strings are globs.
+// [[rule]]: all given conditions must hold. Strings are globs.
 struct RuleRecord {
   uint32_t kind;
   uint32_t thread, library, symbol;
@@ -60,7 +60,7 @@ struct RuleRecord {
   uint32_t peer_uid;
   uint32_t has_peer_uid;
   uint32_t tenant;  // A template.
-  uint32_t cap;     // How many tenants of the template are online at once.
+  uint32_t cap;     // The number of tenants of the template that may be online at once.
   Limits limits;
 };
 
@@ -81,7 +81,7 @@ constexpr uint32_t kImageBytes = 1u << 20;
 struct Share {
   char magic[8];
   std::atomic<uint32_t>
-      generation;  // Raised by the writer alone, which holds flock(2) on the file. 0: nothing was written.
+      generation;  // Only the writer raises it, which holds flock(2) on the file. 0: nothing was written.
   uint32_t image_bytes;  // kImageBytes.
   char unused[4096 - 16];
 };
@@ -100,7 +100,7 @@ struct View {
   const char* text(uint32_t offset) const { return strings + offset; }
 };
 
-// False where the bytes are no image, or one that refers to what is not there.
+// False if the bytes are no image, or if a record refers to a missing part.
 bool view_of(const void* image, size_t bytes, View& view);
 
 }  // namespace tenure::rules

@@ -17,7 +17,7 @@ constinit Mutex rules_mutex(LockRank::kSettings);
 
 namespace {
 
-// How many tenants of each rule are online. Protected by rules_mutex.
+// The number of online tenants of each rule. Protected by rules_mutex.
 constinit uint32_t tenants_of_rule[kMostRules + 1] = {};
 constexpr uint32_t kNamedByProgram = kMostRules;
 constinit bool has_complained[kMostRules + 1] = {};  // Protected by rules_mutex.
@@ -48,7 +48,7 @@ const TenantRecord* table_for(const char* path) {
 // A request for a tenant that may have to be made.
 struct Request {
   const char* path;
-  size_t fixed_length;   // Tenants whose path is not longer stay.
+  size_t fixed_length;   // Tenants with a path of at most this length stay.
   const Limits* limits;  // Of the rule; or nullptr.
   uint32_t rule;         // kNone for tables and levels above.
   uint32_t template_hash;
@@ -56,7 +56,7 @@ struct Request {
 
 Place* join_or_make(const Request& request);
 
-// The level above, as a member of which the new tenant counts; nullptr: the root.
+// Joins the level above, of which the new tenant is a member; nullptr: the root.
 bool join_parent(const Request& request, size_t length, Place*& parent) {
   char above[kPathBytes];
   memcpy(above, request.path, length);
@@ -81,7 +81,7 @@ Place* make(const Request& request, size_t length) {
     tenure_tenant* const above = parent ? parent->tenant : tenure_root();
     const char* const name = strrchr(request.path, '/') + 1;
     error = tenure_tenant_create(above, name, is_isolated ? TENURE_ISOLATED : 0, &place->tenant);
-    // The program has made one of that name itself, or lost track of one in a fork.
+    // The program has made a tenant of that name itself, or the rules have lost the tenant in a fork.
     if (error == -EEXIST && (place->tenant = tenure_tenant_find(request.path)) != nullptr)
       error = 0;
   }
@@ -98,7 +98,7 @@ Place* make(const Request& request, size_t length) {
   if (request.rule != kNoRule) ++tenants_of_rule[request.rule];
   if (request.limits != nullptr) set_limits(place->tenant, *request.limits);
   if (table != nullptr) set_limits(place->tenant, table->limits);
-  // One that stays is a member of itself.
+  // A tenant that stays is a member of itself.
   publish_place(*place, place->stays ? 2 : 1);
   return place;
 }
@@ -114,7 +114,7 @@ Place* join_or_make(const Request& request) {
 
 bool is_full(uint32_t rule, uint32_t cap) { return tenants_of_rule[rule] >= cap; }
 
-// The common tenant of a template that has made as many as it may.
+// The common tenant of a template that has reached its cap.
 Membership join_other(const Request& request) {
   char path[kPathBytes];
   constexpr char kOther[] = "/other";
@@ -127,11 +127,11 @@ Membership join_other(const Request& request) {
 
 uint32_t hash_of(const char* text) { return hash_path(text, strlen(text)); }
 
-// Lets go of a tenant without members. Its level above may be the next.
+// Ends a tenant without members. Its level above may be the next to end.
 void end(Place& place) {
   if (place.rule != kNoRule) --tenants_of_rule[place.rule];
   const uint32_t parent = place.parent;
-  // Refused where the program has made tenants below it: then it stays online, as any tenant of the program.
+  // Fails if the program has made tenants below it. The tenant then stays online, as any tenant of the program.
   tenure_tenant_offline(place.tenant, 0);
   tenure_tenant_close(place.tenant);
   give_place_back(place);
@@ -190,9 +190,9 @@ void adopt_rules() {
     const size_t length = strlen(path);
     Place* const place = join_or_make({path, length, nullptr, kNoRule, 0});
     if (place == nullptr) continue;
-    // Also where it was there before, with other limits.
+    // Also for a tenant that existed before with other limits.
     set_limits(place->tenant, view.tenants[i].limits);
-    // The membership of join_or_make() makes a tenant of a template one that stays.
+    // The membership of join_or_make() turns a tenant of a template into one that stays.
     if (place->stays) leave(reference_of(*place));
     place->stays = true;
   }
@@ -218,7 +218,7 @@ tenure_tenant* tenant_of(Membership membership) {
 
 void recount_after_fork(const Membership* own, size_t count) {
   if (rules_mutex.is_held()) {
-    // Another thread was stopped in the midst of a change.
+    // Another thread was in the middle of a change.
     rules_mutex.reset_after_fork();
     rebuild_places();
   }

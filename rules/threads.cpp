@@ -43,7 +43,7 @@ void unlist_this_thread() {
 
 void end_thread(void*) {
   const Inside inside;
-  // What destructors after this one read from a connection is noticed anew.
+  // If a later destructor reads from a connection, the end is noticed again.
   this_thread.has_noticed_end = false;
   const Control control;
   leave_all();
@@ -78,8 +78,8 @@ Facts facts_of_this_thread(const char* name) {
   return all;
 }
 
-// With rules_mutex held. The tenant of the thread's rule becomes its base; without a rule the thread stays where it is, or, where an earlier
-// name had a rule, goes back to the process's tenant.
+// With rules_mutex held. The tenant of the thread's rule becomes its base. Without a rule the thread keeps its base, or, if an earlier name
+// had a rule, returns to the process's tenant.
 void choose_base(const char* name) {
   const Facts all = facts_of_this_thread(name);
   const RuleRecord* const rule = find_rule(current_view(), kThreadRule, all);
@@ -102,7 +102,7 @@ void choose_named_base(const char* path) {
 
 bool is_main_thread() { return gettid() == getpid(); }
 
-// A start routine, and where it comes from.
+// A start routine, and its library.
 struct Code {
   const char* library = "";
   const char* symbol = "";
@@ -113,7 +113,7 @@ const char* file_name(const char* path) {
   return slash ? slash + 1 : path;
 }
 
-// std::thread starts in the C++ library's own routine. Its argument is an object of a class that was made where the thread was: the
+// std::thread starts in the C++ library's own routine. Its argument is an object of a class of the library that made the thread, so the
 // object's table of virtual functions lies in that library.
 const char* library_of_std_thread(void* argument) {
   Dl_info of_table;
@@ -157,7 +157,7 @@ void begin_thread(const Start& start) {
     next().prctl(PR_GET_NAME, name, 0L, 0L, 0L);
     choose_base(name);
   }
-  // Where no rule knows the new thread it stays in the tenant of the thread that made it, until it gets another name.
+  // If no rule matches the new thread, it stays in the tenant of its creator until it gets another name.
   if (start.has_thread_rule) state.has_thread_rule = true;
 }
 

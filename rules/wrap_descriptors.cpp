@@ -1,7 +1,7 @@
 // The life of descriptors: connections come, are copied and closed.
 //
-// A child of vfork has its parent's memory and descriptors of its own: what it closes and copies changes nothing here. close, dup and the
-// like are async-signal-safe, and stay so: they change an entry of the table and a count.
+// A child of vfork has its parent's memory and descriptors of its own, so its closes and copies change nothing here. close, dup and similar
+// functions stay async-signal-safe: they change an entry of the table and a count.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@ bool has_entry(int fd) {
   return is_active(kIsOn) && fd >= 0 && descriptor_tenant(fd) != Reference::kNone;
 }
 
-// Before the kernel closes the descriptor: another thread may get the number at once.
+// Called before the kernel closes the descriptor, because another thread may get the number at once.
 void before_close(int fd) {
   if (has_entry(fd) && owns_memory()) leave(take_descriptor(fd));
 }
@@ -34,7 +34,7 @@ void after_copy(int from, int to) {
   errno = saved;
 }
 
-// A file of the program's at the number that the shared file has.
+// The program opens a file at the number of the shared file.
 void before_copy_onto(int fd) {
   if (is_active(kIsOn) && fd == share_descriptor() && owns_memory()) forget_share_descriptor();
 }
@@ -79,7 +79,7 @@ TENURE_EXPORT int connect(int fd, const sockaddr* address, socklen_t length) {
 
 TENURE_EXPORT int close(int fd) {
   if (TENURE_UNLIKELY(is_active(kIsOn) && fd == share_descriptor())) {
-    // The program has not opened it, and closes all numbers there are. What it starts later is to find the rules.
+    // The program has not opened this descriptor, and closes all numbers. Programs that it starts later must find the rules.
     errno = EBADF;
     return -1;
   }

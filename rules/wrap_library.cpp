@@ -1,7 +1,7 @@
-// dlopen: what the constructors of a library allocate.
+// dlopen, wrapped: allocations of a library's constructors are charged to the tenant of its rule.
 //
-// The dynamic linker takes the search path and $ORIGIN from whoever calls dlopen, which it tells by the return address. So dlopen is called
-// by a jump for all libraries that no rule names. For others the caller's path is searched here.
+// The dynamic linker takes the search path and $ORIGIN from the caller of dlopen, which it finds by the return address. So for all
+// libraries that no rule names, the wrapper jumps to dlopen. For other libraries the wrapper searches the caller's path itself.
 #include <errno.h>
 #include <link.h>
 #include <stdlib.h>
@@ -89,7 +89,7 @@ bool expand_origin(const char* path, size_t length, const char* caller, char* to
   return true;
 }
 
-// Looks for the file in the folders that the caller names for its libraries.
+// Looks for the file in the caller's library folders.
 const char* search(const char* file, const void* caller, char* buffer, size_t size) {
   Dl_info info;
   link_map* map = nullptr;

@@ -1,4 +1,4 @@
-// prctl and pthread_setname_np: a thread's name.
+// prctl and pthread_setname_np, wrapped: the name of a thread.
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -13,7 +13,8 @@ using namespace tenure::rules;
 
 namespace {
 
-// How much of the name may be read: the kernel reads no more than 16 bytes, of which one must be '@' for us to read on.
+// The number of bytes of the name that may be read. The kernel reads no more than 16 bytes. The library reads on only if one of them is
+// '@'.
 size_t readable(const char* name) {
   const size_t length = strnlen(name, 16);
   return memchr(name, '@', length) != nullptr ? kPathBytes : length;
@@ -23,7 +24,7 @@ int set_own_name(const char* name) {
   const auto real = next().prctl;
   char before[16] = {};
   real(PR_GET_NAME, before, 0L, 0L, 0L);
-  // The kernel says whether the address is good.
+  // The kernel checks the address.
   if (const int result = real(PR_SET_NAME, name, 0L, 0L, 0L); result != 0) return result;
   char plain[16];
   const char* const tenant = split_name(name, readable(name), plain);

@@ -1,7 +1,7 @@
-// Reading: from then on the thread works for the connection.
+// Functions that read, wrapped. After a read the thread works for the connection.
 //
-// Each wrapper calls the function behind it, which is the cancellation point, and looks at the descriptor afterwards. Without rules on
-// connections there is one branch, and a jump.
+// Each wrapper calls the wrapped function, which is the cancellation point, and looks at the descriptor afterwards. Without rules on
+// connections a wrapper is one branch and a jump.
 #include <errno.h>
 
 #include "rules/connection.h"

@@ -1,4 +1,4 @@
-// Waiting for events: the thread works for nobody in particular until it reads again.
+// Functions that wait for events, wrapped. After a wait the thread works for its base until it reads again.
 //
 // The functions that POSIX allows in signal handlers (poll, select) make and end no tenants.
 #include <errno.h>

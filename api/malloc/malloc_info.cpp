@@ -1,4 +1,4 @@
-// glibc's questions to malloc about itself: mallinfo, malloc_stats, malloc_info.
+// glibc's reports on malloc: mallinfo, malloc_stats, malloc_info.
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@ size_t as_size(uint64_t value) { return static_cast<size_t>(value); }
 
 }  // namespace
 
-// glibc's "mmapped" blocks are our large objects, its fastbins our fronts, its arena everything else that is held from the system.
-// As there, arena = uordblks + fordblks, and hblkhd comes on top: no byte is counted twice.
+// glibc's "mmapped" blocks are Tenure's large objects, its fastbins the fronts, and its arena all other memory held from the system. As in
+// glibc, arena = uordblks + fordblks, and hblkhd comes on top: no byte is counted twice.
 TENURE_EXPORT struct mallinfo2 mallinfo2(void) {
   tenure::HeapStatistics s;
   tenure::collect_statistics(s);
@@ -31,7 +31,7 @@ TENURE_EXPORT struct mallinfo2 mallinfo2(void) {
   return info;
 }
 
-// As in glibc, what does not fit an int wraps around.
+// As in glibc, a value that does not fit an int wraps around.
 TENURE_EXPORT struct mallinfo mallinfo(void) {
   const struct mallinfo2 wide = mallinfo2();
   struct mallinfo info = {};
@@ -49,7 +49,7 @@ TENURE_EXPORT struct mallinfo mallinfo(void) {
 
 TENURE_EXPORT void malloc_stats(void) { tenure::print_statistics(STDERR_FILENO, false); }
 
-// XML like glibc's in its outline: totals of free memory, and what is held from the system, large objects included.
+// XML with glibc's outline: totals of free memory, and of memory held from the system, large objects included.
 TENURE_EXPORT int malloc_info(int options, FILE* stream) {
   if (options != 0) {
     errno = EINVAL;

@@ -1,6 +1,6 @@
 // The 20 replaceable forms of operator new and delete.
 //
-// The library does not link libstdc++. The caller brings it along: the program, or a plugin.
+// The library does not link libstdc++. The caller has it: the program, or a plugin.
 #include <stdlib.h>
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace {
 
-// The standard's loop: the handler makes room, throws, or is absent. `call` tells whether the handler has returned.
+// The standard's loop: the handler makes room, throws, or is absent. `call` returns whether the handler has returned.
 template <typename Allocate, typename Call>
 TENURE_INLINE void* retry(const tenure::CxxRuntime& runtime, Allocate allocate, Call call) {
   for (;;) {
@@ -25,7 +25,7 @@ TENURE_INLINE void* retry(const tenure::CxxRuntime& runtime, Allocate allocate, 
   }
 }
 
-// Exceptions of the handler pass through. `caller` is where operator new returns to.
+// Exceptions of the handler pass through. `caller` is the return address of operator new.
 template <typename Allocate>
 TENURE_SLOW void* retry_or_throw(Allocate allocate, const void* caller) {
   const tenure::CxxRuntime runtime = tenure::cxx_runtime_of(caller);
@@ -56,12 +56,12 @@ struct Aligned {
   }
 };
 
-// Called last by operator new, which so keeps nothing for it.
+// operator new calls it last (a tail call), and so saves no register for it.
 TENURE_NOINLINE void* new_slow(size_t size, const void* caller) {
   void* const p = tenure::allocate_slow(size);
   return TENURE_LIKELY(p != nullptr) ? p : retry_or_throw(Plain{size}, caller);
 }
-// The caller matters where it is refused, so it is looked at in the slow branches only.
+// The caller's address matters only for a refused request, so only the slow branches look at it.
 TENURE_INLINE void* new_plain(size_t size) {
   return tenure::allocate_or(
       size, [](size_t bytes) __attribute__((always_inline)) {
@@ -69,7 +69,7 @@ TENURE_INLINE void* new_plain(size_t size) {
       });
 }
 
-// Inlined always, so that the address is the one operator new returns to.
+// Always inlined, so that the address is operator new's return address.
 template <typename Allocate>
 TENURE_INLINE void* new_object(Allocate allocate) {
   void* const p = allocate();

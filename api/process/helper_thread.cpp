@@ -23,13 +23,13 @@ void* run(void*) {
   return nullptr;
 }
 
-// `stack_bytes` 0: as libc gives.
+// `stack_bytes` 0: libc's default.
 int create(size_t stack_bytes) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   if (stack_bytes != 0) pthread_attr_setstacksize(&attributes, stack_bytes);
-  // Signals are for the program's own threads; a thread begins with its creator's mask.
+  // Signals are for the program's own threads. A new thread inherits its creator's mask.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -55,7 +55,7 @@ void start_helper() {
                                             std::memory_order_seq_cst))
     return;
   const int saved = errno;
-  // libc's allocations for the thread are the root's.
+  // libc's allocations for the thread are charged to the root.
   const ScopedTenant as_root(root_tenant);
   int error = note_main_thread() ? create(kStackBytes) : EAGAIN;
   if (error == EINVAL) error = create(0);  // The program's thread-locals do not fit.

@@ -1,6 +1,6 @@
 // From before the first constructor to after the last destructor.
 //
-// malloc needs none of this to have run: it sets itself up at its first call, whenever that is.
+// malloc does not depend on this code: it sets itself up at its first call, at any time.
 #include <pthread.h>
 #include <sys/single_threaded.h>
 #include <unistd.h>
@@ -33,10 +33,10 @@ namespace {
 // Set in a fork child, which has one thread then.
 constinit bool lost_threads = false;
 
-// No prepare handler: every state another thread can be stopped in is valid, so there is nothing to wait for. (glibc takes its
-// stdio locks after an interposer's prepare handler; taking locks there is how other allocators hang in a fork.)
+// There is no prepare handler: every state in which another thread can be stopped is valid, so there is nothing to wait for. (glibc takes
+// its stdio locks after an interposer's prepare handler. Other allocators that take locks there can hang in a fork.)
 void in_child() {
-  // Written only where it changes, as is all that follows: each page written to is a fault in each child.
+  // Written only if it changes, as all that follows, because each write to a page is a fault in each child.
   if (!__libc_single_threaded) lost_threads = true;
   const bool sections_cut_off = tenure::grace::after_fork_child();
   tenure::deferred::after_fork_child();
@@ -59,7 +59,7 @@ void in_child() {
   tenure::count_threads_anew_after_fork();
 }
 
-// Where the process's malloc is another's, the library has no tenants.
+// If the process has another malloc, the library has no tenants.
 void open_live() {
   const tenure::Arena& arena = tenure::arena;
   const auto mode = static_cast<tenure::LiveMode>(arena.settings.live);

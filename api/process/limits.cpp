@@ -1,5 +1,6 @@
-// setrlimit and prlimit, wrapped: RLIMIT_AS counts what the heap has reserved. A program that sets a limit for itself would find all of it
-// used: threads and libraries would be refused, and the heap would not. So the heap gives back what it does not use, before the call returns.
+// setrlimit and prlimit, wrapped. RLIMIT_AS counts the address space that the heap has reserved. A program that sets this limit would find
+// all of it used: the kernel would refuse threads and libraries, and not the heap. So the heap gives back its unused address space before
+// the call returns.
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>

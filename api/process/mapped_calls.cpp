@@ -1,5 +1,5 @@
-// mmap and its family, wrapped, so that what the program maps counts for the limit of the process (mapped/calls.h). Where that is
-// not wanted they are the system calls. What libc calls inside itself (stacks of threads, libraries that are loaded) does not come by here.
+// mmap and its family, wrapped, so that the program's mappings count for the limit of the process (mapped/calls.h). Without such a limit
+// they are only the system calls. Calls that libc makes inside itself (stacks of threads, loaded libraries) do not reach these functions.
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -11,19 +11,19 @@
 
 using namespace tenure;
 
-// libc's own: what its sbrk goes by, and programs that look at it.
+// libc's variable. libc's sbrk uses it, and some programs read it.
 extern "C" void* __curbrk;
 
 namespace {
 
-// The kernel says where the data segment ends; libc may not have asked yet.
+// The kernel's end of the data segment. libc may not have asked for it yet.
 char* break_now() { return sys::brk(nullptr); }
 
 bool set_break(char* now, char* end) {
   char* const reached =
       mapped::tracks() && now != nullptr ? mapped::move_break(now, end) : sys::brk(end);
   __curbrk = reached;
-  // The kernel rounds nothing: any other end means that it, or the limit, has refused.
+  // The kernel does not round. Any other end means that the kernel, or the limit, has refused.
   if (reached == end) return true;
   errno = ENOMEM;
   return false;
@@ -48,7 +48,7 @@ TENURE_EXPORT int munmap(void* p, size_t bytes) noexcept {
 }
 TENURE_EXPORT void* mremap(void* p, size_t bytes, size_t new_bytes, int flags, ...) noexcept {
   void* to = nullptr;
-  if ((flags & ~MREMAP_MAYMOVE) != 0) {  // MREMAP_FIXED, or MREMAP_DONTUNMAP with a wish.
+  if ((flags & ~MREMAP_MAYMOVE) != 0) {  // MREMAP_FIXED, or MREMAP_DONTUNMAP with an address.
     va_list list;
     va_start(list, flags);
     to = va_arg(list, void*);
@@ -62,7 +62,7 @@ TENURE_EXPORT int mprotect(void* p, size_t bytes, int protection) noexcept {
                           : sys::mprotect(p, bytes, protection);
 }
 TENURE_EXPORT int pkey_mprotect(void* p, size_t bytes, int protection, int key) noexcept {
-  // As libc: without a key it is mprotect, which old kernels have.
+  // As in libc: without a key it is mprotect, which old kernels have.
   if (key == mapped::kNoKey) return mprotect(p, bytes, protection);
   return mapped::tracks() ? mapped::protect(p, bytes, protection, key)
                           : sys::pkey_mprotect(p, bytes, protection, key);

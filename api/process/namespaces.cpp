@@ -1,4 +1,4 @@
-// unshare and setns: the kernel refuses some of what they do to a process with several threads, and the helper would be one.
+// unshare and setns, wrapped. The kernel refuses some of their operations in a process with several threads, and the helper counts as one.
 #include <errno.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -13,7 +13,7 @@ namespace {
 
 template <typename... Arguments>
 int call_alone(long number, Arguments... arguments) {
-  // Where the helper's end cannot be seen, the kernel's refusal tells.
+  // If the end of the helper is not visible, the kernel's refusal shows that it still exists.
   constexpr timespec kPause{0, 500 * 1000};
   int tries = tenure::end_helper() ? 1 : 20;
   const int saved = errno;

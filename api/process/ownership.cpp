@@ -15,16 +15,16 @@ namespace {
 
 enum class Ownership : uint8_t { kUnknown, kOurs, kAnothers };
 
-// Relaxed: a plain value, and all who decide come to the same.
+// Relaxed: a plain value, and all threads that decide get the same result.
 constinit std::atomic<Ownership> ownership{Ownership::kUnknown};
 
-// By a block and not by the function's address: the program's malloc may be a wrapper of ours. The functions are those that the
-// program's own calls reach, which a call here would not: the library binds its own functions to itself.
+// Decides by a block and not by the function's address, because the program's malloc may be a wrapper of Tenure's. The functions are the
+// ones that the program's calls reach. A direct call here would not reach them, because the library binds its own functions to itself.
 Ownership decide() {
   if (!bootstrap()) return Ownership::kUnknown;
   const auto allocate = reinterpret_cast<void* (*)(size_t)>(dlsym(RTLD_DEFAULT, "malloc"));
   const auto release = reinterpret_cast<void (*)(void*)>(dlsym(RTLD_DEFAULT, "free"));
-  // A program that is linked statically may have no symbols: it has one malloc.
+  // A statically linked program may have no symbols. It has one malloc.
   if (allocate == nullptr || release == nullptr) return Ownership::kOurs;
   const RootScope no_limit;
   void* const block = allocate(1);
@@ -42,7 +42,7 @@ bool owns_malloc() {
     known = decide();
     ownership.store(known, std::memory_order_relaxed);
   }
-  // Without memory for one block there is nothing to be limited either: asked again next time.
+  // Without memory for one block the question stays open, and the next call asks again.
   return known != Ownership::kAnothers;
 }
 

@@ -3,8 +3,8 @@
 
 namespace tenure {
 
-// False where the library was opened by dlopen beside another malloc: it serves nobody then, and limits would hold nothing. Decided
-// at the first call, by a block from the process's malloc. Not for signal handlers until then.
+// False if the library was opened by dlopen beside another malloc. In that case it serves no allocation, and limits would have no effect.
+// The first call decides, by a block from the process's malloc; the first call is not for signal handlers.
 bool owns_malloc();
 
 }  // namespace tenure

@@ -1,5 +1,5 @@
-// prctl, wrapped: a program that puts itself into a sandbox calls it, for the filter or for PR_SET_NO_NEW_PRIVS, which the kernel wants first of
-// whoever has no privileges. libseccomp calls it, too. The call itself is made as libc makes it.
+// prctl, wrapped. A program that puts itself into a sandbox calls prctl for the filter, or for PR_SET_NO_NEW_PRIVS, which the kernel
+// requires first of unprivileged programs. libseccomp calls it, too. The wrapper makes the system call as libc does.
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>

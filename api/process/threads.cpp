@@ -1,5 +1,5 @@
-// pthread_create, so that threads created inside a durable tenant start inside it, and so that the helper thread lives as long as the
-// program has threads.
+// pthread_create, wrapped, so that threads created inside a durable tenant start inside it, and so that the helper thread lives as long as
+// the program has threads.
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -16,8 +16,8 @@
 #include "base/words/attributes.h"
 #include "rcu/grace.h"
 
-// Where a program is linked statically: the name that libc.a's pthread_create is weak beside. A weak reference takes nothing
-// from an archive, so thrd_create is referred to as well, which needs it and is there in either libc.
+// For statically linked programs: the strong name beside which libc.a's pthread_create is weak. A weak reference takes no object from an
+// archive. So the code also refers to thrd_create, which needs that name and exists in both forms of libc.
 extern "C" TENURE_WEAK decltype(pthread_create) static_pthread_create asm("__pthread_create");
 
 namespace tenure {
@@ -27,7 +27,7 @@ namespace {
 
 using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
 
-// Found at the first call, by whoever comes: all find the same. Relaxed: a plain address.
+// Found at the first call, by any thread: all find the same. Relaxed: a plain address.
 constinit std::atomic<Create> real_create{nullptr};
 
 Create find_real() {
@@ -41,12 +41,13 @@ Create find_real() {
   return found;
 }
 
-// The things that a thread gives back at its end, however it ends: its pin on the tenant it started in, and its place in the count.
+// The key's destructor runs at the end of a thread, however the thread ends. The thread gives back its pin on the tenant that it started
+// in, and its place in the count.
 constinit pthread_once_t key_once = PTHREAD_ONCE_INIT;
 constinit pthread_key_t key;
 constinit std::atomic<bool> key_made{false};
 
-// The key's value: the tenant, or the root, and what the thread is.
+// The key's value: the tenant, or the root, and the kind of the thread.
 constexpr uintptr_t kCounted = 1;
 constexpr uintptr_t kMain = 2;
 void* mark_for(const Tenant& tenant, uintptr_t what) {
@@ -60,7 +61,7 @@ bool has(void* mark, uintptr_t what) { return reinterpret_cast<uintptr_t>(mark) 
 void leave_for_good(void* mark) {
   Tenant& tenant = tenant_in(mark);
   if (&tenant != &root_tenant) {
-    leave(scope_of(root_tenant));  // Allocations of later destructors are the root's.
+    leave(scope_of(root_tenant));  // Allocations of later destructors are charged to the root.
     tenant.unpin();
   }
   if (has(mark, kCounted)) uncount_thread();
@@ -93,7 +94,7 @@ void* run(void* start) {
   return own.routine(own.argument);
 }
 
-// The tenant a thread created now starts in, pinned; or the root.
+// The tenant in which a thread created now starts, pinned; or the root.
 Tenant& inherited() {
   if (load_scope().tenant == 0) return root_tenant;
   Tenant& current = current_tenant();
@@ -112,7 +113,7 @@ int create(Create real, pthread_t* thread, const pthread_attr_t* attributes,
            void* (*routine)(void*), void* argument) {
   if (!counts_threads() || !note_main_thread()) return real(thread, attributes, routine, argument);
   Tenant& tenant = inherited();
-  // Memory that libc keeps for threads (it caches stacks with their tables) is nobody's in particular.
+  // Memory that libc keeps for threads (it caches stacks with their tables) belongs to no single tenant.
   const ScopedTenant as_root(root_tenant);
   auto* start = meta_arena.create<Start>(Start{routine, argument, &tenant});
   count_thread();
@@ -135,7 +136,7 @@ int create_thread_of_ours(pthread_t* thread, const pthread_attr_t* attributes,
   return real ? real(thread, attributes, routine, argument) : EAGAIN;
 }
 
-// A thread without a mark was not made here. Of those there is, in most programs, one.
+// A thread without a mark was not made here. Most programs have one such thread.
 bool note_main_thread() {
   if (!have_key()) return false;
   if (pthread_getspecific(key) == nullptr) pthread_setspecific(key, mark_for(root_tenant, kMain));
@@ -155,10 +156,10 @@ TENURE_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attrib
                                  void* (*routine)(void*), void* argument) {
   const auto real = tenure::find_real();
   if (TENURE_UNLIKELY(real == nullptr)) return EAGAIN;
-  // In a child of _Fork() or clone: while it has one thread.
+  // For a child of _Fork() or clone, while it has one thread.
   tenure::ensure_own_counters();
   const int error = tenure::create(real, thread, attributes, routine, argument);
-  // Another process may have set the limit (prlimit): then what the heap has reserved and does not use is in the way.
+  // Another process may have set the limit (prlimit). In that case the heap's unused reservation is in the way.
   if (TENURE_LIKELY(error != EAGAIN) || tenure::os::address_space_limit() == SIZE_MAX) return error;
   tenure::bound_heap();
   return tenure::create(real, thread, attributes, routine, argument);

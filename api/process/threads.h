@@ -1,17 +1,17 @@
-// Threads that the program makes are counted, and some start inside a tenant.
+// Counts the threads that the program makes. Some of them start inside a tenant.
 #pragma once
 
 #include <pthread.h>
 
 namespace tenure {
 
-// pthread_create for a thread that is not the program's: libc's.
+// libc's pthread_create, for a thread of the library.
 int create_thread_of_ours(pthread_t* thread, const pthread_attr_t* attributes,
                           void* (*routine)(void*), void* argument);
 
-// The thread that calls this is the one that the program began with, as far as can be told. False: threads cannot be counted.
+// Notes that the calling thread is the program's first thread, as far as the library can tell. False: threads cannot be counted.
 bool note_main_thread();
-// In a fork child: the thread that is left is the one that the program began with.
+// In a fork child: the remaining thread counts as the program's first thread.
 void count_threads_anew_after_fork();
 
 }  // namespace tenure

@@ -1,11 +1,9 @@
 // The functions that vfork_<arch>.S calls before and after the system call.
 //
-// The child of vfork runs in its parent's memory, thread-local storage included, but the kernel has
-// not registered it for restartable sequences: it would see the CPU number its parent had last, and
-// work on that CPU's lists without ever being aborted. So the parent ends its own registration
-// first. The kernel then writes the number of unregistered threads, which child and parent both
-// see, and malloc uses the areas that are shared by atomic operations until the child has called
-// exec or _exit and the parent is registered again.
+// The child of vfork runs in its parent's memory, thread-local storage included, but the kernel has not registered the child for
+// restartable sequences. The child would see its parent's last CPU number, and work on that CPU's lists without ever being aborted. So the
+// parent ends its own registration first. The kernel then writes the number of unregistered threads, which child and parent both see. So
+// malloc uses the areas that are shared by atomic operations, until the child has called exec or _exit and the parent is registered again.
 #include <errno.h>
 
 #include "allocator/slabs/arena.h"
@@ -19,12 +17,12 @@ constexpr int kUseFork = -1;
 
 }  // namespace
 
-// What is to be restored afterwards, or that fork has to do: where the registration cannot be
-// ended, the child needs memory of its own.
+// Returns the registration to restore afterwards. If the registration cannot be ended, the child needs memory of its own, and the result is
+// kUseFork.
 extern "C" int tenure_before_vfork() {
-  // A negative number: this is the child of another vfork, or a handler that interrupted one.
+  // A negative number: this is the child of another vfork, or a handler that interrupted a vfork.
   if (!tenure::arena.rseq || tenure::rseq_cpu(tenure::hot.rseq) < 0) return kNothingToRestore;
-  // A filter of the program's lists the call where glibc makes it in each thread.
+  // A program's filter lists the call if glibc makes it in each thread, but perhaps not otherwise.
   if (tenure::arena.own_rseq && tenure::is_filtered()) return kUseFork;
   const uint32_t length =
       tenure::rseq_suspend({tenure::arena.rseq, tenure::arena.own_rseq, tenure::hot.rseq});

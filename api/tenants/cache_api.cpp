@@ -20,7 +20,7 @@ TENURE_EXPORT int tenure_cache_create(const char* name, size_t size, size_t alig
   CacheFamily* family = nullptr;
   const int error = create_object_cache(name, size, alignment, constructor, &family);
   *cache = reinterpret_cast<tenure_cache*>(family);
-  // Without memory for it the heap may not have begun yet.
+  // If the creation fails for want of memory, the heap may not exist yet.
   return error == 0 ? finish(error) : error;
 }
 

@@ -30,7 +30,7 @@ TENURE_EXPORT int tenure_tenant_set_handler(tenure_tenant* tenant, tenure_event 
   if (const int refused = refusal_of(tenant)) return refused;
   if (&tenant_of(tenant) == &root_tenant || static_cast<unsigned>(event) >= kEventKinds)
     return -EINVAL;
-  // The same calling convention: a handle is the tenant's address, an event the kind's number.
+  // The calling convention is the same: a handle is the tenant's address, and an event is the kind's number.
   const auto plain = reinterpret_cast<void (*)()>(handler);
   return finish(set_event_handler(tenant_of(tenant), static_cast<EventKind>(event),
                                   reinterpret_cast<EventHandler>(plain), argument));

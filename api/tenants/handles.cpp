@@ -6,8 +6,8 @@
 
 namespace tenure {
 
-// Handles are counted beside the pins, of which the tree, objects and children have some. Relaxed throughout: it is the pin that keeps
-// the tenant; a program that closes a handle on one thread while it uses it on another has made its mistake.
+// Handles are counted beside the pins, because the tree, objects and children also hold pins. Relaxed throughout: the pin keeps the tenant.
+// A program that closes a handle on one thread while another thread uses the handle has a bug of its own.
 
 struct ::tenure_tenant* give_handle(Tenant& pinned) {
   pinned.handles.fetch_add(1, std::memory_order_relaxed);
@@ -22,7 +22,7 @@ void close_handle(Tenant& tenant, const char* call) {
       if (arena.hardened) report_misused_tenant("handle closed twice", tenant, call);
       return;
     }
-    // In the child of a fork nobody leaves the scopes of threads that are gone.
+    // In the child of a fork no thread leaves the scopes of vanished threads.
     if (open == 1 && tenant.inside.load(std::memory_order_relaxed) != 0 && !threads_lost_in_fork())
       report_misused_tenant("handle closed while a thread is inside", tenant, call);
   } while (!tenant.handles.compare_exchange_weak(open, open - 1, std::memory_order_relaxed));

@@ -1,7 +1,7 @@
 // Room api/tenants: the functions of the public headers. It calls api/process and all layers below. It promises that a user's mistake
 // is an error result, never an abort.
 //
-// How handles of the C API and the structures behind them are told apart.
+// The mapping between handles of the C API and the structures behind them.
 #pragma once
 
 #include <errno.h>
@@ -14,10 +14,10 @@
 
 namespace tenure {
 
-// Reports a handle that no thread may use: all of the tenant's were closed, and no scope, nor a callback's, keeps it.
+// Reports a handle that no thread may use: all handles of the tenant were closed, and no scope, nor a callback's scope, keeps it.
 void check_handle(struct ::tenure_tenant* handle, const char* call);
 
-// NULL is no tenant, and charges nobody: what a program takes for a tenant without having one must not be the root.
+// NULL is no tenant, and nobody is charged. A program that has no tenant, and does not notice it, must not use the root.
 // docs/decisions/014-no-open-door.md
 inline Tenant& tenant_of(struct ::tenure_tenant* handle) {
   return handle ? *reinterpret_cast<Tenant*>(handle) : nobody;
@@ -25,8 +25,8 @@ inline Tenant& tenant_of(struct ::tenure_tenant* handle) {
 inline struct ::tenure_tenant* handle_of(Tenant& tenant) {
   return reinterpret_cast<struct ::tenure_tenant*>(&tenant);
 }
-// 0, or what functions return that a handle was given which stands for no tenant. At the hardened level, one that may not be
-// used any more ends the process, with a line that names the function.
+// 0, or the error of a handle that stands for no tenant. At the hardened level, a handle that may not be used any more ends the process,
+// with a line that names the function.
 inline int refusal_of(struct ::tenure_tenant* handle, const char* call = __builtin_FUNCTION()) {
   if (handle == nullptr) return -EINVAL;
   if (&tenant_of(handle) == &nobody) return -ENODEV;
@@ -34,16 +34,16 @@ inline int refusal_of(struct ::tenure_tenant* handle, const char* call = __built
   return 0;
 }
 
-// The pin is the new handle's.
+// The new handle takes over the pin.
 struct ::tenure_tenant* give_handle(Tenant& pinned);
-// Gives a handle up, with its pin. One too many changes nothing, and is reported at the hardened level: so is the last one while
-// a thread is inside.
+// Closes a handle, with its pin. Closing once too often changes nothing. The hardened level reports that, and also closing the last handle
+// while a thread is inside.
 void close_handle(Tenant& tenant, const char* call);
 inline CacheFamily& family_of(struct ::tenure_cache* cache) {
   return *reinterpret_cast<CacheFamily*>(cache);
 }
 
-// Copies as much of `full` as the caller's struct holds. -EINVAL where that is less than the size itself.
+// Copies as much of `full` as the caller's struct holds. -EINVAL if the struct does not even hold its size.
 template <typename Struct>
 int fill(Struct* to, Struct& full) {
   if (to == nullptr || to->struct_size < sizeof to->struct_size) return -EINVAL;

@@ -26,7 +26,7 @@ namespace {
 Lru& lru_of(tenure_lru* lru) { return *reinterpret_cast<Lru*>(lru); }
 LruItem& item_of(tenure_lru_item* item) { return *reinterpret_cast<LruItem*>(item); }
 
-// The same calling convention: a handle, an item and a verdict are what they stand for.
+// The calling convention is the same: handles, items and verdicts have the same representation as the library's types.
 template <typename To, typename From>
 To as(From function) {
   return reinterpret_cast<To>(reinterpret_cast<void (*)()>(function));

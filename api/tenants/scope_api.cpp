@@ -25,7 +25,7 @@ CurrentScope scope_from(uint64_t word) {
 
 }  // namespace
 
-// NULL changes nothing: at the hardened level that is the current tenant once more.
+// NULL changes nothing. At the hardened level it enters the current tenant once more.
 static TENURE_NOINLINE tenure_scope enter_slow(tenure_tenant* tenant) {
   if (!arena.hardened) return {word_of(load_scope())};
   if (tenant == nullptr) return {word_of(enter_checked(current_tenant()))};

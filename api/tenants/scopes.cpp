@@ -12,7 +12,7 @@ constexpr uint32_t kMarked = 1u << 31;
 constexpr unsigned kDepthBits = 11;
 constexpr uint32_t kDepthMask = (1u << kDepthBits) - 1;
 
-// Threads' thread-locals lie pages apart; those of two threads may look alike where they lie 4 GiB apart.
+// The thread-locals of two threads are pages apart. Two threads have the same number if they are 4 GiB apart.
 uint32_t this_thread() {
   const auto page = reinterpret_cast<uint64_t>(&tenure::this_thread.scope) >> 12;
   return (static_cast<uint32_t>(page) << kDepthBits) & ~kMarked;
@@ -29,8 +29,8 @@ CurrentScope marked(uint32_t depth, uint32_t tenant) {
 CurrentScope enter_checked(Tenant& tenant) {
   const CurrentScope outer = load_scope();
   const uint32_t depth = depth_of(outer);
-  // Before the scope, and taken back after it: who closes the last handle while a thread is inside finds it counted. Relaxed: a
-  // handle closed at the same instant may be missed.
+  // Counted before the scope begins, and taken back after its end, so that closing the last handle while a thread is inside is detected.
+  // Relaxed: a handle closed at the same instant may be missed.
   tenant.inside.fetch_add(1, std::memory_order_relaxed);
   store_scope(marked(depth + 1, tenant.number));
   return marked(depth, outer.tenant);

@@ -1,12 +1,14 @@
-// Scopes at the hardened level: each is left on the thread that entered it, and in reverse order, or the process ends with a line.
+// Scopes at the hardened level. Each scope must be left on the thread that entered it, and in reverse order. Otherwise the process ends
+// with a line.
 //
-// The half of the scope word that names a front is not read there (rcu/rseq_ops.h), so it says who entered and how deep:
+// At that level no code reads the half of the scope word that names a front (rcu/rseq_ops.h). So that half holds the thread that entered,
+// and the depth:
 //
 //   31      30 .. 11                       10 .. 0
 //   1       which thread: of its address   how many scopes it is inside of
 //
-// A word without the highest bit is the library's own: a thread's first, or one that a callback runs in. It is depth 0.
-// enter_checked() returns a marked scope in any case, so that leaving can tell.
+// A word without the highest bit is the library's own: a thread's first word, or the word in which a callback runs. Its depth is 0.
+// enter_checked() always returns a marked scope, so that leave_checked() can check it.
 #pragma once
 
 #include "accounting/tenants/tenant.h"

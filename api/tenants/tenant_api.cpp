@@ -19,10 +19,10 @@ using namespace tenure;
 
 namespace {
 
-// Free objects of departed tenants that a creation gives back: some ten microseconds where they are in no processor's caches.
+// Free objects of departed tenants that a creation gives back. That takes some ten microseconds if they are in no processor's caches.
 constexpr size_t kObjectsGivenBack = 64;
 
-// The same calling convention: pointers to what is shown.
+// The calling convention is the same: pointers to the shown object.
 template <typename Shown>
 Visit as_visit(int (*visit)(Shown*, void*)) {
   return reinterpret_cast<Visit>(reinterpret_cast<void (*)()>(visit));
@@ -43,7 +43,7 @@ TENURE_EXPORT int tenure_tenant_create(tenure_tenant* parent, const char* name, 
   if (!bootstrap()) return -ENOMEM;
   static_assert(TENURE_DURABLE == kDurableTenant && TENURE_ISOLATED == kIsolatedTenant);
   Tenant* created = nullptr;
-  // Before, so that who creates and removes tenants in turn keeps pace.
+  // Done before the creation, so that the cleanup keeps pace with a thread that creates and removes tenants in turn.
   empty_dead_caches(root_tenant, SIZE_MAX, kObjectsGivenBack);
   const int error = finish(create_tenant(tenant_of(parent), name, flags, &created));
   if (error == 0) *tenant = give_handle(*created);
@@ -64,7 +64,7 @@ TENURE_EXPORT tenure_tenant* tenure_tenant_find(const char* path) {
 
 TENURE_EXPORT tenure_tenant* tenure_tenant_ref(tenure_tenant* tenant) {
   if (refusal_of(tenant) != 0) return tenant;
-  // Without a pin left it is a handle on nothing that it could keep.
+  // Without a pin there is nothing that another handle could keep.
   return tenant_of(tenant).pin() ? give_handle(tenant_of(tenant)) : tenant;
 }
 
@@ -182,7 +182,7 @@ TENURE_EXPORT int tenure_tenant_stats(tenure_tenant* handle, struct tenure_tenan
   TenantStatistics own;
   collect_tenant_statistics(tenant, own);
   struct tenure_tenant_stats full = {};
-  // The root's own runs are not charged: it has no limit. A departed tenant's charge is its parent's.
+  // The root's own runs are not charged, because the root has no limit. A departed tenant's charge belongs to its parent.
   if (&tenant == &root_tenant) {
     full.usage = arena.page_heap.stats().used_bytes;
   } else if (tenant.online()) {

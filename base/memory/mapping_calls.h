@@ -1,5 +1,5 @@
-// The system calls that map memory, bare: the library exports functions of these names (api/process/mapped_calls), which count what the program
-// maps. What the library maps for itself is counted elsewhere. Errors as libc's: MAP_FAILED or -1, and errno.
+// The bare system calls that map memory. The library exports functions of the same names (api/process/mapped_calls), which count the
+// program's mappings. The library's own mappings are counted elsewhere. Errors are as libc's: MAP_FAILED or -1, and errno.
 #pragma once
 
 #include <sys/mman.h>
@@ -12,7 +12,7 @@ namespace tenure::sys {
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 
-// Sanitizers have to see what is mapped; nothing is exported there.
+// Sanitizers have to see mappings, so their builds call libc's functions. Nothing is exported there.
 using ::madvise;
 using ::mmap;
 using ::mprotect;
@@ -45,7 +45,7 @@ inline int pkey_mprotect(void* p, size_t bytes, int protection, int key) {
 inline int mincore(void* p, size_t bytes, unsigned char* resident) {
   return static_cast<int>(syscall(SYS_mincore, p, bytes, resident));
 }
-// The end of the program's data segment afterwards: the old one where the kernel refuses.
+// Returns the end of the program's data segment: the old end if the kernel refuses.
 inline char* brk(void* end) { return reinterpret_cast<char*>(syscall(SYS_brk, end)); }
 
 }  // namespace tenure::sys

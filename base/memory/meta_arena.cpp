@@ -37,14 +37,14 @@ MetaArena::Entry* MetaArena::carve(size_t spans) {
   for (;;) {
     size_t first = next_.load(std::memory_order_acquire);
     const size_t end = first + spans;
-    // Committed first and claimed after, so that a refusal leaves no hole.
+    // Memory is committed first and claimed afterwards, so that a refusal leaves no hole.
     if (end < first || !entries_.ensure(end * sizeof(Entry)) || !range_.ensure(end * kSpan))
       return nullptr;
     if (next_.compare_exchange_weak(first, end, std::memory_order_acq_rel)) return entry(first);
   }
 }
 
-// A span that nobody uses; its state says whether it is dirty.
+// A span that no thread uses. Its state says whether it is dirty.
 MetaArena::Entry* MetaArena::take_span() {
   if (const uint64_t warm = warm_.pop()) {
     kept_spans_.fetch_sub(1, std::memory_order_relaxed);
@@ -60,7 +60,7 @@ void* MetaArena::start_span(unsigned order) {
   Entry* const span = take_span();
   if (span == nullptr) return nullptr;
   const bool dirty = span->state.load(std::memory_order_relaxed).dirty();
-  // Release: pairs with the acquire of who takes the span off the partial stack.
+  // Release: pairs with the acquire of the thread that takes the span off the partial stack.
   span->state.store(new_span(dirty), std::memory_order_release);
   char* const block = memory_of(span);
   if (dirty) {
@@ -95,7 +95,7 @@ void MetaArena::drop_dead_on_top(unsigned order) {
 void* MetaArena::take_from(Entry* span, unsigned order) {
   const size_t size = kSmallest << order;
   char* const memory = memory_of(span);
-  // Of a dead span there is none. A link that was read too late may be anything: then the exchange fails.
+  // A dead span has no blocks. A link that was read too late may have any value. In that case the exchange fails.
   const auto rest_of = [&](SpanState state) {
     if (state.head == 0) return uint16_t{0};
     return static_cast<uint16_t>(
@@ -115,7 +115,7 @@ void* MetaArena::take_from(Entry* span, unsigned order) {
   } else {
     count_resident(size);
   }
-  // Its memory cannot go away: a block of it is in our hands.
+  // The span's memory stays, because this thread holds one of its blocks.
   if (updated->after.listed()) partial_[order].push(node(span));
   return block;
 }
@@ -181,7 +181,7 @@ void MetaArena::release_large(void* block, size_t bytes) {
   const size_t used = round_up(bytes, kPageSize);
   Entry* const first =
       entry(static_cast<size_t>(static_cast<char*>(block) - range_.base()) / kSpan);
-  // Where the system refuses, the pages are cleared at the next use.
+  // If the system refuses, the pages are cleared at the next use.
   const bool purged = os::purge(block, used);
   first->state.store({0, 0, 0, purged ? uint16_t{0} : SpanState::kDirty},
                      std::memory_order_relaxed);

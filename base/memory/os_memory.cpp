@@ -33,14 +33,14 @@
 namespace tenure::os {
 namespace {
 
-// Not the functions of these names that the library exports.
+// The bare calls, not the functions of these names that the library exports.
 using sys::madvise;
 using sys::mmap;
 using sys::mprotect;
 using sys::mremap;
 using sys::munmap;
 
-// malloc may set errno only to ENOMEM and free not at all; callers decide, so nothing leaks from here.
+// malloc may set errno only to ENOMEM, and free may not set it at all. The callers decide, so these functions keep errno.
 class KeepErrno {
 public:
   KeepErrno() : saved_(errno) {}
@@ -57,8 +57,8 @@ bool is_limited(__rlimit_resource resource) {
 
 constexpr int kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
-// Growth of a committed range: an eighth of what is there, so that the number of calls is logarithmic,
-// capped because under mlockall(MCL_FUTURE) every committed byte becomes resident.
+// A committed range grows by an eighth, so that the number of calls is logarithmic. The step has a cap, because under mlockall(MCL_FUTURE)
+// every committed byte becomes resident.
 constexpr size_t kLargestStep = 64 * kMiB;
 
 }  // namespace
@@ -83,7 +83,7 @@ Placed reserve_at(void* p, size_t bytes) {
   void* const at = mmap(p, bytes, PROT_NONE, kAnonymous | MAP_FIXED_NOREPLACE, -1, 0);
   if (at == p) return Placed::kDone;
   if (at == MAP_FAILED) return errno == EEXIST ? Placed::kTaken : Placed::kRefused;
-  munmap(at, bytes);  // Linux before 4.17 takes the address for a wish.
+  munmap(at, bytes);  // Linux before 4.17 takes the address as a hint.
   return Placed::kTaken;
 }
 
@@ -155,7 +155,7 @@ bool huge_pages_available() {
   if (is_filtered()) return false;
   KeepErrno keep;
   if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) > 0) return false;
-  // "always madvise [never]". Where the file cannot be read, /sys may just not be mounted.
+  // "always madvise [never]". If the file cannot be read, /sys may just not be mounted.
   char text[64];
   const size_t length =
       read_system_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
@@ -178,8 +178,8 @@ size_t resident_pages(void* p, size_t bytes) {
 Move move_pages(void* from, void* to, size_t bytes) {
   KeepErrno keep;
   if (is_filtered()) return Move::kRefused;
-  // Under these limits the kernel may refuse only after it has unmapped the target, and another thread's mapping could
-  // take the place: then objects are copied instead.
+  // Under these limits the kernel may refuse after it has unmapped the target, and another thread's mapping could take the address. So
+  // objects are copied instead.
   if (is_limited(RLIMIT_AS) || is_limited(RLIMIT_DATA)) return Move::kRefused;
   if (mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == to) {
     return Move::kDone;
@@ -234,11 +234,11 @@ bool GrowingRange::ensure_slow(size_t upto) {
   return commit_upto(upto, target < mapped ? target : mapped);
 }
 
-// Of what is mapped.
+// Commits a part of the mapped range.
 bool GrowingRange::commit_upto(size_t upto, size_t most) {
   const size_t done = committed_.load(std::memory_order_acquire);
   if (upto <= done) return true;
-  // Where the generous step is refused (overcommit_memory=2, RLIMIT_DATA), the exact one may do.
+  // If the generous step is refused (overcommit_memory=2, RLIMIT_DATA), the exact step may succeed.
   if (!commit(base_ + done, most - done)) {
     most = round_up(upto, kPageSize);
     if (!commit(base_ + done, most - done)) return false;
@@ -248,7 +248,7 @@ bool GrowingRange::commit_upto(size_t upto, size_t most) {
 }
 
 bool GrowingRange::map_upto(size_t upto) {
-  // The obstacle is mostly another thread's mapping, of which that thread has not told yet.
+  // The obstacle is usually another thread's mapping that the thread has not published yet.
   constexpr int kLooks = 64;
   for (int look = 0; look < kLooks; ++look) {
     const size_t from = mapped_.load(std::memory_order_acquire);

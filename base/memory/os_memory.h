@@ -15,18 +15,18 @@ namespace tenure::os {
 
 // Reserves address space, aligned to `alignment` (a power of two, at least a page). nullptr if refused.
 void* reserve(size_t bytes, size_t alignment);
-// Reserves address space at this very place. kTaken: something is there. kRefused: the system's limits.
+// Reserves address space at exactly this address. kTaken: the address is in use. kRefused: the system's limits refuse it.
 enum class Placed : unsigned char { kDone, kTaken, kRefused };
 Placed reserve_at(void* p, size_t bytes);
 // Maps the file's first bytes, shared, over reserved address space: commit() makes them usable. False: nothing has changed.
 bool map_shared(void* p, size_t bytes, int fd);
-// Faults the pages of a shared mapping in for writing. kFull: the file system has no room, or is gone; nobody may touch them then.
+// Faults the pages of a shared mapping in for writing. kFull: the file system has no room, or is gone; no thread may touch the pages then.
 // kUnknown: the kernel has no such call (before Linux 5.14).
 enum class Filled : unsigned char { kDone, kFull, kUnknown };
 Filled fill(void* p, size_t bytes);
-// A page that reads as zeros in every process with a copy of this one's memory. nullptr where the kernel has none.
+// A page that reads as zeros in every process with a copy of this process's memory. nullptr if the kernel has no such pages.
 void* page_cleared_by_fork();
-// The node on which the system would put a page now.
+// The NUMA node on which the system would put a page now.
 void* probe_place();
 // Makes reserved memory readable and writable, zero filled. False if the system refuses.
 bool commit(void* p, size_t bytes);
@@ -35,51 +35,50 @@ bool commit_read_only(void* p, size_t bytes);
 // Gives address space back.
 void release(void* p, size_t bytes);
 
-// Gives the pages back to the system; they read as zeros afterwards. False where the system refuses
-// (a seccomp filter; locked memory before Linux 5.18): the contents are then unspecified, old or zero.
+// Gives the pages back to the system; they read as zeros afterwards. False if the system refuses (a seccomp filter; locked memory before
+// Linux 5.18). The contents are then unspecified: old, or zero.
 bool purge(void* p, size_t bytes);
-// Maps the file for reading; other processes' writes are seen. nullptr if refused.
+// Maps the file for reading. Writes of other processes are visible. nullptr if refused.
 void* map_file(int fd, size_t bytes);
 // Faults the pages in for writing, in one call. Best effort.
 void populate(void* p, size_t bytes);
 // Asks for, or against, huge pages. Best effort.
 void advise_huge_pages(void* p, size_t bytes, bool wanted);
-// Whether the system may follow advise_huge_pages(). False where it never does, for all processes or for this one (PR_SET_THP_DISABLE).
+// Whether the system may follow advise_huge_pages(). False if it never does, for all processes or for this one (PR_SET_THP_DISABLE).
 bool huge_pages_available();
-// How many of the pages are resident, of at most a huge page's worth. 0 where the system does not say, or may not be asked
+// The number of resident pages, of a range of at most one huge page. 0 if the system does not tell, or if the process counts as filtered
 // (base/system/sandbox.h).
 size_t resident_pages(void* p, size_t bytes);
-// Moves the pages of [from, from + bytes) to `to` without copying; afterwards `from` is mapped and reads as
-// zeros. Both ranges are committed. kRefused: nothing has changed, but what was at `to`. kTargetLost: the kernel has unmapped
-// the target, and it could not be mapped again.
+// Moves the pages of [from, from + bytes) to `to` without copying. Afterwards `from` is mapped and reads as zeros. Both ranges are
+// committed. kRefused: nothing has changed, except the contents of `to`. kTargetLost: the kernel has unmapped the target, and it could not
+// be mapped again.
 enum class Move : unsigned char { kDone, kRefused, kTargetLost };
 Move move_pages(void* from, void* to, size_t bytes);
-// Replaces the mapping of a committed range by a fresh one, so that neighbouring mappings split by
-// move_pages can merge again. False, with nothing changed, where the kernel refuses.
+// Replaces the mapping of a committed range by a fresh one, so that neighbouring mappings that move_pages split can merge again. False,
+// with nothing changed, if the kernel refuses.
 bool remap_fresh(void* p, size_t bytes);
 
-// Resident memory of the process without pages of files; 0 where /proc/self/statm cannot be read.
+// Resident memory of the process without pages of files; 0 if /proc/self/statm cannot be read.
 size_t resident_anonymous();
 
-// RLIMIT_AS, or SIZE_MAX where unlimited, or where it may not be asked for (base/system/sandbox.h).
+// RLIMIT_AS, or SIZE_MAX if there is no limit or the process counts as filtered (base/system/sandbox.h).
 size_t address_space_limit();
 
-// A range of address space that is committed from its start upward as far as it has been used.
+// A range of address space that is committed from its start upward, as far as it has been used.
 //
-// Usually all of it is reserved before. Where the program's address space is limited (RLIMIT_AS), which counts what is reserved, nothing is
-// reserved ahead: from the end of what is mapped on, growth maps exactly what it needs, at the address that follows, and so meets the limit
-// as everything else in the program does. Nobody else is likely to have taken that address (allocator/heap/bootstrap chooses the
-// place); where somebody has, growth is refused.
+// Usually the whole range is reserved in advance. RLIMIT_AS counts reservations. If the program has that limit, nothing is reserved in
+// advance: growth maps exactly the bytes that it needs, at the address behind the mapped part, and so meets the limit as every other part
+// of the program does. Another mapping is unlikely to have taken that address (allocator/heap/bootstrap chooses the place). If one has,
+// growth is refused.
 //
-// Growth is lock-free but for one thing: between mapping and saying so, a thread that was stopped makes the growth of others fail, as at the
-// limit. Nobody waits.
+// Growth is lock-free with one exception: a thread that is stopped between its mapping and the publication of the mapping makes the growth
+// of other threads fail, as at the limit. No thread waits.
 class GrowingRange {
 public:
   constexpr GrowingRange() = default;
 
-  // Takes over reserved address space; `step` is the smallest growth, a power of two. Several threads may do this at
-  // once at bootstrap, with the same values.
-  // `mapped`: all of it is reserved.
+  // Takes over reserved address space; `step` is the smallest growth, a power of two. Several threads may do this at once at bootstrap,
+  // with the same values. `mapped`: the whole range is reserved.
   void adopt(void* base, size_t bytes, size_t step, bool mapped = true) {
     base_ = static_cast<char*>(base);
     reserved_ = bytes;
@@ -100,7 +99,7 @@ public:
 
   // Whether nothing is reserved ahead.
   bool meets_limit() const { return mapped_.load(std::memory_order_relaxed) < reserved_; }
-  // Gives the address space back that is reserved beyond what is committed. Others may be growing the range.
+  // Gives back the address space that is reserved and not committed. Other threads may be growing the range.
   void give_up_unused();
 
 private:
@@ -112,11 +111,12 @@ private:
   size_t reserved_ = 0;               // Constant after adopt().
   size_t step_ = 0;                   // Constant after adopt().
   std::atomic<size_t> committed_{0};  // Rises only; published after the bytes below it are usable.
-  // Address space below it is this range's. Lowered by give_up_unused(), before what is above is given back; raised after more was mapped.
-  // Who grows the range raises `wanted_`, then looks at `mapped_`; who gives up lowers `mapped_`, then looks at `wanted_`: with a fence
-  // between, so that one of them sees the other. Else acquire and release.
+  // Address space below this offset belongs to the range. give_up_unused() lowers the offset before it gives back the space above; growth
+  // raises it after it has mapped more. A growing thread raises `wanted_`, then loads `mapped_`. A thread that gives up space lowers
+  // `mapped_`, then loads `wanted_`. Both have a fence in between, so one of them sees the other. All other accesses are acquire and
+  // release.
   std::atomic<size_t> mapped_{0};
-  std::atomic<size_t> wanted_{0};  // The most that growth has asked for. Rises only.
+  std::atomic<size_t> wanted_{0};  // The largest offset that growth has requested. Rises only.
 };
 
 }  // namespace tenure::os

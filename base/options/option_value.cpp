@@ -13,7 +13,7 @@ constexpr Unit kTimes[] = {
 constexpr Unit kSizes[] = {{"K", 1},         {"KiB", 1},       {"M", 1 << 10},
                            {"MiB", 1 << 10}, {"G", 1 << 20},   {"GiB", 1 << 20},
                            {"T", 1 << 30},   {"TiB", 1 << 30}, {nullptr, 0}};
-// Of options that count bytes.
+// For options that count bytes.
 constexpr Unit kBytes[] = {{"K", 1LL << 10},   {"KiB", 1LL << 10}, {"M", 1LL << 20},
                            {"MiB", 1LL << 20}, {"G", 1LL << 30},   {"GiB", 1LL << 30},
                            {"T", 1LL << 40},   {"TiB", 1LL << 40}, {nullptr, 0}};
@@ -47,7 +47,7 @@ bool is_tenant_name(const char* value) {
   return true;
 }
 
-// `number` in the option's own unit where `unit` stands behind it. False: there is no such unit, or the result is no whole number.
+// Converts `number`, followed by `unit`, into the option's own unit. False: there is no such unit, or the result is no whole number.
 bool convert(const Measure& measure, const char* unit, int64_t& number) {
   for (const Unit* each = measure.units; each && each->word; ++each) {
     if (__builtin_strcmp(each->word, unit) != 0) continue;

@@ -50,7 +50,7 @@ constexpr Choice kStatsChoices[] = {{"off", static_cast<int64_t>(StatsMode::kOff
 
 constexpr char kPrefix[] = "TENURE_";
 constexpr size_t kPrefixLength = sizeof kPrefix - 1;
-// Beginnings of variables that are no options: of programs that test the library, and of the rules library.
+// Beginnings of variables that are no options. Programs that test the library use them, and the rules library.
 constexpr const char* kOthers[] = {"TENURE_TEST_", "TENURE_RULES=", "TENURE_TENANT="};
 
 // Length of the option's upper-case name if `variable` (NAME=value, after the prefix) is that option, else 0.
@@ -102,8 +102,8 @@ void load_variable(const char* variable, Settings& settings) {
   report_unknown(variable);
 }
 
-// ld.so may call malloc before libc's `environ` is set; the kernel's copy is always there. Longer variables
-// than the buffer cannot be ours.
+// ld.so may call malloc before libc's `environ` is set; the kernel's copy is always there. Variables longer than the buffer cannot be
+// options.
 void load_from_proc(Settings& settings) {
   const int fd = sys::open_for_reading("/proc/self/environ");
   if (fd < 0) return;

@@ -1,4 +1,4 @@
-// Reading what compilers write in the encodings of DWARF.
+// A reader of DWARF encodings, in which compilers write unwind tables.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace tenure {
 
-// Reads on to the end of a record; beyond, everything reads as 0 and the reader is not good any more.
+// Reads up to the end of a record. Beyond the end all values read as 0, and good() is false.
 class DwarfReader {
 public:
   DwarfReader(const uint8_t* at, const uint8_t* end) : at_(at), end_(end) {}
@@ -50,7 +50,7 @@ public:
     }
     return fail<int64_t>();
   }
-  // A pointer in one of the encodings DW_EH_PE_*, where it is to be followed: absolute, or relative to where it lies.
+  // A pointer in one of the encodings DW_EH_PE_*: absolute, or relative to its own address.
   uint64_t pointer(uint8_t encoding) {
     const auto here = reinterpret_cast<uint64_t>(at_);
     uint64_t value;

@@ -12,7 +12,7 @@ constexpr uint64_t kFrameRegister = 6, kStackRegister = 7;
 constexpr uint64_t kFrameRegister = 29, kStackRegister = 31;
 #endif
 
-// A record of .eh_frame from behind its length word. Not good: its length is 0, or needs 64 bits.
+// A record of .eh_frame, from the end of its length word. good() is false if the length is 0 or needs 64 bits.
 DwarfReader record_at(const uint8_t* at) {
   uint32_t length;
   __builtin_memcpy(&length, at, sizeof length);
@@ -71,8 +71,8 @@ bool read_common(const uint8_t* at, Common& common) {
 
 struct Saved {
   FrameRule::Place place = FrameRule::kSame;
-  bool unknown = false;    // In some way that is not understood.
-  bool undefined = false;  // There is none.
+  bool unknown = false;    // The reader does not understand the rule.
+  bool undefined = false;  // There is no value.
   int64_t offset = 0;
 };
 
@@ -100,7 +100,7 @@ public:
     initial_ = state_;
     return done;
   }
-  // False: something is not understood.
+  // False: the reader does not understand an instruction.
   bool run(DwarfReader program) {
     while (program.more() && !past_) {
       const uint8_t code = program.get<uint8_t>();
@@ -144,7 +144,7 @@ private:
     if (number == common_.return_register) state_.back = initial_.back;
   }
 
-  // An expression of the form "frame pointer + offset", with what lies there or without. Others are not understood.
+  // An expression of the form "frame pointer + offset", with or without a load from that address. The reader understands no others.
   static bool read_expression(DwarfReader& program, bool& indirect, int64_t& offset) {
     const uint64_t length = program.unsigned_leb();
     DwarfReader code = program;
@@ -300,12 +300,12 @@ FrameRule rule_of(const State& state) {
   return rule;
 }
 
-// The record of the function, by the table sorted by addresses: {start of a function, its record}, both relative to the table.
+// Finds the record of the function in the table that is sorted by addresses: {start of a function, its record}, both relative to the table.
 const uint8_t* find_record(const uint8_t* table, uint64_t address) {
   struct Entry {
     int32_t start, record;
   };
-  // Version 1; the count in 32 bits; entries of 32 bits relative to the table: what linkers write.
+  // The format that linkers write: version 1; the count in 32 bits; entries of 32 bits relative to the table.
   if (table[0] != 1 || table[2] != 0x03 || table[3] != 0x3b) return nullptr;
   const size_t pointer_bytes = (table[1] & 0x0f) == 0x0b || (table[1] & 0x0f) == 0x03 ? 4 : 8;
   uint32_t count;
@@ -313,8 +313,9 @@ const uint8_t* find_record(const uint8_t* table, uint64_t address) {
   const auto* const entries =
       reinterpret_cast<const Entry*>(table + 4 + pointer_bytes + sizeof count);
   const auto place = static_cast<int64_t>(address - reinterpret_cast<uint64_t>(table));
-  uint32_t low = 0,
-           high = count;  // The last that does not start behind it lies in [low - 1, high).
+  uint32_t
+      low = 0,
+      high = count;  // The last entry that does not start behind the address is in [low - 1, high).
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
     if (entries[middle].start <= place) {

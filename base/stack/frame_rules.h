@@ -1,31 +1,31 @@
-// How to get from a function to its caller, as the compiler has written it down for each instruction (DWARF call frame information, in the
-// section .eh_frame of each object). What a walk of the stack needs of it: where the frame begins, where the return address and the
-// caller's frame pointer lie. Source: DWARF 5, section 6.4; Linux Standard Base, "Exception Frames".
+// The compiler's rules for the way from a function to its caller, for each instruction (DWARF call frame information, in the section
+// .eh_frame of each object). A stack walk needs the start of the frame, and the places of the return address and of the caller's frame
+// pointer. Source: DWARF 5, section 6.4; Linux Standard Base, "Exception Frames".
 //
-// libgcc's unwinder reads the same tables, but is no part of libc, and its state for all registers is large. This one follows two
-// registers, by which all but hand-written code finds its frame.
+// libgcc's unwinder reads the same tables, but it is no part of libc, and its state for all registers is large. This reader follows two
+// registers, which suffice for all code except hand-written assembly.
 #pragma once
 
 #include <cstdint>
 
 namespace tenure {
 
-// Of one instruction. CFA (canonical frame address): the stack pointer before the call of the function.
+// The rule of one instruction. CFA (canonical frame address): the stack pointer before the call of the function.
 struct FrameRule {
   enum Kind : uint8_t {
-    kNone,        // Nothing is known of the code: no table, or something that is not understood.
+    kNone,        // No rule: the code has no table, or the reader does not understand it.
     kFromStack,   // CFA = stack pointer + offset
     kFromFrame,   // CFA = frame pointer + offset
     kFromMemory,  // CFA = *(frame pointer + offset): functions that align their stack
-    kSignal,  // The kernel's frame: the registers of what was interrupted lie at the stack pointer.
+    kSignal,  // The kernel's frame: the registers of the interrupted code are at the stack pointer.
     kEnd,     // The outermost function.
   };
-  // Where the caller's value lies.
+  // The place of the caller's value.
   enum Place : uint8_t {
     kSame,
     kAtCfa,
     kAtFrame
-  };  // In the register still; CFA + offset; frame pointer + offset.
+  };  // Still in the register; at CFA + offset; at frame pointer + offset.
 
   int16_t offset_low = 0;  // Of the CFA, in bytes: 24 bits.
   int8_t offset_high = 0;

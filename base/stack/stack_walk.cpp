@@ -21,19 +21,19 @@ namespace {
 
 struct Registers {
   uint64_t pc, sp, fp;
-  uint64_t link;  // aarch64: where a function returns to that has not saved it.
+  uint64_t link;  // aarch64: the return address of a function that has not saved it.
 };
 
 // ---- rules that were found before ----
 
-// {address and generation, exclusive-or rule; rule}: an entry of which another thread has written one half names no address. Relaxed: so
-// it needs no order.
+// {address and generation, exclusive-or rule; rule}. If another thread has written one half of an entry, the entry names no address. So
+// relaxed order suffices.
 struct Remembered {
   std::atomic<uint64_t> key, rule;
 };
 constexpr size_t kRemembered = 2048;
 constinit Remembered remembered[kRemembered]{};
-// Of code: counted when an object is unloaded.
+// The generation of code. Raised when an object is unloaded.
 constinit std::atomic<uint64_t> generation{1};
 
 FrameRule rule_for(uint64_t address) {
@@ -56,7 +56,7 @@ uint64_t word_at(uint64_t address) { return *reinterpret_cast<const uint64_t*>(a
 // Signatures of pointer authentication lie above the bits of addresses.
 uint64_t plain_address(uint64_t address) { return address & 0xffffffffffff; }
 
-// Larger frames are taken for a mistake.
+// A larger frame counts as a mistake.
 constexpr uint64_t kLargestFrame = uint64_t{16} << 20;
 constexpr uint64_t kLowestAddress = 4096;
 
@@ -66,7 +66,7 @@ bool step_by_rule(const FrameRule& rule, Registers& at, bool innermost) {
   if (rule.kind == FrameRule::kFromStack) {
     cfa = at.sp + offset;
   } else {
-    // The frame pointer is what the function has made of it: above the stack pointer.
+    // The function has set the frame pointer, which must be above the stack pointer.
     if (at.fp - at.sp >= kLargestFrame || at.fp % 8 != 0) return false;
     cfa = rule.kind == FrameRule::kFromFrame ? at.fp + offset : word_at(at.fp + offset);
   }
@@ -84,7 +84,7 @@ bool step_by_rule(const FrameRule& rule, Registers& at, bool innermost) {
   return true;
 }
 
-// The interrupted code: the kernel has left its registers where the stack pointer is when the handler has returned.
+// Steps to the interrupted code. The kernel has stored its registers at the value that the stack pointer has when the handler has returned.
 void step_over_signal(Registers& at) {
 #if defined(__x86_64__)
   const auto* const context = reinterpret_cast<const ucontext_t*>(at.sp);
@@ -98,18 +98,19 @@ void step_over_signal(Registers& at) {
 #endif
 }
 
-// In code without a table a frame pointer is only likely to be one: the kernel reads what it points to, and refuses where that is nothing.
+// In code without a table the register is only likely to be a frame pointer. So the kernel reads the memory behind it, and refuses if
+// nothing is mapped there.
 bool step_by_frame_pointer(Registers& at) {
   if (at.fp <= at.sp || at.fp - at.sp >= kLargestFrame || at.fp % 8 != 0 || is_filtered())
     return false;
-  uint64_t frame[2] = {};  // The caller's frame pointer, and where the call returns to.
+  uint64_t frame[2] = {};  // The caller's frame pointer, and the return address.
   const iovec here{frame, sizeof frame}, there{reinterpret_cast<void*>(at.fp), sizeof frame};
   if (syscall(SYS_process_vm_readv, getpid(), &here, 1, &there, 1, 0) != sizeof frame) return false;
   at = {plain_address(frame[1]), at.fp + sizeof frame, frame[0], 0};
   return true;
 }
 
-// Of the function that this is inlined into, at this instruction.
+// The registers of the function that this code is inlined into, at this instruction.
 TENURE_INLINE Registers registers_here() {
   uint64_t words[3];
 #if defined(__x86_64__)
@@ -133,9 +134,9 @@ TENURE_INLINE Registers registers_here() {
   return {words[0], words[1], words[2], 0};
 }
 
-// The library's own code; nothing where it is part of the program.
+// The library's own code; empty if the library is part of the program.
 LoadedCode own_code() {
-  // {start, end} of what is never unloaded; 1: not looked up. Relaxed: all who write, write the same.
+  // {start, end} of code that is never unloaded; 1: not looked up yet. Relaxed: all threads write the same.
   static constinit std::atomic<uint64_t> start{1}, end{0};
   LoadedCode own;
   own.start = start.load(std::memory_order_acquire);
@@ -149,7 +150,7 @@ LoadedCode own_code() {
 }
 
 bool step(Registers& at, bool innermost, bool& interrupted) {
-  // A call that is its function's last instruction returns to what is another's.
+  // If a call is its function's last instruction, the return address belongs to another function. So the lookup uses the byte before.
   const FrameRule rule = rule_for(innermost ? at.pc : at.pc - 1);
   interrupted = rule.kind == FrameRule::kSignal;
   switch (rule.kind) {

@@ -5,7 +5,7 @@
 namespace tenure {
 namespace {
 
-// On the stack, perhaps of a signal handler.
+// The buffer is on the stack, perhaps on that of a signal handler.
 constexpr size_t kBufferSize = 1536;
 constexpr size_t kLongestName = 32;
 
@@ -23,7 +23,7 @@ struct Text {
     return length != 0;
   }
   const char* end() const { return buffer + length; }
-  // "max" and files that are not there are `otherwise`.
+  // "max" and missing files give `otherwise`.
   uint64_t number(const char* directory, const char* name, uint64_t otherwise) {
     return read(directory, name) ? parse_number(buffer, end(), otherwise) : otherwise;
   }
@@ -50,14 +50,14 @@ uint32_t parse_stalled(const Text& text) {
                                (hundredths < 100 ? hundredths : 0));
 }
 
-// The path behind "0::", without the slash at the end that the root's has.
+// The path behind "0::", without the final slash of the root's path.
 bool find_membership(const Text& text, const char** path, size_t* length) {
   for (const char* line = text.buffer; line < text.end();) {
     const auto left = static_cast<size_t>(text.end() - line);
     const auto* end = static_cast<const char*>(__builtin_memchr(line, '\n', left));
     if (end == nullptr) return false;  // Cut off.
     if (end - line > 3 && __builtin_memcmp(line, "0::/", 4) == 0) {
-      // Outside of what this process may see.
+      // Outside of the part that this process may see.
       if (end - line > 5 && __builtin_memcmp(line + 3, "/..", 3) == 0) return false;
       *path = line + 3;
       *length = static_cast<size_t>(end - *path);

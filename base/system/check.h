@@ -1,5 +1,5 @@
-// Invariants. TENURE_ASSERT is for our own mistakes and compiled out of release builds; fatal() is for
-// corruption found at run time, in every build.
+// Invariants. TENURE_ASSERT checks for mistakes of the library itself, and release builds leave it out. fatal() reports corruption found at
+// run time, in every build.
 #pragma once
 
 #include "base/words/attributes.h"

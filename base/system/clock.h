@@ -1,4 +1,4 @@
-// The clock that no one sets.
+// The monotonic clock, which no program can set.
 #pragma once
 
 #include <time.h>

@@ -24,7 +24,7 @@ TENURE_WEAK int find_object(void* address, FoundObject* found) asm("_dl_find_obj
 namespace tenure {
 namespace {
 
-// The address in the dynamic section: glibc has added the object's base, but where the section is read-only.
+// The address in the dynamic section. glibc has added the object's base, unless the section is read-only.
 template <typename Target>
 const Target* target_of(const link_map& map, const ElfW(Dyn) & entry) {
   ElfW(Addr) address = entry.d_un.d_ptr;
@@ -32,7 +32,7 @@ const Target* target_of(const link_map& map, const ElfW(Dyn) & entry) {
   return reinterpret_cast<const Target*>(address);
 }
 
-// By the program's headers, which the kernel has passed on.
+// Uses the program's headers, which the kernel passes to the process.
 LoadedCode code_of_program(uint64_t address) {
   const uint64_t headers = getauxval(AT_PHDR), count = getauxval(AT_PHNUM);
   const auto* const header = reinterpret_cast<const ElfW(Phdr)*>(headers);
@@ -124,7 +124,7 @@ bool LoadedObject::exports_at(const char* function, const void* address) const {
     if ((word | 1) == (hash | 1) && symbol.st_shndx != SHN_UNDEF &&
         strcmp(strings_ + symbol.st_name, function) == 0) {
       const ElfW(Addr) start = map_->l_addr + symbol.st_value;
-      // One byte late: what a call returns to may be the end.
+      // <= because a return address may be the end of the function.
       return reinterpret_cast<ElfW(Addr)>(address) - start <= symbol.st_size;
     }
     if (word & 1) return false;

@@ -10,15 +10,15 @@
 namespace tenure {
 namespace {
 
-// Bit r of held_ranks is set while this thread holds a lock of rank r. Volatile: holds_lock() may be
-// asked by a signal handler that interrupted lock_as().
+// Bit r of held_ranks is set while this thread holds a lock of rank r. Volatile: a signal handler that interrupted lock_as() may call
+// holds_lock().
 constexpr uint8_t bit_of(LockRank rank) {
   return static_cast<uint8_t>(1u << static_cast<unsigned>(rank));
 }
 
-// Noted before the lock is taken and until after it is free, so that holds_lock() never errs low.
+// Sets the bit before the lock is taken, and clears it after the lock is free, so that holds_lock() never misses a lock.
 void note_locking(LockRank rank) {
-  TENURE_ASSERT(thread_words.held_ranks < bit_of(rank));  // Nothing of this rank or above is held.
+  TENURE_ASSERT(thread_words.held_ranks < bit_of(rank));  // No lock of this rank or above is held.
   thread_words.held_ranks = static_cast<uint8_t>(thread_words.held_ranks | bit_of(rank));
 }
 

@@ -1,7 +1,7 @@
 // The locks of control operations (create, offline, limits). No malloc or free path takes one.
 //
-// Ranks give the order; debug builds check it per thread (the idea is jemalloc's witness.h). A lock may be
-// taken only while every lock the thread holds has a lower rank.
+// Ranks give the order. A thread may take a lock only while every lock that it holds has a lower rank. Debug builds check that per thread
+// (the idea is jemalloc's witness.h).
 #pragma once
 
 #include <atomic>
@@ -19,12 +19,10 @@ enum class LockRank : uint8_t {
   kLruListAbove = 5,  // The list of an ancestor, taken while a list is held: lock_above().
 };
 
-// Whether this thread holds any lock of the library. A signal handler may ask on behalf of what it
-// interrupted.
+// Whether this thread holds any lock of the library. In a signal handler the answer includes the interrupted code.
 bool holds_lock();
 
-// A futex mutex without pthread state, so that a fork child can make it anew. Not recursive, not
-// async-signal-safe.
+// A futex mutex without pthread state, so that a fork child can reset it. Not recursive, not async-signal-safe.
 class Mutex {
 public:
   explicit constexpr Mutex(LockRank rank) : rank_(rank) {}
@@ -32,13 +30,13 @@ public:
   Mutex& operator=(const Mutex&) = delete;
 
   void lock() { lock_as(rank_); }
-  // For a second lock of the same rank, where the caller has an order of its own among them: counts
-  // as the next rank. Given back by unlock_above(), before the first.
+  // For a second lock of the same rank, if the caller has an order among these locks. Counts as the next rank. unlock_above() releases it,
+  // before the first lock.
   void lock_above() { lock_as(above()); }
   bool try_lock();
   void unlock() { unlock_as(rank_); }
   void unlock_above() { unlock_as(above()); }
-  // In a fork child: the owner, if any, does not exist any more.
+  // In a fork child: the owner, if there was one, does not exist any more.
   void reset_after_fork() {
     if (is_held()) state_.store(0, std::memory_order_relaxed);
   }
@@ -49,7 +47,7 @@ private:
   void lock_as(LockRank rank);
   void unlock_as(LockRank rank);
 
-  std::atomic<uint32_t> state_{0};  // 0 free, 1 held, 2 held and waited for.
+  std::atomic<uint32_t> state_{0};  // 0 free, 1 held, 2 held with waiters.
   const LockRank rank_;
 };
 

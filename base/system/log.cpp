@@ -64,7 +64,7 @@ void LineBuffer::flush(int fd) {
   while (done < size_) {
     const ssize_t n = sys::write(fd, buffer_ + done, size_ - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;  // Nobody to tell.
+    if (n <= 0) break;  // Nothing can report the failure.
     done += static_cast<size_t>(n);
   }
   size_ = 0;

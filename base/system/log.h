@@ -1,4 +1,4 @@
-// Lines of text without malloc, stdio or locale: usable before, inside and after everything else.
+// Lines of text without malloc, stdio or locale. Usable before main, inside malloc, and after exit handlers.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace tenure {
 
-// Builds text in a fixed buffer; what does not fit is cut. Async-signal-safe.
+// Builds text in a fixed buffer. Text that does not fit is cut. Async-signal-safe.
 class LineBuffer {
 public:
   LineBuffer& text(const char* s);

@@ -9,8 +9,8 @@ namespace sandbox_detail {
 constinit std::atomic<bool> filtered{false};
 }
 
-// The child of a vfork has the thread control block of the thread that made it, and with that thread's number. glibc writes the number into
-// the mutexes that a thread holds.
+// The child of a vfork has the thread control block of the thread that made it, with that thread's number. glibc writes the number into the
+// mutexes that a thread holds.
 bool is_in_memory_of_its_own() {
   pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
   if (pthread_mutex_lock(&mutex) != 0) return true;

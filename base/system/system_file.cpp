@@ -34,7 +34,7 @@ EventfdCheck check_eventfd(int fd) {
   const auto has = [&](const char* field) {
     return memmem(text, length, field, strlen(field)) != nullptr;
   };
-  // Sandboxes that imitate /proc have less in these files than Linux.
+  // Sandboxes that imitate /proc have fewer lines in these files than Linux.
   return has("mnt_id:") && !has("eventfd-count:") ? EventfdCheck::kOther : EventfdCheck::kGood;
 }
 

@@ -1,6 +1,6 @@
-// The words that the library keeps of each thread beside its rseq area and its scope (rcu/rseq_ops.h): one struct, so that no byte of the little
-// there is (64 bytes, docs/architecture.md) is lost to alignment. Each word is used by the one file that is named at it, and says there
-// what it means. No other thread reads them. A signal handler leaves them as it found them, where the file does not say otherwise.
+// The thread-local words of the library beside the rseq area and the scope (rcu/rseq_ops.h). They are one struct, so that alignment loses
+// none of the 64 bytes (docs/architecture.md). One file uses each word, and that file has the word's meaning; the comment beside the word
+// names the file. No other thread reads the words. A signal handler restores them, unless the file says otherwise.
 #pragma once
 
 #include <atomic>

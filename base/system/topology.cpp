@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint32_t kMostCpus = 8192;  // NR_CPUS of the largest distribution kernels.
 
-// One more than the largest id in a list of the kernel, its last number: "0-3,8-11" has 11. 0 where it cannot be read.
+// One more than the largest id in a list of the kernel, which is its last number: "0-3,8-11" has 11. 0 if it cannot be read.
 uint32_t limit_in(const char* path) {
   char buffer[1024];
   const size_t n = read_system_file(path, buffer, sizeof buffer);
@@ -35,8 +35,8 @@ uint32_t limit_in(const char* path) {
 uint32_t from_affinity() {
   static constexpr size_t kWords = kMostCpus / 64;
   unsigned long mask[kWords] = {};
-  // Our own mask may be narrower than the machine, so this only bounds from below: the largest id this
-  // process can run on now, rounded up for later changes.
+  // This process's mask may be narrower than the machine, so it is only a lower bound: the largest id that this process can run on now,
+  // rounded up for later changes.
   if (sched_getaffinity(0, sizeof mask, reinterpret_cast<cpu_set_t*>(mask)) != 0) return 64;
   for (size_t i = kWords; i-- > 0;) {
     if (mask[i] != 0) return static_cast<uint32_t>(round_up(i * 64 + log2_floor(mask[i]) + 1, 64));

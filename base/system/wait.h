@@ -1,4 +1,4 @@
-// Waiting for what lasts as long as the program likes: there is nothing better than to look now and then.
+// Waiting for an event of unbounded duration that the program controls, by looking from time to time. Nothing signals such an event.
 #pragma once
 
 #include <sched.h>
@@ -7,7 +7,7 @@
 
 namespace tenure {
 
-// Between two looks; `looks` counts them.
+// Waits between two looks. `looks` is their number so far.
 inline void wait_before_look(unsigned looks) {
   constexpr timespec kPause{0, 200'000};
   if (looks < 16) {

@@ -1,7 +1,7 @@
 // Room base/words: values of one or two machine words and the pure functions on them. It calls nothing. It promises that each value
 // changes by one compare-and-swap or one store.
 //
-// The one compare-and-swap loop: lock-free state is a packed value changed by a pure function.
+// The only compare-and-swap loop. Lock-free state is a packed value, and a pure function changes the value.
 //
 // Source of the idea: llfree-c, atomic_update(); each transition can be unit-tested without threads.
 #pragma once
@@ -17,9 +17,9 @@ struct Updated {
   T after;
 };
 
-// Replaces `cell` by transition(cell) in one step and returns both values, or returns nullopt (and
-// changes nothing) where the transition does. The transition may run several times: it must be pure.
-// Lock-free: an attempt fails only because another thread's succeeded.
+// Replaces `cell` by transition(cell) in one step and returns both values. If the transition returns nullopt, nothing changes, and the
+// result is nullopt. The transition may run several times, so it must be pure. Lock-free: an attempt fails only because another thread's
+// succeeded.
 template <typename T, typename Transition>
 inline std::optional<Updated<T>>
 atomic_update(std::atomic<T>& cell, Transition transition,
@@ -34,7 +34,7 @@ atomic_update(std::atomic<T>& cell, Transition transition,
   }
 }
 
-// Raises `cell` (an atomic or atomic_ref) to at least `value`; returns the value it had.
+// Raises `cell` (an atomic or atomic_ref) to at least `value`. Returns the old value.
 template <typename Cell, typename T>
 inline T atomic_raise(Cell&& cell, T value) {
   T before = cell.load(std::memory_order_acquire);

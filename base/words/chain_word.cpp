@@ -5,7 +5,7 @@
 namespace tenure {
 
 constinit uint64_t chain_key = 0;
-// Zeros: a room that none of the sentinel's words has before it.
+// Zeros: a room that never precedes the room of a word that points to the sentinel.
 alignas(16) constinit const uint64_t list_sentinel[2] = {0, 0};
 
 namespace {
@@ -39,7 +39,7 @@ struct SipState {
 }  // namespace
 
 uint64_t keyed_mask(const void* object) {
-  // The key's second half is its complement: a secret of 64 bits is as good as what it protects.
+  // The key's second half is its complement: 64 secret bits suffice to protect words of 64 bits.
   SipState state(chain_key);
   state.add(reinterpret_cast<uint64_t>(object));
   state.add(uint64_t{sizeof object} << 56);

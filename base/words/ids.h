@@ -1,4 +1,4 @@
-// Small integers that must not be mixed up are types of their own.
+// Distinct types for small integers that must not be mixed up.
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,14 @@
 // The state of a span of metadata: one 64-bit word, changed by one compare-and-swap over the pure functions below.
 //
-// A span has blocks of one size. Blocks that were released form a list through the blocks; the rest is carved, lowest first. The scheme is
-// that of the allocator's slabs (allocator/slabs/slab_state.h): a span that can give a block is *listed*, that is on its size's partial stack or in
-// the hands of the one thread that took it off; only that thread takes blocks, so no version is needed against a block that left and came
-// back. The release that brings the last block of a span home makes the span *dead*. A span of which not everything was carved never
-// dies, so that a size of which a few blocks come and go keeps its span.
+// A span has blocks of one size. Released blocks form a list through the blocks. The rest is carved, lowest block first. The scheme is that
+// of the allocator's slabs (allocator/slabs/slab_state.h). A span that can give a block is *listed*: it is on its size's partial stack, or
+// held by the one thread that took it off. Only that thread takes blocks, so no version tag is needed against a block that left and came
+// back. The release of a span's last block makes the span *dead*. A span that is not fully carved never dies, so that a size with a few
+// blocks that come and go keeps its span.
 //
-// The thread whose release made the span dead gives its memory back to the system, or not, and until then the span is *ending*: nobody uses
-// it anew. A listed span is found dead on the partial stack; the thread that took it off takes it over, or, where the span is still
-// ending, leaves it to the ending thread.
+// The thread whose release made the span dead decides whether the memory goes back to the system. Until then the span is *ending*: no
+// thread uses it anew. A thread may take a dead span off the partial stack. It takes the span over, or, if the span is still ending, leaves
+// it to the ending thread.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct SpanState {
   static constexpr uint16_t kDead = 2;
   static constexpr uint16_t kEnding = 4;
   static constexpr uint16_t kDirty =
-      8;  // The part yet to be carved may hold other bytes than zeros.
+      8;  // The part that is not carved yet may hold other bytes than zeros.
 
   friend bool operator==(const SpanState&, const SpanState&) = default;
   constexpr bool listed() const { return flags & kListed; }
@@ -42,8 +42,8 @@ constexpr SpanState new_span(bool dirty) {
           static_cast<uint16_t>(SpanState::kListed | (dirty ? SpanState::kDirty : uint16_t{0}))};
 }
 
-// The holder of the span's place takes the first free block, behind which `rest` is the head, or the next one never used. Without any
-// left the span leaves the partial stack. nullopt: the span is dead.
+// The holder of the span's place takes the first free block, whose successor `rest` becomes the head, or the next block that was never
+// used. A span without further blocks leaves the partial stack. nullopt: the span is dead.
 constexpr std::optional<SpanState> take_block(SpanState s, uint16_t rest, uint16_t capacity) {
   if (s.dead()) return std::nullopt;
   if (s.free > 0) {
@@ -69,14 +69,14 @@ constexpr SpanState give_block(SpanState s, uint16_t index, uint16_t capacity) {
   return s;
 }
 
-// The ending thread is done with the memory. Where the result is not listed, the span is that thread's.
+// The ending thread is done with the memory. If the result is not listed, that thread owns the span.
 constexpr SpanState end_span(SpanState s, bool dirty) {
   s.flags &= static_cast<uint16_t>(~(SpanState::kEnding | SpanState::kDirty));
   if (dirty) s.flags |= SpanState::kDirty;
   return s;
 }
 
-// A dead span was taken off the partial stack. Where the result is not ending, the span is that thread's.
+// A thread took a dead span off the partial stack. If the result is not ending, that thread owns the span.
 constexpr SpanState drop_span(SpanState s) {
   s.flags &= static_cast<uint16_t>(~SpanState::kListed);
   return s;

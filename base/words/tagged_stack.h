@@ -1,7 +1,6 @@
-// A lock-free stack (Treiber) with a version tag beside the head, so that a pop that was interrupted cannot
-// be fooled by a node that left and came back. Nodes are 64-bit values other than 0; how a node's link is
-// found is the Links policy's. A node's link may be read after the node has been popped by someone else:
-// links must lie in memory that stays mapped.
+// A lock-free stack (Treiber) with a version tag beside the head. The tag protects an interrupted pop against a node that left and came
+// back (ABA). Nodes are 64-bit values other than 0. The Links policy finds a node's link. A thread may read a node's link after another
+// thread has popped the node, so links must lie in memory that stays mapped.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +24,13 @@ public:
     }
   }
 
-  // 0 where the stack is empty.
+  // 0 if the stack is empty.
   uint64_t pop() {
     for (;;) {
       const DoubleWord head = head_.load();
       if (head.value == 0) return 0;
-      const uint64_t next = Links::load(head.value);  // Perhaps stale: then the tag has moved on.
+      const uint64_t next =
+          Links::load(head.value);  // Perhaps stale. In that case the tag has changed.
       if (head_.compare_exchange(head, {next, head.tag + kVersion - 1})) return head.value;
     }
   }
@@ -38,7 +38,7 @@ public:
   // Number of nodes at some moment.
   uint32_t size() const { return static_cast<uint32_t>(head_.load().tag); }
   bool empty() const { return head_.load().value == 0; }
-  // First node, for walks while nobody else changes the stack.
+  // First node, for walks while no other thread changes the stack.
   uint64_t peek() const { return head_.load().value; }
 
 private:

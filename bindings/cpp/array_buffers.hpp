@@ -1,6 +1,6 @@
-// An allocator in the shape of v8::ArrayBuffer::Allocator: the array buffers of an isolate are charged to its tenant. V8 collects
-// garbage and asks again where it gets nullptr, and then throws RangeError in the script that asked. To use it, derive from
-// v8::ArrayBuffer::Allocator, and give it to v8::Isolate::CreateParams. V8 may free on threads of its own.
+// An allocator in the shape of v8::ArrayBuffer::Allocator: the array buffers of an isolate are charged to its tenant. When the
+// allocator returns nullptr, V8 collects garbage and tries again, and then throws RangeError in the script. To use the allocator, derive
+// from v8::ArrayBuffer::Allocator, and pass it to v8::Isolate::CreateParams. V8 may free on threads of its own.
 #pragma once
 
 #include <tenure/tenant.hpp>

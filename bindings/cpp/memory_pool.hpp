@@ -1,6 +1,6 @@
-// A memory pool in the shape of Apache Arrow's arrow::MemoryPool: what a query allocates is charged to its tenant, and refused at the
-// tenant's limit with a status. To use it with Arrow, derive from arrow::MemoryPool and turn Result into arrow::Status; nothing else
-// differs. Buffers may be freed on any thread.
+// A memory pool in the shape of Apache Arrow's arrow::MemoryPool: allocations of a query are charged to its tenant. At the tenant's limit
+// the pool refuses them with a status. To use the pool with Arrow, derive from arrow::MemoryPool and turn Result into arrow::Status; nothing
+// else differs. Buffers may be freed on any thread.
 #pragma once
 
 #include <tenure/tenant.hpp>

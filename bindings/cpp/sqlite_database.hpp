@@ -1,6 +1,6 @@
-// SQLite, a database connection a tenant. SQLite's allocator (SQLITE_CONFIG_MALLOC) is one for the process and has no argument, so it takes
-// memory for the current tenant; a connection is used inside its tenant, which Database sees to. Where a tenant is full,
-// SQLite's calls return SQLITE_NOMEM, and the connection goes on.
+// SQLite with a tenant for each database connection. The process has one SQLite allocator (SQLITE_CONFIG_MALLOC), which has no argument, so
+// it allocates for the current tenant. Database uses its connection inside the connection's tenant. When a tenant is full, SQLite's calls
+// return SQLITE_NOMEM, and the connection goes on.
 #pragma once
 
 #include <sqlite3.h>

@@ -1,7 +1,7 @@
 -- Tenants for programs written in LuaJIT, by its FFI. The process's malloc must be Tenure's: `tenure run -- luajit program.lua`.
 --
 -- LuaJIT takes the memory of its own objects (strings, tables, functions) from the system, past malloc, unless the host gave it
--- a lua_Alloc. What a tenant is charged for here is what C libraries and ffi.C.malloc() take.
+-- a lua_Alloc. So a tenant is charged only for memory of C libraries and of ffi.C.malloc().
 local ffi = require("ffi")
 
 ffi.cdef [[

@@ -3,11 +3,11 @@
  *
  *     struct tenure_lua plugin;
  *     if (tenure_lua_open(&plugin, NULL, "plugin", 8 << 20) != 0) ...;    // -ENOTSUP: see tenure_active()
- *     luaL_dofile(plugin.state, "plugin.lua");                            // "not enough memory" where the limit is met
+ *     luaL_dofile(plugin.state, "plugin.lua");                            // "not enough memory" at the limit
  *     tenure_lua_close(&plugin);
  *
  * Lua 5.4 collects garbage and asks again before it reports an error, so a state that leaves garbage does not fail at its limit. LuaJIT
- * does not: its limit wants room for garbage, about as much as what lives, or a host that calls lua_gc(). */
+ * does not: its limit needs room for garbage, about as much as the live objects, or a host that calls lua_gc(). */
 #ifndef TENURE_LUA_H
 #define TENURE_LUA_H
 

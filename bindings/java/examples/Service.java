@@ -9,7 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 
 /**
- * A store for many customers in one process, whose values lie in direct buffers, each customer with a quota.
+ * A store for many customers in one process, whose values are in direct buffers. Each customer has a quota.
  *
  * <pre>
  * PUT /customer/key   keeps the body          507 where the customer's quota is used up

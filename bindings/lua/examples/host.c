@@ -1,5 +1,5 @@
 /* A host of scripts: each line of the standard input is a customer's name and a piece of Lua. A customer has a state of its own, with a
- * quota. A script that takes too much gets an error, and the others go on.
+ * quota. A script that allocates too much gets an error, and the other scripts go on.
  *
  *     printf 'acme x = string.rep("x", 1e6)\nacme return #x\n' | tenure run -- host */
 #include <lualib.h>

@@ -1,11 +1,11 @@
 'use strict'
 // A store for many customers in one process, each with a quota.
 //
-//   PUT /<customer>/<key>   keeps the body          507 where the customer's quota is used up
-//   GET /<customer>/<key>   gives it back           404
-//   GET /<customer>         what the customer has, as JSON
+//   PUT /<customer>/<key>   keeps the body          507 when the customer's quota is used up
+//   GET /<customer>/<key>   returns the body           404
+//   GET /<customer>         the customer's figures, as JSON
 //
-// tenure run -- node service.js [port]              (port 0: a free one, which is printed)
+// tenure run -- node service.js [port]              (port 0: a free port, which is printed)
 const http = require('node:http')
 const tenure = require('..')
 

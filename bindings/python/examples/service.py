@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A store for many customers in one process: each has a quota, and one that fills it does not touch the others.
+"""A store for many customers in one process. Each has a quota, and a customer that fills its quota does not affect the others.
 
     PUT /<customer>/<key>   keeps the body      507 when the customer's quota is used up
-    GET /<customer>/<key>   gives it back       404
-    GET /<customer>         what the customer has, as JSON
+    GET /<customer>/<key>   returns the body       404
+    GET /<customer>         the customer's figures, as JSON
 
-    python3 -m tenure service.py [port]         (port 0: a free one, which is printed)
+    python3 -m tenure service.py [port]         (port 0: a free port, which is printed)
 """
 import asyncio
 import json

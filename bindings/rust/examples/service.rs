@@ -1,10 +1,10 @@
-//! A store for many customers in one process, each with a quota: one thread a connection, lines of text.
+//! A store for many customers in one process, each with a quota: one thread for each connection, lines of text.
 //!
-//!     put CUSTOMER KEY LENGTH\n<bytes>    ok, or "full" where the customer's quota is used up
+//!     put CUSTOMER KEY LENGTH\n<bytes>    ok, or "full" when the customer's quota is used up
 //!     get CUSTOMER KEY                    LENGTH\n<bytes>, or "none"
 //!     stats CUSTOMER                      bytes in use and refused requests
 //!
-//! tenure run -- service [PORT]            (port 0: a free one, which is printed)
+//! tenure run -- service [PORT]            (port 0: a free port, which is printed)
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,10 +1,10 @@
-// A store for many customers in one process, each with a quota for the values, which lie in C memory.
+// A store for many customers in one process, each with a quota for its values, which are in C memory.
 //
-//	PUT /<customer>/<key>   keeps the body          507 where the customer's quota is used up
-//	GET /<customer>/<key>   gives it back           404
-//	GET /<customer>         what the customer has
+//	PUT /<customer>/<key>   keeps the body          507 when the customer's quota is used up
+//	GET /<customer>/<key>   returns the body           404
+//	GET /<customer>         the customer's figures
 //
-// tenure run -- service [port]                       (port 0: a free one, which is printed)
+// tenure run -- service [port]                       (port 0: a free port, which is printed)
 package main
 
 import (
