@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "base/system/fence.h"
 #include "base/words/double_word.h"
 
 namespace tenure::tool {
@@ -99,7 +100,7 @@ bool RegionControl::set(const Tenant& tenant, const LimitChange& change) {
   if (change.policy || change.reserve) store_oom(*slot, change);
   if (change.max) store_max(*slot, *change.max);
   // A successor stores limits of its own after the generation has become odd: ours did not reach it if this is the same.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  full_fence();
   return is_the_same();
 }
 
