@@ -10,11 +10,11 @@
 // Unlike in Linux, no lock is held while a walk's callback runs: the walk takes the item off the list, shows the item to the callback, and
 // puts it back as the verdict says. The thread that has taken an item off a list owns it:
 //   - lru_remove() returning 1: the caller. No walk will show it any more.
-//   - a walk: from before the callback until its verdict is carried out. Who calls lru_remove()
-//     meanwhile gets -EBUSY and leaves the item to the callback, which is called once more if its
-//     verdict is not kRemoved. Only once, so that a walk ends however often somebody asks: during
-//     the second call lru_remove() returns -EBUSY to no effect, and the item goes where the verdict
-//     says. Whoever wanted it has said so in the object, for a later walk, or tries again.
+//   - a walk: from before the callback until its verdict is carried out. During that time lru_remove()
+//     returns -EBUSY, and its caller leaves the item to the callback, which is called once more if its
+//     verdict is not kRemoved. Only once, so that a walk ends however often a thread asks: during the
+//     second call lru_remove() returns -EBUSY to no effect, and the item goes to the place that the
+//     verdict says. The caller has noted its wish in the object, for a later walk, or tries again.
 // The memory of an item must stay valid during every call that names it. The lock of the service's table, in which items are found, ensures
 // that, in callbacks as elsewhere.
 //

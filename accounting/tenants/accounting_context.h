@@ -8,18 +8,18 @@
 //  I1. A successful charge of n bytes adds n to one context's `held` and to the usage of the tenant
 //      the context then points to and of its ancestors. Its uncharge takes n from the same context,
 //      and from the tenant the context points to at *that* time and its ancestors.
-//  I2. The tenant pointer moves only up: to the parent, by reparent(), under tenants_mutex. Whoever
-//      uncharges has received the memory from whoever charged, so it reads the same pointer or a
-//      later one: the counters it decrements are a suffix of those that were incremented. No
-//      counter falls below what it holds, and an online tenant's is exact. What stays behind are
-//      the counters of tenants already offline, which nobody reads any more; so reparenting moves
-//      no usage (the ancestors have it already) and there is no window in which an uncharge could
-//      hit an emptied counter.
+//  I2. The tenant pointer moves only up: to the parent, by reparent(), under tenants_mutex. A thread
+//      that uncharges has received the memory from the thread that charged, so it reads the same
+//      pointer or a later one: the counters that it decrements are a suffix of those that were
+//      incremented. No counter falls below the bytes that it holds, and an online tenant's is exact.
+//      Only counters of offline tenants keep wrong values, and no thread reads those any more. So
+//      reparenting moves no usage (the ancestors have it already), and there is no window in which an
+//      uncharge could hit an emptied counter.
 //  I3. Reading the pointer and using the counters happens in one read section. A tenant is freed
 //      only after a grace period that starts after its contexts were repointed, so the counters are
 //      there. Ancestors are kept by their children.
 //  I4. A context with held bytes or pins is in its tenant's list. At zero it is dead for ever:
-//      hold() and pin() refuse; who took it to zero, and only it, puts it on the dead stack; a
+//      hold() and pin() refuse. Only the thread that took it to zero puts it on the dead stack. A
 //      control operation unlinks it and frees it after a grace period.
 #pragma once
 
