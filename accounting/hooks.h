@@ -1,4 +1,4 @@
-// The calls that run up: accounting makes them, and a higher room or layer does the work. Every other call leads down.
+// The calls that run up: accounting makes them, and a higher room or layer does the work. All other calls run down.
 //
 // Two hooks tables are filled at bootstrap by the allocator (allocator/caches/tenant_heap.cpp). Two functions are
 // defined by a higher room of accounting itself.
@@ -17,31 +17,29 @@ struct Tenant;
 struct OfflineHooks {
   // Closes the tenant's fronts, clears the array slots that hold its caches, and marks these caches dead.
   void (*kill_caches)(Tenant& tenant) = nullptr;
-  // After the contexts have been reparented: moves what is on the tenant's LRUs to the parent's.
+  // After the contexts have been reparented: moves the items of the tenant's LRUs to the parent's.
   void (*drain_lrus)(Tenant& tenant) = nullptr;
 };
 
 // Once, at bootstrap, before the first tenant.
 void register_offline_hooks(const OfflineHooks& hooks);
 
-// A request that was refused after all was tried.
+// A request that was refused after all steps of reclaim.
 struct Refusal {
   uint64_t bytes;
-  unsigned shrinks;  // How often shrinkers were asked.
+  unsigned shrinks;  // The number of times that shrinkers were asked.
 };
 
 struct ReclaimHooks {
-  // Gives back what the subtree of `top` caches (fronts, depots, empty slabs): at least `bytes` if
-  // it can. Returns the bytes uncharged. Runs inside malloc, perhaps in a signal handler:
-  // lock-free.
+  // Gives back memory that the subtree of `top` caches (fronts, depots, empty slabs): at least `bytes`, if possible. Returns the bytes
+  // uncharged. Runs inside malloc, perhaps in a signal handler: lock-free.
   size_t (*purge_caches)(Tenant& top, size_t bytes) = nullptr;
-  // Has the LRUs of the subtree drop objects, respecting protection: accounting/shrinkers/shrink. Runs user
-  // code.
+  // Makes the LRUs of the subtree drop objects, and respects protection: accounting/shrinkers/shrink. Runs user code.
   size_t (*shrink)(Tenant& top, size_t bytes) = nullptr;
-  // Gives back what departed tenants have left in caches. Under tenants_mutex, for which it does not
-  // wait: where that is held, whoever holds it reaps at its end. Not for malloc.
+  // Gives back free objects that departed tenants have left in caches. Runs under tenants_mutex, and does not wait for it: if another
+  // thread holds the mutex, that thread reaps at its end. Not for malloc.
   size_t (*reap)(Tenant& top, size_t bytes) = nullptr;
-  // Uncharges the bytes charged in advance in the subtree: nothing need be given up for them.
+  // Uncharges the bytes charged in advance in the subtree. No object has to be given up for them.
   void (*empty_stocks)(Tenant& top) = nullptr;
   // The tenant stays above high, though its caches were given up. Runs inside malloc, as purge_caches.
   void (*watch_above_high)(Tenant& tenant) = nullptr;
@@ -52,16 +50,15 @@ struct ReclaimHooks {
 // Once, at bootstrap, before the second thread.
 void register_reclaim_hooks(const ReclaimHooks& hooks);
 
-// Says more of a tenant whose policy is about to end the process, on standard error. Inside malloc, perhaps in a signal handler. Set once,
-// with release.
+// Writes more about a tenant whose policy is about to end the process to standard error. Called inside malloc, perhaps in a signal handler.
+// Set once, with release.
 extern constinit std::atomic<void (*)(const Tenant& tenant)> report_at_limit;
 
 // accounting/pressure/reclaim_state.cpp, called by accounting/tenants: a tenant's reclaim state ends with the tenant.
 //
-// At offline, under tenants_mutex, after everything the state says has been said of the parent.
+// Called at offline, under tenants_mutex, after the parent's state contains everything that the tenant's state says.
 void drop_reclaim_state(Tenant& tenant);
-// In a fork child: takes away the states that a vanished thread had published for a tenant that went, and would have
-// taken away itself.
+// In a fork child: removes the states that a vanished thread had published for a departed tenant, and would have removed itself.
 void drop_forgotten_reclaim_states();
 
 }  // namespace tenure

@@ -23,8 +23,8 @@
 //        counted belongs to an entered counted (the left was read first, with acquire), so equality
 //        means that this section's left was counted too: the section's end happens before the flip,
 //        and so before poll() returns true.
-//  3. Which bank a section chose, however stale the phase it read, does not matter, as both were
-//     looked at.
+//  3. The bank that a section chose does not matter, however stale the phase was that it read,
+//     because both banks were looked at.
 // Progress: a new section enters the bank in use (but for one that read the phase and was then delayed past a flip), so the other bank
 // drains. A thread that stops inside a section delays grace periods, and so the reuse of memory, and nothing else.
 #pragma once

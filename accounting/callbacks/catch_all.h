@@ -3,7 +3,7 @@
 
 namespace tenure {
 
-// false: it has thrown. The exception is destroyed.
+// False: the function has thrown. The exception is destroyed.
 bool returns(void (*function)(void*), void* argument) noexcept;
 
 template <typename Function>

@@ -42,17 +42,17 @@ bool find_in(void* handle, CxxRuntime& runtime) {
   find(runtime.personality, handle, "__gxx_personality_v0");
   find(runtime.begin_catch, handle, "__cxa_begin_catch");
   find(runtime.end_catch, handle, "__cxa_end_catch");
-  // What it keeps for each thread is allocated at the first use, for libraries that are opened: glibc ends the process where
-  // that fails, as it would in a tenant at its limit that is about to throw.
+  // For opened libraries, the runtime's data of a thread is allocated at the first use. glibc ends the process if that fails, as it would
+  // in a tenant at its limit that is about to throw.
   void* (*get_globals)() = nullptr;
   find(get_globals, handle, "__cxa_get_globals");
   if (get_globals) get_globals();
   return true;
 }
 
-// Looks where a library is loaded; loads none.
+// Looks for a loaded library; loads none.
 bool find_in_library(const char* name, CxxRuntime& runtime) {
-  // By its name, for a reference would have every static link warn of it.
+  // Looked up by name, because a reference would cause a warning in every static link.
   decltype(&dlopen) open = nullptr;
   find(open, RTLD_DEFAULT, "dlopen");
   void* const handle = open ? open(name, RTLD_LAZY | RTLD_NOLOAD) : nullptr;
@@ -64,12 +64,12 @@ bool find_in_library(const char* name, CxxRuntime& runtime) {
 
 TENURE_SLOW CxxRuntime search(const void* code) {
   const int saved = errno;
-  // A tenant that is at its limit must not keep the dynamic linker from allocating.
+  // A tenant at its limit must not make allocations of the dynamic linker fail.
   const RootScope as_root;
   CxxRuntime runtime{};
   Dl_info info;
-  // The code's own runtime first, of which there may be several; code may also have left its frame by a tail call, and
-  // the address be that of a caller without one.
+  // The code's own runtime comes first, because there may be several runtimes. The code may also have left its frame by a tail call, so
+  // that the address belongs to a caller without a runtime.
   [[maybe_unused]] const bool found =
       (dladdr(code, &info) != 0 && find_in_library(info.dli_fname, runtime)) ||
       find_in(RTLD_DEFAULT, runtime) || find_in_library("libstdc++.so.6", runtime) ||
@@ -84,7 +84,7 @@ void CxxRuntime::throw_bad_alloc() const {
   if (!allocate_exception || !throw_exception || !bad_alloc_type || !bad_alloc_vtable) return;
   auto** const exception = static_cast<void**>(allocate_exception(sizeof(std::bad_alloc)));
   *exception =
-      bad_alloc_vtable + 2;  // As its constructor does. Two words come before the functions.
+      bad_alloc_vtable + 2;  // The same as its constructor does. Two words precede the functions.
   throw_exception(exception, bad_alloc_type, destroy_bad_alloc);
 }
 

@@ -8,7 +8,7 @@
 
 namespace tenure {
 
-// By the C++ ABI, whoever made it. Each may be null: a static link takes only what something refers to.
+// The functions of the C++ ABI, from any implementation. Each may be null, because a static link takes only functions that are referred to.
 struct CxxRuntime {
   using Personality = _Unwind_Reason_Code(int version, _Unwind_Action actions,
                                           _Unwind_Exception_Class exception_class,
@@ -25,13 +25,13 @@ struct CxxRuntime {
   void* (*begin_catch)(void*) noexcept;
   void (*end_catch)();
 
-  // Returns only where something for it is missing.
+  // Returns only if a function that it needs is missing.
   void throw_bad_alloc() const;
 };
 
-// The runtime that serves the code at this address. Where the program was started with one it is that, and known.
-// Else whoever brought one opened it with dlopen, perhaps for itself alone: then it is looked for each time, for it may go,
-// which takes the dynamic linker's lock. Keeps errno; what the dynamic linker allocates for it is the root's.
+// The runtime that serves the code at this address. If the program was started with a runtime, it is that one, and is known. Otherwise a
+// plugin has opened a runtime with dlopen, perhaps only for itself, and may close it. So each call looks for it again, which takes the
+// dynamic linker's lock. Keeps errno. Allocations of the dynamic linker for the lookup are charged to the root.
 CxxRuntime cxx_runtime_of(const void* code) noexcept;
 
 }  // namespace tenure

@@ -1,4 +1,4 @@
-// The root as the current tenant for the length of an object: what is done meanwhile is nobody's in particular.
+// The root as the current tenant during the lifetime of an object, for work that belongs to no single tenant.
 #pragma once
 
 #include "rcu/rseq_ops.h"

@@ -31,7 +31,7 @@ size_t call_scan(ScanCallback scan, void* argument, Tenant& tenant, size_t most)
   size_t freed = 0;
   const bool returned = returns([&] { freed = scan(&tenant, most, argument); });
   if (!returned) return 0;
-  return freed < most ? freed : most;  // Not believed beyond what was asked for.
+  return freed < most ? freed : most;  // Values above the requested number do not count.
 }
 
 void call_handler(EventHandler handler, Tenant& tenant, EventKind kind, void* argument) {

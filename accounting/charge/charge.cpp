@@ -16,18 +16,19 @@ namespace tenure {
 constinit std::atomic<void (*)(const Tenant&)> report_at_limit{nullptr};
 namespace {
 
-// A charge may go to a tenant or, for growth, through a context that holds something already.
+// A charge goes to a tenant or, for growth, through a context that already holds bytes.
 struct Payer {
   Tenant* tenant;
   AccountingContext* context;
-  AccountingContext* from;  // Whose charge of the same bytes ends when this one holds, or nullptr.
+  AccountingContext*
+      from;  // The context whose charge of the same bytes ends when the new one holds, or nullptr.
 };
 
 struct Attempt {
   AccountingContext* context = nullptr;  // Holds the charge.
   Tenant* failed_at =
-      nullptr;  // Pinned. nullptr with no context: the request is beyond all measure.
-  Tenant* above_high = nullptr;  // Pinned: the charge took it across high.
+      nullptr;  // Pinned. nullptr without a context: the request is too large for any limit.
+  Tenant* above_high = nullptr;  // Pinned: the charge took this tenant across high.
 };
 
 // Returns the highest of the levels, or nullptr.
@@ -41,9 +42,8 @@ Tenant* record_levels(Tenant* tenant, uint32_t levels, EventKind kind) {
   return highest;
 }
 
-// The context that takes the bytes, already holding them. The tryget loop: a context that is gone
-// or dead means that its tenant is going offline, and its charges go to the parent. In a read
-// section.
+// The context that takes the bytes; it already holds them. This is the tryget loop: a missing or dead context means that its tenant is
+// going offline, and that its charges go to the parent. In a read section.
 AccountingContext* hold_context(const Payer& payer, uint64_t bytes) {
   if (payer.context) return payer.context->hold(bytes) ? payer.context : nullptr;
   for (Tenant* tenant = payer.tenant; tenant != nullptr; tenant = tenant->parent()) {
@@ -70,13 +70,11 @@ Attempt attempt(const Payer& payer, uint64_t bytes, Allowance allowance) {
   grace::ReadSection section;
   AccountingContext* context = hold_context(payer, bytes);
   if (context == nullptr) return {};
-  // Between this load and the charge the context may be reparented. The charge then also stays on
-  // the counter of the tenant that went, which nobody reads any more; from its parent up it is
-  // right (I2).
+  // Between this load and the charge the context may be reparented. The charge then also stays on the counter of the departed tenant, which
+  // no thread reads any more. From its parent up the counters are right (I2).
   Tenant* owner = context->tenant();
-  // A charge that moves stays where it is from the common ancestor up: there nothing is added and
-  // nothing taken. Both owners are read once. Either may be reparented meanwhile: as with a charge
-  // and with an uncharge, what is then missed is the counter of a tenant that went.
+  // A charge that moves changes nothing from the common ancestor up. Both owners are read once. Either may be reparented meanwhile. As with
+  // a charge and an uncharge, only the counter of a departed tenant is missed then.
   Tenant* const before = payer.from ? payer.from->tenant() : nullptr;
   const PageCounter* const end = before ? &common_ancestor(owner, before)->counter : nullptr;
   const ChargeOutcome outcome = owner->counter.try_charge(bytes, allowance, end);
@@ -110,11 +108,11 @@ Attempt attempt(const Payer& payer, uint64_t bytes, Allowance allowance) {
   abort();
 }
 
-// How often a charge is tried again while shrinkers have success and others take what they freed.
+// The number of tries of a charge while shrinkers succeed and other threads take the freed room.
 constexpr uint8_t kShrinksForACharge = 32;
 
-// A charge that a limit refuses. The levels of the tree may refuse it in any order, and one may again after another has
-// let it pass: each level has its own turn, of these steps, and the charge is tried again after each step.
+// A charge that a limit refuses. The levels of the tree may refuse it in any order, and a level may refuse again after another has let it
+// pass. Each level has its own turn of these steps, and the charge is tried again after each step.
 class RefusedCharge {
 public:
   RefusedCharge(const Payer& payer, uint64_t bytes, RequestKind kind)
@@ -129,7 +127,7 @@ private:
     Step next = Step::kPurge;
     uint8_t shrinks = 0;
     bool begun = false;
-    bool allowed = false;  // The policy has been asked, and lets this request go above max.
+    bool allowed = false;  // The policy has decided that this request may go above max.
   };
 
   // The next step of the level that refuses now. False: its policy refuses, too.
@@ -141,7 +139,7 @@ private:
   const Payer& payer_;
   const uint64_t bytes_;
   const RequestKind kind_;
-  // By depth, which tells the levels apart: all those that can refuse lie on one way to the root.
+  // Indexed by depth, which is unique here: all levels that can refuse are on one path to the root.
   Turn turns_[kDeepest];
 };
 
@@ -174,9 +172,9 @@ bool RefusedCharge::take_step(Tenant& failed) {
   turn.begun = true;
   const Verdict verdict = decide(failed.policy(), kind_);
   if (turn.next == Step::kRefuse) return false;
-  // Nothing needs to be given up for what is granted anyway.
+  // A request that is granted anyway needs no reclaim.
   if (turn.next == Step::kAllow || verdict == Verdict::kGrant) return allow(failed, turn, verdict);
-  // Tried again whatever the step has brought: others may have uncharged meanwhile.
+  // The charge is tried again whatever the step has freed, because other threads may have uncharged meanwhile.
   if (turn.next == Step::kPurge) {
     reclaim_at(failed, ReclaimStage::kPurge);
     turn.next = Step::kShrink;
@@ -213,8 +211,7 @@ TENURE_SLOW AccountingContext* charge_slow(const Payer& payer, uint64_t bytes, R
   return RefusedCharge(payer, bytes, kind).settle(failed);
 }
 
-// Once per crossing, not for every charge above high: caches are given up, nothing waits.
-// tenure_checkpoint() does the rest.
+// Runs once per crossing, not for every charge above high. Caches are given up, and no thread waits. tenure_checkpoint() does the rest.
 TENURE_SLOW void reclaim_above_high(Tenant& tenant) {
   const uint64_t usage = tenant.counter.usage();
   const uint64_t high = tenant.counter.high();
@@ -262,8 +259,8 @@ bool charge_more(AccountingContext& context, uint64_t bytes, RequestKind kind) {
 void uncharge(AccountingContext& context, uint64_t bytes) {
   ensure_own_counters();
   grace::ReadSection section;
-  // Read after the memory came to us, hence the same tenant as at the charge or a later one (I2).
-  // The counters first: while the context holds the bytes they are on its tenant's counters.
+  // Read after this thread received the memory, so it is the tenant of the charge or a later one (I2). The counters come first: while the
+  // context holds the bytes, its tenant's counters have them.
   context.tenant()->counter.uncharge(bytes);
   context.drop(bytes);
   count_uncharged(bytes);

@@ -1,5 +1,5 @@
-// A request for memory from the system, as it meets the limit on the process (process_memory.h). It may be tried several times: what is tried
-// between two times is above, in allocator/upkeep/process_limit.
+// A request for memory from the system at the limit on the process (process_memory.h). It may be tried several times.
+// allocator/upkeep/process_limit has the steps between two tries.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,20 @@ namespace tenure {
 
 class ProcessCharge {
 public:
-  // `moved`: so many bytes of the process are about to be given back for what is charged here, and may stand beside it above the limit.
+  // `moved`: the number of bytes that the process is about to give back in exchange. Until then they may exceed the limit beside the new
+  // charge.
   explicit ProcessCharge(RequestKind kind, uint64_t moved = 0) : kind_(kind), moved_(moved) {}
 
   // Charges the process. False: refused; nothing has changed. Lock-free, async-signal-safe.
   bool take(uint64_t bytes);
   // The last take() was refused.
   bool refused() const { return refused_; }
-  // How much has to be given back for the refused request to fit; as much as it asks for where it fits by now.
+  // The bytes that have to be given back so that the refused request fits. If it fits by now: the bytes of the request.
   uint64_t excess() const;
-  // The policy's word on the request; it may end the process. False: refused for good, and counted.
+  // The policy's decision on the request. It may end the process. False: refused finally, and counted.
   bool ask_policy();
   Verdict verdict() const;
-  // Whether a charge has led above `high` since this was asked last.
+  // Whether a charge has led above `high` since the last call.
   bool crossed_high();
 
 private:

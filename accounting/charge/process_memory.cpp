@@ -21,13 +21,13 @@ static_assert(kLongestText > kLongestName);
 
 constinit bool mappings_count = false;  // Constant after limit_process().
 
-// Bytes of `process_memory` that stand for what is resident and was not asked for. Never more than was charged for it: raised after
-// the charge, lowered before. Relaxed: nothing is published with it.
+// Bytes of `process_memory` for resident memory that was not requested. Never more than the charge for it: raised after the charge, lowered
+// before the uncharge. Relaxed: it publishes nothing.
 constinit std::atomic<uint64_t> beside{0};
 constinit std::atomic<int64_t> mapped_bytes{0};  // Reports only: relaxed.
 
 constexpr uint64_t kAskedBetweenLooks = 1 << 20;
-// Relaxed: they say when to look, and nothing else hangs on them.
+// Relaxed: they only choose the time of a look.
 constinit std::atomic<uint64_t> last_look{0};
 constinit std::atomic<uint64_t> asked_since_look{0};
 
@@ -89,7 +89,7 @@ void charge_process_anyway(uint64_t bytes) {
 TENURE_SLOW void look_at_resident_now() {
   if (!mappings_count || !is_limited()) return;
   const uint64_t resident = os::resident_anonymous();
-  if (resident == 0) return;  // Not to be had: /proc is missing, or a filter is in the way.
+  if (resident == 0) return;  // Not available: /proc is missing, or a filter prevents the read.
   const uint64_t usage = process_memory.usage();
   const uint64_t now = beside.load(std::memory_order_relaxed);
   const uint64_t asked_for = usage > now ? usage - now : 0;
@@ -122,7 +122,7 @@ void show_process_memory() {
   if (!live::is_open() || !live::is_ours()) return;
   const auto show = [](uint64_t& field, uint64_t value) {
     std::atomic_ref(field).store(value,
-                                 std::memory_order_relaxed);  // Figures; nothing hangs on them.
+                                 std::memory_order_relaxed);  // Relaxed: only figures.
   };
   live::Header& shown = live::header();
   show(shown.process_usage, process_memory.usage());

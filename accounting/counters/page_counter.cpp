@@ -6,16 +6,15 @@
 
 namespace tenure {
 
-// The halves of load() may be of different moments. The exchange compares both, so what it succeeds
-// with was true at once. One failed exchange means that somebody else's succeeded or that the
-// halves did not match: lock-free either way, as halves differ only when somebody changed one in
-// between.
+// The halves of load() may be of different moments. The exchange compares both, so a successful exchange has seen a pair that existed. A
+// failed exchange means that another thread's exchange succeeded, or that the halves did not match. The loop is lock-free in both cases,
+// because halves differ only if another thread changed one in between.
 bool PageCounter::enter(uint64_t bytes, uint64_t extra, uint64_t* before) {
   AtomicDoubleWord& word = raw().word;
   for (;;) {
     const UsageWord seen = UsageWord::unpack(word.load());
     if (!seen.admits(bytes, extra)) {
-      // A torn pair must not refuse: make sure that it existed.
+      // A torn pair must not refuse the charge. The exchange ensures that the pair existed.
       if (word.compare_exchange(seen.pack(), seen.pack())) return false;
       continue;
     }
@@ -33,7 +32,7 @@ void PageCounter::leave(uint64_t bytes) {
   for (;;) {
     const UsageWord seen = UsageWord::unpack(word.load());
     if (seen.usage < bytes) {
-      // Our own mistake; or somebody else's, where others may write.
+      // A mistake of the library, or, in the live region, of another process.
       const uint64_t left = is_shown() ? 0 : seen.usage;
       if (!word.compare_exchange(seen.pack(), UsageWord{left, seen.complement}.pack())) continue;
       if (!is_shown()) fatal("accounting: more uncharged than charged");
@@ -46,8 +45,8 @@ void PageCounter::leave(uint64_t bytes) {
 
 ChargeOutcome PageCounter::try_charge(uint64_t bytes, Allowance allowance, const PageCounter* end) {
   ChargeOutcome outcome;
-  uint64_t
-      extra[kDeepest];  // Written below up to `levels`; clearing all would be a tenth of a charge.
+  uint64_t extra
+      [kDeepest];  // Written below up to `levels`. Clearing all would cost a tenth of a charge.
   unsigned levels = 0;
   for (PageCounter* counter = this; counter != end; counter = counter->parent_, ++levels) {
     TENURE_ASSERT(levels < kDeepest);
@@ -91,7 +90,7 @@ uint64_t PageCounter::set_max(uint64_t max) {
   if (is_shown()) own_.word.compare_exchange(own_.word.load(), UsageWord{}.limited(max).pack());
   for (;;) {
     const UsageWord seen = UsageWord::unpack(word.load());
-    // Partner: enter(). Whatever enters after this is checked against the new limit.
+    // Partner: enter(). Every later charge is compared with the new limit.
     if (word.compare_exchange(seen.pack(), seen.limited(max).pack())) return seen.usage;
   }
 }
@@ -120,7 +119,7 @@ void PageCounter::set_reserve(uint64_t bytes) {
 void PageCounter::mend(uint64_t usage) {
   AtomicDoubleWord& word = raw().word;
   const UsageWord seen = UsageWord::unpack(word.load());
-  // Most are right, and their pages stay the parent's.
+  // Most counters are right, and their pages stay shared with the parent.
   if (seen.usage != usage)
     word.compare_exchange(seen.pack(), UsageWord{usage, seen.complement}.pack());
 }

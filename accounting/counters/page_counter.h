@@ -4,12 +4,11 @@
 // Bytes charged at one node of the tenants' tree, and the limits on them. Lock-free, hierarchical,
 // exact.
 //
-// Source of the idea: Linux mm/page_counter.c. There a charge is added first and checked after, so
-// a large one that fails can lock out a small one, and the counter reads above its limit for an
-// instant. Here usage and limit are one 16-byte word: a charge enters a counter in the same step in
-// which it is compared with the limit.
+// Source of the idea: Linux mm/page_counter.c. Linux adds a charge first and checks it afterwards, so a large charge that fails can make a
+// small one fail, and the counter reads above its limit for an instant. Here usage and limit are one 16-byte word: one step compares a
+// charge with the limit and adds it.
 //
-// The numbers lie in a record (live/counter_record.h): the counter's own, or one in the live region, where others may set limits.
+// The numbers are in a record (live/counter_record.h): the counter's own, or one in the live region, where other processes may set limits.
 #pragma once
 
 #include <atomic>
@@ -48,15 +47,15 @@ struct UsageWord {
 
 class PageCounter;
 
-// In a fork child, whose parent has a live region: takes one of its own, with counters of its own (accounting/tenants/own_region).
+// In a fork child whose parent has a live region: takes a region of its own, with counters of its own (accounting/tenants/own_region).
 TENURE_SLOW void take_own_region();
-// Before a thread uses counters. One load where nothing is to be done. Async-signal-safe.
+// Called before a thread uses counters. Usually costs one load. Async-signal-safe.
 inline void ensure_own_counters() {
   if (TENURE_UNLIKELY(!live::is_ours())) take_own_region();
 }
 
-// How far above max each counter may go for one request: 0, a published reserve, or kUnlimited.
-// `of` is called without locks, and is pure but for loads. Without it no counter may.
+// The bytes by which each counter may exceed max for one request: 0, a published reserve, or kUnlimited. `of` is called without locks, and
+// is pure except for loads. Without `of` no counter may exceed max.
 struct Allowance {
   uint64_t (*of)(const PageCounter& counter, const void* request) = nullptr;
   const void* request = nullptr;
@@ -78,12 +77,12 @@ public:
   PageCounter(const PageCounter&) = delete;
   PageCounter& operator=(const PageCounter&) = delete;
 
-  // Before the counter is used. The parent outlives every charge and uncharge that starts here.
+  // Called before the counter is used. The parent outlives every charge and uncharge that starts here.
   void set_parent(PageCounter* parent) { parent_ = parent; }
   PageCounter* parent() const { return parent_; }
-  // Before the counter is used: from now on the numbers lie there.
+  // Called before the counter is used. From now on the numbers are in that record.
   void lie_in(CounterRecord* record) { record_.store(record, std::memory_order_relaxed); }
-  // From now on the numbers lie in the counter again, as they are. While nobody else changes them.
+  // Moves the numbers back into the counter. No other thread may change them meanwhile.
   void come_home();
   // The record in the live region, or nullptr.
   CounterRecord* shown() const {
@@ -93,41 +92,37 @@ public:
 
   // Charges `bytes` here and at every ancestor below `end` (nullptr: all), or nowhere.
   //
-  // At no instant does any counter on the way read above its max (plus `allowance`, if given). A
-  // refused charge leaves no trace: levels are looked at before any is changed, so that usually
-  // none is touched; where a race defeats the look, what was charged below is taken back, and peaks
-  // are raised only after success. Such a taken-back charge can make another fail that would just
-  // have fitted, never let one pass.
+  // At no instant does any counter on the way read above its max (plus `allowance`, if given). A refused charge leaves no trace. It looks
+  // at all levels before it changes any, so it usually touches none. If a race defeats the look, the charge takes back the bytes that it
+  // added below. Peaks are raised only after success. A charge that is taken back can make another charge fail that would just have fitted,
+  // but never lets one pass.
   //
-  // Races with set_max(): both are one compare-and-swap of {usage, max}, so they are ordered: a
-  // charge is checked against the limit that stands at the instant it enters. Lock-free,
-  // async-signal-safe. The caller has called ensure_own_counters() before its read section.
+  // Races with set_max(): both are one compare-and-swap of {usage, max}, so they are ordered. A charge is compared with the limit of the
+  // instant at which it enters. Lock-free, async-signal-safe. The caller has called ensure_own_counters() before its read section.
   ChargeOutcome try_charge(uint64_t bytes, Allowance allowance = {},
                            const PageCounter* end = nullptr);
 
-  // Takes `bytes` charged here, or charged at a descendant from which they came to be held here,
-  // from this counter and every ancestor below `end`. Lock-free, async-signal-safe. A counter that would fall
-  // below zero is corruption: aborts. One in the live region may have been changed from outside: it becomes zero. The caller has called
-  // ensure_own_counters().
+  // Subtracts `bytes` from this counter and every ancestor below `end`. The bytes were charged here, or at a descendant from which they
+  // moved here. Lock-free, async-signal-safe. A counter that would fall below zero is corruption, and the process aborts. A counter in the
+  // live region may have been changed from outside, so it becomes zero. The caller has called ensure_own_counters().
   void uncharge(uint64_t bytes, const PageCounter* end = nullptr);
 
-  // From when this returns, no charge passes that leads above the new limit; what is already
-  // charged stays. Returns the usage at that instant: above `max`, the caller reclaims. Partner:
-  // try_charge(). Callers need no lock.
+  // After the return, no charge passes that leads above the new limit. Existing charges stay. Returns the usage at that instant; if it is
+  // above `max`, the caller reclaims. Partner: try_charge(). Callers need no lock.
   uint64_t set_max(uint64_t max);
 
-  // In a fork child with one thread: what threads that are gone had done by halves is set right.
+  // In a fork child with one thread: corrects operations that vanished threads had half done.
   void mend(uint64_t usage);
-  // In a fork child that takes a live region of its own: the limits that this process has set itself, where the slot is another tenant's
-  // by now in the parent.
+  // In a fork child that takes a live region of its own: restores the limits that this process has set itself, if the parent has given the
+  // slot to another tenant by now.
   void restore_limits();
 
-  // Plain loads of values that change under the reader's eyes.
+  // Plain loads of values that other threads may change at any time.
   uint64_t usage() const { return record().word.load().value; }
   uint64_t max() const { return ~record().word.load().tag; }
   // Usage and max of one and the same instant.
   UsageWord snapshot();
-  // The highest usage a successful charge has seen since creation or reset.
+  // The highest usage that a successful charge has reached since creation or reset.
   uint64_t peak() const { return record().peak.load(std::memory_order_relaxed); }
   void reset_peak() { reset_peak(usage()); }
   void reset_peak(uint64_t bytes) { record().peak.store(bytes, std::memory_order_relaxed); }
@@ -153,7 +148,7 @@ public:
 private:
   using Setting = std::atomic<uint64_t> CounterRecord::*;
 
-  // The place of the numbers. `record` makes sure first that they are this process's.
+  // The place of the numbers. `record` first ensures that they are this process's own.
   CounterRecord& raw() const { return *record_.load(std::memory_order_relaxed); }
   CounterRecord& record() const {
     ensure_own_counters();
@@ -165,7 +160,7 @@ private:
   bool enter(uint64_t bytes, uint64_t extra, uint64_t* before);
   void leave(uint64_t bytes);
 
-  // Where the numbers lie in the live region, the settings that this process has made itself stand here, too.
+  // If the numbers are in the live region, this record still has the settings that this process has made itself.
   [[no_unique_address]] CounterRecord own_;
   // Changed before the counter is used: relaxed.
   std::atomic<CounterRecord*> record_;

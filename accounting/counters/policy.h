@@ -16,7 +16,7 @@ enum class Policy : uint8_t {
 };
 constexpr unsigned kPolicies = 5;
 
-// The kind of request: few programs expect a small one to fail.
+// The kind of request. Few programs expect a small request to fail.
 enum class RequestKind : uint8_t { kSmall, kLarge };
 
 enum class Verdict : uint8_t { kRefuse, kReserve, kGrant, kAbort };
@@ -36,13 +36,13 @@ constexpr Verdict decide(Policy policy, RequestKind kind) {
   return Verdict::kRefuse;
 }
 
-// The policy in a counter's settings (live::pack_oom), which others may have written: what is none counts as the default.
+// The policy in a counter's settings (live::pack_oom). Other processes may have written it, so an invalid value counts as the default.
 constexpr Policy policy_in(uint64_t oom) {
   const uint64_t policy = live::policy_of(oom);
   return policy < kPolicies ? static_cast<Policy>(policy) : Policy::kFailLarge;
 }
 
-// How far above max the verdict lets a charge go.
+// The bytes by which the verdict lets a charge exceed max.
 constexpr uint64_t allowance_of(Verdict verdict, uint64_t reserve) {
   switch (verdict) {
   case Verdict::kGrant:

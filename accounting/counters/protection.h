@@ -1,21 +1,20 @@
-// How much of a tenant's memory reclaim must leave alone: min and low as in cgroup v2. Pure.
+// The part of a tenant's memory that reclaim must not take: min and low as in cgroup v2. Pure functions.
 //
-// A setting protects what is in use up to it, and no more than the parent's own protection covers;
-// where the children together claim more than that, each gets its share in proportion to its claim.
+// A setting protects the tenant's usage up to the setting, but no more than the parent's own protection covers. If the children together
+// claim more than that, each gets a share in proportion to its claim.
 #pragma once
 
 #include <cstdint>
 
 namespace tenure {
 
-// min(usage, setting): what a node claims from its parent.
+// min(usage, setting): the protection that a node claims from its parent.
 constexpr uint64_t claimed_protection(uint64_t usage, uint64_t setting) {
   return usage < setting ? usage : setting;
 }
 
-// claim * part / whole, rounded down, for claim <= whole. Where the product needs more than 64 bits
-// it is computed on the leading 32 bits of both factors, erring low: a 128-bit division would be a
-// call into libgcc.
+// claim * part / whole, rounded down, for claim <= whole. If the product needs more than 64 bits, it is computed from the leading 32 bits
+// of both factors, and may be too low, because a 128-bit division would be a call into libgcc.
 constexpr uint64_t proportion(uint64_t claim, uint64_t part, uint64_t whole) {
   uint64_t product = 0;
   if (!__builtin_mul_overflow(claim, part, &product)) return product / whole;

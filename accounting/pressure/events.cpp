@@ -20,10 +20,10 @@ namespace {
 // Tenants with handlers to run, each pinned. Pushed to from the malloc path, taken whole: no ABA.
 constinit std::atomic<Notifier*> queue{nullptr};
 
-// How many forks lie between this process and the first. Changed in a child while it has one thread.
+// The number of forks between this process and the first. Changed in a child while it has one thread.
 constinit std::atomic<uint32_t> generation{0};
 
-// Numbers of attempts to queue; what a fork child has found in its queue has the first.
+// Numbers of attempts to queue. Entries that a fork child has found in its queue have the first number.
 constexpr uint64_t kInherited = 1;
 constinit std::atomic<uint64_t> attempts{kInherited};
 
@@ -48,7 +48,7 @@ struct Running : UnderWay {
   Running() : UnderWay(kKind) { begin(); }
   ~Running() { end(); }
 
-  Notifier* rest = nullptr;  // Taken from the queue and not yet looked at.
+  Notifier* rest = nullptr;  // Taken from the queue and not visited yet.
   Listener* called = nullptr;
 };
 
@@ -74,14 +74,15 @@ void enqueue(Notifier& notifier) {
        none = 0) {
     if (is_queued()) return;
   }
-  if (notifier.tenant->pin()) push(notifier);  // Else about to be freed: nobody listens any more.
+  if (notifier.tenant->pin())
+    push(notifier);  // Otherwise the tenant is about to be freed, and has no listener any more.
 }
 
 constexpr uint64_t kChanging = uint64_t{1} << 31;
 constexpr uint64_t kCalls = kChanging - 1;
 constexpr unsigned kGenerationShift = 32;
 
-// The word without what an earlier generation has left there.
+// The word without the calls of an earlier generation.
 uint64_t of_this_process(uint64_t calls) {
   const uint64_t now = generation.load(std::memory_order_relaxed);
   return calls >> kGenerationShift == now ? calls : now << kGenerationShift;
@@ -97,25 +98,25 @@ bool enter(Listener& listener) {
                        })
       .has_value();
 }
-// Release: what the handler did comes before the end of the change that waits for it.
+// Release: the handler's work comes before the end of the change that waits for it.
 void leave(Listener& listener) { listener.calls.fetch_sub(1, std::memory_order_release); }
 
-// Calls of the handler that this thread is in the middle of: it may change it from inside.
+// The unfinished calls of the handler on this thread. A handler may change itself.
 uint64_t own_calls(const Listener& listener) {
   uint64_t own = 0;
   for_each_under_way<Running>([&](const Running& run) { own += run.called == &listener; });
   return own;
 }
 
-// Another call of this thread's would be waited for, or might wait for this one.
+// False if the wait would include another call of this thread, or if that call might wait for this one.
 bool may_wait_for_handlers() {
   bool inside = false;
   for_each_under_way<Running>([&inside](const Running& own) { inside |= own.called != nullptr; });
   return !inside && !in_reclaim() && !grace::in_read_section();
 }
 
-// Afterwards the handler is this thread's to change: no call is under way but its own, none begins. False
-// where it would have to wait and may not.
+// Afterwards this thread may change the handler: no other thread's call is under way, and none begins. False if it would have to wait and
+// may not.
 bool start_change(Listener& listener) {
   const bool may_wait = may_wait_for_handlers();
   const uint64_t own = own_calls(listener);
@@ -136,8 +137,8 @@ bool start_change(Listener& listener) {
 
 // Runs the pending handlers of one tenant; returns how many.
 size_t run_handlers_of(Notifier& notifier, Running& run) {
-  // First out of the queue, then the bits: a bit set in between queues it again. Acquire: the
-  // bits of those who found it queued and left it at that; pairs with enqueue().
+  // The tenant leaves the queue first, and its bits are read afterwards, so that a bit set in between queues it again. Acquire: the bits of
+  // threads that found the tenant queued already; pairs with enqueue().
   notifier.queued.exchange(0, std::memory_order_acq_rel);
   const uint32_t pending = notifier.pending.exchange(0, std::memory_order_acq_rel);
   size_t count = 0;
@@ -145,7 +146,7 @@ size_t run_handlers_of(Notifier& notifier, Running& run) {
     if ((pending & 1u << kind) == 0) continue;
     Listener& listener = notifier.listeners[kind];
     if (!enter(listener)) {
-      // The next handler's, if there is one: whoever sets it runs handlers afterwards.
+      // The event belongs to the next handler, if there is one. The thread that sets it runs handlers afterwards.
       notifier.pending.fetch_or(1u << kind, std::memory_order_acq_rel);
       enqueue(notifier);
       continue;
@@ -173,8 +174,8 @@ Notifier* notifier_of(Tenant& tenant) {
   return notifier;
 }
 
-// In a read section from the look at the mask to the write: set_eventfd() waits for its end. Told once
-// until read, so this is rare.
+// In a read section from the load of the mask to the write; set_eventfd() waits for its end. Each kind is reported once until it is read,
+// so this is rare.
 void tell_eventfd(Notifier& notifier, uint32_t bit) {
   if ((notifier.eventfd_mask.load(std::memory_order_relaxed) & bit) == 0) return;
   grace::ReadSection section;
@@ -184,8 +185,7 @@ void tell_eventfd(Notifier& notifier, uint32_t bit) {
   const int fd = notifier.eventfd.load(std::memory_order_acquire);
   const int saved = errno;
   const uint64_t one = 1;
-  // A descriptor that takes no more is readable already, and must not block us. One that was closed has
-  // nobody to tell.
+  // A full eventfd is readable already, and must not block this thread. A closed one has no reader.
   if (fd >= 0 && sys::is_writable(fd) && sys::write(fd, &one, sizeof one) < 0) {
   }
   errno = saved;
@@ -226,8 +226,8 @@ int set_eventfd(Tenant& tenant, int eventfd, uint32_t mask) {
       notifier->eventfd.store(-1, std::memory_order_relaxed);
       notifier->replaced = grace::start_poll();
     }
-    // Not with the lock held: a visit of tenants, which is a read section, may want it. Somebody else may
-    // set another one meanwhile.
+    // Waits without the lock, because a visit of tenants, which is a read section, may take the lock. Another thread may set another
+    // eventfd meanwhile.
     tenants_mutex.unlock();
     grace::synchronize();
     tenants_mutex.lock();
@@ -254,7 +254,7 @@ int set_event_handler(Tenant& tenant, EventKind kind, EventHandler handler, void
   if (notifier == nullptr) return -ENOMEM;
   Listener& listener = notifier->listeners[static_cast<unsigned>(kind)];
   if (!start_change(listener)) return -EDEADLK;
-  // In this order a fork child finds no handler with another's argument.
+  // In this order a fork child finds no handler with the argument of another.
   listener.handler.store(nullptr, std::memory_order_relaxed);
   listener.argument.store(argument, std::memory_order_release);
   listener.handler.store(handler, std::memory_order_release);
@@ -286,8 +286,8 @@ size_t run_event_handlers() {
   return count;
 }
 
-// A fork in a handler finds this thread's own run with what it has still to look at, and one in a signal
-// handler perhaps an attempt to queue between its claim and its push: it goes on afterwards.
+// A fork in a handler finds this thread's own run with the tenants that it has not visited yet. A fork in a signal handler may find an
+// attempt to queue between its claim and its push; the attempt goes on afterwards.
 void events_after_fork_child() {
   generation.fetch_add(1, std::memory_order_relaxed);
   for_each_under_way<Enqueueing>([](Enqueueing& own) {
@@ -314,7 +314,7 @@ void events_after_fork_child() {
     uint64_t none = 0;
     if (own.claimed) own.notifier.queued.compare_exchange_strong(none, own.number);
   });
-  // A pin too many, of the thread that had it in hand, only keeps memory.
+  // A pin of a vanished thread only keeps memory.
   for_each_notifier([](Notifier& n) {
     if (n.pending.load(std::memory_order_relaxed) != 0) enqueue(n);
   });

@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kDecay10 = 53655;
 constexpr uint64_t kDecay60 = 63387;
 constexpr uint64_t kDecay300 = 65101;
-// After so many periods nothing is left of what was before.
+// After this many periods earlier values have no effect.
 constexpr uint64_t kMostPeriods = 2048;
 constexpr uint64_t kFullShare = 10000 * PressureAverages::kOne;
 
@@ -51,7 +51,7 @@ PressureAverages PressureAverages::advanced(uint64_t elapsed_us, uint64_t stalle
 }
 
 void Pressure::begin(uint64_t now_us) {
-  // Whoever comes first starts the clock of the averages. Relaxed: a plain time.
+  // The first thread starts the clock of the averages. Relaxed: a plain time.
   uint64_t none = 0;
   averaged_at_.compare_exchange_strong(none, now_us << 1, std::memory_order_relaxed);
   atomic_update(stalled_, [now_us](uint64_t word) -> std::optional<uint64_t> {
@@ -94,7 +94,7 @@ void Pressure::advance(uint64_t now_us) {
   uint64_t seen = averaged_at_.load(std::memory_order_relaxed);
   const uint64_t at = seen >> 1;
   if (seen == 0 || (seen & 1) != 0 || now_us < at + PressureAverages::kPeriodUs) return;
-  // The busy bit: whoever loses leaves it to the other. Acquire: pairs with the release below.
+  // The busy bit: a thread that loses leaves the work to the other. Acquire: pairs with the release below.
   if (!averaged_at_.compare_exchange_strong(seen, seen | 1, std::memory_order_acquire)) return;
   const uint64_t total = total_us(now_us);
   const uint64_t before = averaged_total_us_.load(std::memory_order_relaxed);
@@ -112,13 +112,14 @@ void Pressure::forget_threads(uint64_t now_us) {
   averaged_at_.fetch_and(~uint64_t{1}, std::memory_order_relaxed);
 }
 
-// Under way only while it is counted everywhere: a fork in between loses a stall rather than keep one for ever.
+// The frame is in the list only while the stall is counted at all levels, so that a fork in between loses a stall and does not keep one for
+// ever.
 StallScope::StallScope(Tenant& tenant) : UnderWay(kKind), tenant_(tenant.pin_nearest()) {
   begin_stall(tenant_, monotonic_us());
   begin();
 }
 
-// A tenant that went meanwhile has no state any more; one that came has none that began.
+// A tenant that went meanwhile has no state any more, and in a new tenant's state no stall has begun.
 StallScope::~StallScope() {
   end();
   const uint64_t now = monotonic_us();
@@ -131,7 +132,7 @@ StallScope::~StallScope() {
 }
 
 void pressure_after_fork_child() {
-  // The clock need not be read if nobody has ever waited; reading the clock is two faults in each child.
+  // The clock need not be read if no thread has ever waited. Reading the clock costs two faults in each child.
   if (root_tenant.context.load(std::memory_order_relaxed) == nullptr &&
       !find_reclaim_state(root_tenant)->pressure.has_begun())
     return;

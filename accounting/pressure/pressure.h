@@ -1,8 +1,7 @@
-// How much of the time somebody in a tenant waits for memory: Linux' PSI ("some"), per tenant.
+// The share of time in which a thread of a tenant waits for memory: Linux' PSI ("some"), per tenant.
 //
-// A thread is stalled while it reclaims to get below a limit, or pauses in a checkpoint above high.
-// It counts for the tenant it allocates for and for all above. Averages are computed when somebody
-// looks or a stall ends, not by a clock of their own.
+// A thread is stalled while it reclaims to get below a limit, or pauses in a checkpoint above high. The stall counts for the tenant for
+// which the thread allocates, and for all above. Averages are computed when a thread reads them or a stall ends, not by a timer.
 #pragma once
 
 #include <atomic>
@@ -28,11 +27,11 @@ struct PressureAverages {
   PressureAverages advanced(uint64_t elapsed_us, uint64_t stalled_us) const;
 };
 
-// Changed without locks by threads that stall; read by anyone. Times are of the monotonic clock.
+// Threads that stall change it without locks; all threads read it. Times are of the monotonic clock.
 class Pressure {
 public:
   void begin(uint64_t now_us);
-  // After begin() of this object; without one nothing happens.
+  // Called after begin() of this object. Without begin() it does nothing.
   void end(uint64_t now_us);
   // Whether any thread has ever stalled.
   bool has_begun() const { return averaged_at_.load(std::memory_order_relaxed) != 0; }
@@ -41,7 +40,7 @@ public:
   uint64_t total_us(uint64_t now_us) const;
   PressureAverages averages(uint64_t now_us);
 
-  // In a fork child: nobody is stalled, nobody averages.
+  // In a fork child: no thread is stalled, and no thread is averaging.
   void forget_threads(uint64_t now_us);
 
 private:
@@ -53,7 +52,7 @@ private:
   // {threads stalled : 16, since when one is : 48}. Changed by compare-and-swap.
   std::atomic<uint64_t> stalled_{0};
   std::atomic<uint64_t> total_us_{0};
-  // PressureAverages: two of them, and the third. Written by who has set the lowest bit of averaged_at_.
+  // PressureAverages: two of them, and the third. Written by the thread that has set the lowest bit of averaged_at_.
   std::atomic<uint64_t> averages_{0};
   std::atomic<uint32_t> over_300s_{0};
   // Time of the last averaging * 2 + busy; 0 before the first stall.
@@ -61,8 +60,8 @@ private:
   std::atomic<uint64_t> averaged_total_us_{0};  // As averages_.
 };
 
-// This thread is stalled, for the length of the object, on behalf of the tenant and all above it.
-// The tenant is pinned by the caller, and here for as long. Not in a read section.
+// During the lifetime of the object this thread is stalled on behalf of the tenant and all above it. The caller has a pin on the tenant,
+// and the object takes another. Not in a read section.
 class StallScope : public UnderWay {
 public:
   static constexpr Kind kKind = Kind::kStall;
@@ -77,7 +76,7 @@ private:
   Tenant& tenant_;
 };
 
-// In a fork child: the threads that were stalled are gone, but for this one.
+// In a fork child: all stalled threads are gone except this one.
 void pressure_after_fork_child();
 
 struct PressureReport {

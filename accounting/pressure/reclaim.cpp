@@ -13,11 +13,11 @@ namespace {
 
 constinit ReclaimHooks registered;  // Constant after bootstrap.
 
-// Of thread_words: `reclaiming` is set in a hook, `quiet` by QuietScope; `charging` says in how many charges the thread is, of which there are
-// more than one in a signal handler.
+// Bits of thread_words: `reclaiming` is set in a hook, and `quiet` by QuietScope. `charging` is the number of the thread's unfinished
+// charges, which is more than one in a signal handler.
 constexpr uint8_t kMostCharging = 63;
 
-// The needs of a stage beside memory.
+// The conditions under which a stage may run.
 bool may_run(ReclaimStage stage) {
   switch (stage) {
   case ReclaimStage::kPurge:
@@ -49,7 +49,7 @@ void register_reclaim_hooks(const ReclaimHooks& hooks) { registered = hooks; }
 size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage) {
   const auto hook = hook_of(stage);
   if (hook == nullptr || thread_words.reclaiming || !may_run(stage)) return 0;
-  // A shrinker's own charges are not those that could be done without.
+  // A shrinker's own charges are not optional ones.
   const bool quiet = thread_words.quiet;
   thread_words.quiet = false;
   thread_words.reclaiming = true;
@@ -84,7 +84,7 @@ QuietScope::QuietScope() : outer_(thread_words.quiet) { thread_words.quiet = tru
 QuietScope::~QuietScope() { thread_words.quiet = outer_; }
 bool refuses_quietly() { return thread_words.quiet; }
 
-// The fences are for signal handlers, and for fork in the midst of what the frame stands for.
+// The fences are for signal handlers, and for a fork in the middle of the frame's operation.
 void UnderWay::begin() {
   outer = thread_words.under_way;
   std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -99,7 +99,7 @@ void UnderWay::end() {
 UnderWay* innermost_under_way() { return thread_words.under_way; }
 
 size_t reclaim_to(Tenant& top, size_t target, ReclaimFor whom) {
-  // A departed tenant's charge is its parent's; its counter stands still.
+  // A departed tenant's charge belongs to its parent, and its counter does not change any more.
   if (!top.online() || top.counter.usage() <= target) return 0;
   if (registered.empty_stocks) registered.empty_stocks(top);
   std::optional<StallScope> stalled;

@@ -16,27 +16,25 @@ enum class ReclaimStage { kPurge, kReap, kShrink };
 constexpr ReclaimStage kReclaimStages[] = {ReclaimStage::kPurge, ReclaimStage::kReap,
                                            ReclaimStage::kShrink};
 
-// Runs one stage for the subtree of `top`, which is pinned. Not in a read section. Does nothing
-// when this thread is in reclaim already (what a shrinker allocates must not shrink again). Returns
-// what the hook does.
+// Runs one stage for the subtree of `top`, which is pinned. Not in a read section. Does nothing if this thread is in reclaim already,
+// because an allocation of a shrinker must not shrink again. Returns the hook's result.
 //
-// kReap is left out where the thread holds a lock of the library: in a visit of dead contexts, or a
-// signal handler in a control operation.
+// kReap is left out if the thread holds a lock of the library: in a visit of dead contexts, or in a signal handler that interrupted a
+// control operation.
 //
-// kShrink runs user code, so it is also left out where the thread holds a lock of the library, is
-// in a read section, or charges already: all of these mean a signal handler that has interrupted
-// the library. One that has interrupted the program itself cannot be told from the program; there
-// shrinkers do run (docs/reclaim.md).
+// kShrink runs user code, so it is also left out if the thread holds a lock of the library, is in a read section, or charges already: in
+// all these cases a signal handler has interrupted the library. A handler that has interrupted the program itself cannot be told from the
+// program, so shrinkers run there (docs/reclaim.md).
 size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage);
 
-// Tells who reclaims in the background.
+// Notifies the helper, which reclaims in the background.
 void tell_above_high(Tenant& tenant);
 void tell_failure(Tenant& tenant, const Refusal& refusal);
 
 // Whether this thread runs one of the hooks, shrinkers included.
 bool in_reclaim();
-// The doings of this thread during the life of the object: so a hook measures its own success while others go on charging. Signal handlers
-// count as well, and a count may miss one.
+// The work of this thread during the lifetime of the object. So a hook measures its own success while other threads go on charging. Work of
+// signal handlers counts as well, and a count may miss one.
 class Achievement : public UnderWay {
 public:
   static constexpr Kind kKind = Kind::kAchievement;
@@ -47,7 +45,7 @@ public:
 
   // Bytes that this thread has uncharged.
   uint64_t uncharged() const { return uncharged_; }
-  // Bytes of runs that this thread has given back to the page heap, whoever paid for them.
+  // Bytes of runs that this thread has given back to the page heap, whichever tenant paid for them.
   uint64_t released() const { return released_; }
 
 private:
@@ -59,7 +57,7 @@ private:
 void count_uncharged(uint64_t bytes);
 void count_released(uint64_t bytes);
 
-// This thread is charging, for the length of the object.
+// This thread is charging during the lifetime of the object.
 class ChargingScope {
 public:
   ChargingScope();
@@ -71,8 +69,8 @@ private:
   const uint8_t outer_;
 };
 
-// This thread's charges are refused without events, failures, reclaim, reserve or policy, for the length of the object: for what can
-// be done without.
+// During the lifetime of the object, charges of this thread that do not fit are refused without events, failures, reclaim, reserve or
+// policy. For optional memory.
 class QuietScope {
 public:
   QuietScope();
@@ -85,9 +83,9 @@ private:
 };
 bool refuses_quietly();
 
-// Purges, reaps, then shrinks, until the tenant is at most `target` bytes or nothing gives any more: for
-// limits set below the present usage, and for checkpoints above high. Returns the bytes freed. The setter of a limit is not stalled: the
-// tenant's pressure is to tell of its own want of memory.
+// Purges, reaps, then shrinks, until the tenant's usage is at most `target` bytes or no stage frees more. For limits set below the present
+// usage, and for checkpoints above high. Returns the bytes freed. The thread that sets a limit does not count as stalled, because the
+// tenant's pressure shows the tenant's own lack of memory.
 enum class ReclaimFor : uint8_t { kTenant, kNewLimit };
 size_t reclaim_to(Tenant& top, size_t target, ReclaimFor whom);
 

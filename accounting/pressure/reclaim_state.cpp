@@ -35,7 +35,7 @@ constinit std::atomic<uint64_t> looks{0};
 
 void forget_fruitless(Tenant& tenant) {
   for (Tenant* at = &tenant; at != nullptr; at = at->parent()) {
-    // One that comes into being later is checked by a look that begins later.
+    // A look that begins later checks a state that is made later.
     if (ReclaimState* state = find_reclaim_state(*at))
       state->fruitless.store(0, std::memory_order_release);
   }
@@ -60,7 +60,7 @@ ReclaimState* make_reclaim_state(Tenant& tenant) {
     meta_arena.release(fresh, sizeof *fresh);
     return found;
   }
-  // As for the lists of an LRU: either offline sees what we published, or we see the offline.
+  // As for the lists of an LRU: either offline sees the published state, or this thread sees the offline.
   full_fence();
   if (TENURE_LIKELY(tenant.online())) return fresh;
   retire(index_of(tenant.id()), fresh);
@@ -83,7 +83,7 @@ void drop_forgotten_reclaim_states() {
 void mark_shrinker(Tenant& tenant, uint32_t shrinker) {
   ReclaimState* const state = make_reclaim_state(tenant);
   if (state == nullptr) {
-    // A tenant that goes takes no mark: its lists go up, and whoever sends them marks again.
+    // A departing tenant takes no mark. Its lists go up, and the thread that sends them marks again.
     if (tenant.online()) marks_lost.store(true, std::memory_order_relaxed);
     return;
   }
@@ -129,7 +129,7 @@ uint64_t whole_objects(Tenant& tenant, uint32_t shrinker, uint64_t share) {
   if (state == nullptr) return (share + kFraction) >> kFractionBits;
   std::atomic<uint32_t>& cell = state->carried[shrinker % kCarries];
   const uint32_t carried = cell.load(std::memory_order_relaxed);
-  // Of another shrinker in the same place nothing is carried any more.
+  // Parts of another shrinker in the same place are dropped.
   const uint64_t sum = share + (carried >> kFractionBits == shrinker ? carried & kFraction : 0);
   cell.store(static_cast<uint32_t>(shrinker << kFractionBits | (sum & kFraction)),
              std::memory_order_relaxed);

@@ -5,7 +5,7 @@
 
 namespace tenure {
 
-// The view of its stalls for others. Lock-free, async-signal-safe.
+// Shows the tenant's stalls to other processes. Lock-free, async-signal-safe.
 void show_stall(Tenant& tenant);
 
 }  // namespace tenure

@@ -13,8 +13,8 @@ namespace {
 
 constinit Lru* all_lrus = nullptr;  // Under tenants_mutex.
 
-// Sends the list to the nearest ancestor that can have it: as a whole where that has none of its
-// own, else by a splice. Only one caller gets here for a list: who cleared the slot.
+// Sends the list to the nearest ancestor that can take it: as a whole if the ancestor has no list of its own, else by a splice. Only one
+// caller gets here for a list: the thread that cleared the slot.
 void send_up(LruNode& node, Tenant& from, LruList& list) {
   Tenant* to = from.parent();
   for (;; to = to->parent()) {
@@ -28,14 +28,14 @@ void send_up(LruNode& node, Tenant& from, LruList& list) {
     list.lock.unlock();
     LruList* const found = node.lists.publish(index_of(to->id()), &list);
     if (found == &list) {
-      // As in find_or_make(): either the offline of `to` sees the list, or we see that it goes.
+      // As in find_or_make(): either the offline of `to` sees the list, or this thread sees that `to` goes.
       full_fence();
       if (to->online() || !node.lists.clear_if(index_of(to->id()), &list)) break;
     } else if (found != nullptr) {
       splice(list, *found);
       break;
     }
-    // Metadata is exhausted, or `to` has just gone: the next one above. The root always has a list.
+    // Metadata is exhausted, or `to` has just gone, so the next ancestor is tried. The root always has a list.
   }
   node.lru->mark(*to);
 }
@@ -48,13 +48,12 @@ void drain(LruNode& node, Tenant& tenant) {
   if (node.lists.clear_if(id, list)) send_up(node, tenant, *list);
 }
 
-// The list of a tenant that was online in this read section; made if there is none. What is
-// returned may have been sent up meanwhile: lock_root() finds where to.
+// The list of a tenant that was online in this read section. The list is made if there is none. It may have been sent up meanwhile;
+// lock_root() follows it.
 //
-// A slot must not be filled once the tenant's id may belong to another. Both sides store, then
-// fence, then look: offline makes the tenant dying before it looks at the slots, we publish before
-// we look at the tenant. So either offline drains what we published or we do. The id stays the
-// tenant's until this section ends.
+// A slot must not be filled once the tenant's id may belong to another tenant. Both sides store, then fence, then load: offline makes the
+// tenant dying before it looks at the slots, and this function publishes before it looks at the tenant. So one of the two drains the
+// published list. The id belongs to the tenant until this section ends.
 LruList* find_or_make(LruNode& node, Tenant& tenant) {
   if (&tenant == &root_tenant) return &node.root;
   const uint32_t id = index_of(tenant.id());
@@ -84,7 +83,7 @@ LruList* LruNode::find(Tenant& asked) {
 }
 
 void Lru::mark(Tenant& tenant) const {
-  // Relaxed: who ties a shrinker looks at all lists itself, a grace period after: tie_lru().
+  // Relaxed: the thread that ties a shrinker looks at all lists itself, a grace period later: tie_lru().
   if (const uint32_t number = shrinker.load(std::memory_order_relaxed))
     mark_shrinker(tenant, number - 1);
 }
@@ -112,7 +111,7 @@ Lru* Lru::create(LruNodes nodes) {
 
 int Lru::destroy(Lru* lru) {
   {
-    // No offline is under way, and nobody else has a reason to reach a list.
+    // No offline is under way, and no other thread reaches a list.
     MutexGuard guard(tenants_mutex);
     bool busy = false;
     for_each_list(*lru, [&busy](LruList& list) {
@@ -153,7 +152,7 @@ int lru_add(Lru& lru, Tenant& tenant, LruItem& item) {
   root.append(item);
   root.count_by(1);
   ++root.references;
-  // Valid in this section: an owner that has gone has sent the list up, under the lock.
+  // Valid in this section: a departed owner has sent the list up, under the lock.
   Tenant& owner = root.owner_or_root();
   root.lock.unlock();
   lru.mark(owner);
@@ -195,7 +194,7 @@ int lru_isolate(LruItem& item) {
   HomeWord home;
   LruList* const root = lock_home(item, &home);
   if (root == nullptr) return -EINVAL;
-  if (home.held()) item.set_home({});  // The reference is the walk's to drop.
+  if (home.held()) item.set_home({});  // The walk drops the reference.
   root->lock.unlock();
   return home.held() ? 0 : -EINVAL;
 }

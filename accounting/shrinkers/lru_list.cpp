@@ -14,7 +14,7 @@ void release(LruList& list) {
   });
 }
 
-// Also of a list that is held, whose own lock has the lower rank.
+// Also for a list whose own lock is held, which has the lower rank.
 LruList& lock_root_above(LruList& list) {
   LruList* at = &list;
   for (;;) {
@@ -71,7 +71,7 @@ LruList* lock_home(const LruItem& item, HomeWord* home) {
     const HomeWord seen = item.home_word();
     if (seen.list() == nullptr) return nullptr;
     LruList& root = lock_root(*seen.list());
-    // The same home, so the lock we hold is the one under which it changes.
+    // The home is the same, so this lock protects its changes.
     if (item.home_word().word == seen.word) {
       *home = seen;
       return &root;

@@ -1,12 +1,11 @@
 // One tenant's list of one LRU: a ring of items that lie in the service's own objects, coldest
 // first.
 //
-// Source of the idea: Linux list_lru_one. There an item's list is found by the memory cgroup of its
-// page; here the item names its *home*, the list it was added to. When that list's tenant goes, all
-// its items are spliced to the list of an ancestor in one step and the home forwards there. The
-// *root* of a list is where its forwarding ends: the list in whose ring its items are.
+// Source of the idea: Linux list_lru_one. Linux finds an item's list by the memory cgroup of its page. Here the item names its *home*, the
+// list to which it was added. When that list's tenant goes, all its items are spliced to the list of an ancestor in one step, and the home
+// forwards there. The *root* of a list is the end of its forwarding: the list whose ring has the items.
 //
-// Why that is right while others add, touch, remove and walk:
+// Proof for threads that add, touch, remove and walk meanwhile:
 //  - Links, the count and the `references` of every list that forwards to a root change under that
 //    root's lock only. A splice holds both locks, so who held either before or takes either after
 //    is ordered with it. lock_root() looks at `forward` again under the lock.
@@ -15,8 +14,8 @@
 //    read section, and sees where it forwards to.
 //  - Forwarding only leads to lists of ancestors: chains are no longer than the tree is deep, and
 //    two locks are always taken from the lower list to the higher.
-// Locks are held for a few steps, never while user code runs, and nothing is waited for under
-// them: that is why they may be taken in a read section.
+// Locks are held for a few steps, never while user code runs, and no thread waits while it holds one. So they may be taken in a read
+// section.
 #pragma once
 
 #include <atomic>
@@ -36,12 +35,12 @@ struct LruLinks {
   LruLinks* previous = nullptr;
 };
 
-// An item's `home` word: the list, and what is special. 0: on no list.
+// An item's `home` word: the list, and flags. 0: on no list.
 struct HomeWord {
   uintptr_t word = 0;
 
   static constexpr uintptr_t kHeld = 1;    // Out of the ring, being shown to a walk's callback.
-  static constexpr uintptr_t kWanted = 2;  // Held, and somebody else asked for it meanwhile.
+  static constexpr uintptr_t kWanted = 2;  // Held, and another thread asked for it meanwhile.
   static constexpr uintptr_t kCursor = 4;  // Not an item: a walk's place in the ring.
   static constexpr uintptr_t kFlags = 63;
 
@@ -58,7 +57,7 @@ struct LruItem : LruLinks {
   std::atomic<uintptr_t> home{
       0};  // HomeWord. Set from 0 by CAS, else changed under the root's lock.
 
-  // Acquire: pairs with the release of who set it; the list is seen whole.
+  // Acquire: pairs with the release of the thread that set it, so that the list is seen whole.
   HomeWord home_word() const { return {home.load(std::memory_order_acquire)}; }
   void set_home(HomeWord word) { home.store(word.word, std::memory_order_release); }
 };
@@ -69,11 +68,11 @@ struct alignas(64) LruList {
   // In metadata, so that a read section protects it. nullptr: metadata is exhausted.
   static LruList* create(Tenant* owner);
 
-  // Whose items these are. In a read section.
+  // The tenant that owns the items. In a read section.
   Tenant& owner_or_root() const;
 
   // All below: with the list locked, being its own root.
-  void start();  // Before the first item, as often as one likes.
+  void start();  // Called before the first item, any number of times.
   void append(LruLinks& links) { insert(links, head); }
   static void insert(LruLinks& links, LruLinks& before);
   static void unlink(LruLinks& links);
@@ -103,10 +102,10 @@ LruList& lock_root(LruList& list);
 // The root of the item's home, locked, and the home at that time; nullptr if it is on no list. In a
 // read section.
 LruList* lock_home(const LruItem& item, HomeWord* home);
-// Takes back a reference. The root is locked. A list that nobody needs any more is freed by deferral.
+// Takes back a reference. The root is locked. A list without references is freed by deferral.
 void drop_reference(LruList& home);
-// Moves everything on the list to `target`'s root, a list of an ancestor, and forwards there.
-// Returns the root. Nothing new finds the list. In a read section.
+// Moves everything on the list to `target`'s root, a list of an ancestor, and forwards there. Returns the root. No new lookup finds the
+// list. In a read section.
 LruList& splice(LruList& list, LruList& target);
 
 }  // namespace tenure

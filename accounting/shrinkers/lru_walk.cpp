@@ -1,4 +1,4 @@
-// Walks: reclaim, and whoever else looks for items, sees them one after the other.
+// Walks: reclaim, and other code that looks for items, visits them one after the other.
 #include "accounting/callbacks/user_call.h"
 #include "accounting/shrinkers/lru.h"
 #include "accounting/tenants/tenant.h"
@@ -55,7 +55,8 @@ public:
     return item;
   }
 
-  // Carries out the verdict. False if somebody wanted the item meanwhile and it may be `shown_again`: then it is to be.
+  // Carries out the verdict. False if another thread asked for the item meanwhile and it may be `shown_again`: the caller then shows it
+  // again.
   bool settle(const Lru& lru, LruItem& item, HomeWord home, LruVerdict verdict, bool shown_again) {
     grace::ReadSection section;
     LruList& root = lock_root(*home_);
@@ -75,7 +76,7 @@ public:
         root.count_by(1);
         Tenant& owner = root.owner_or_root();
         root.lock.unlock();
-        lru.mark(owner);  // The shrinker may have been told that there is nothing.
+        lru.mark(owner);  // The shrinker may have counted 0 meanwhile.
         return true;
       }
     }
@@ -89,7 +90,7 @@ private:
   LruList* home_ = nullptr;
 };
 
-// The items that a node has of those still to be shown, in proportion to all that there are.
+// The node's share of the items still to be shown, in proportion to its part of all items.
 size_t share_of(size_t most, size_t items, size_t all) {
   size_t product;
   if (items >= all || __builtin_mul_overflow(most, items, &product)) return most;
@@ -101,7 +102,7 @@ public:
   Walk(Lru& lru, Tenant& tenant, LruCallback callback, void* argument)
       : lru_(lru), tenant_(tenant), callback_(callback), argument_(argument) {}
 
-  // Returns how many were shown.
+  // Returns the number of shown items.
   size_t show(LruNode& node, size_t most) {
     Cursor cursor;
     const size_t items = most == 0 ? 0 : cursor.enter(node, tenant_);
@@ -115,7 +116,7 @@ public:
       ++shown;
       verdict_ = call_verdict(callback_, item, argument_);
       if (!cursor.settle(lru_, *item, home, verdict_, true)) {
-        // The last time: who wants it again and again does not keep the walk.
+        // The last time, so that repeated requests for the item do not delay the walk.
         verdict_ = call_verdict(callback_, item, argument_);
         cursor.settle(lru_, *item, home, verdict_, false);
       }

@@ -18,15 +18,14 @@ constinit EmptyCaches empty_caches_of = nullptr;  // Constant after bootstrap.
 
 constexpr uint32_t kMostVictims = 32;
 constexpr uint32_t kMostLookedAt = 4096;  // Tenants in one read section.
-// More than is asked for, so that who allocates bit by bit does not reclaim bit by bit.
+// More than the request, so that a thread that allocates bit by bit does not reclaim bit by bit.
 constexpr uint64_t kBatch = 128 * 1024;
-// How often all of the subtree is asked for all it has: objects used lately, or locked, may survive
-// the first time. Where nothing went though there are objects, others get a little time, twice as
-// long each time (3.1 ms in all), to give locks back.
+// The number of rounds in which the whole subtree is asked for all its room. Recently used or locked objects may survive the first round.
+// If objects exist but none was dropped, other threads get a little time to release locks, twice as long each time (3.1 ms in all).
 constexpr unsigned kLastCircles = 6;
 constexpr long kFirstPauseNs = 100'000;
 
-// Which protection a pass respects.
+// The protection that a pass respects.
 enum class Spare { kLow, kMin };
 
 struct Victim {
@@ -40,10 +39,10 @@ struct Victims {
   Victim list[kMostVictims];
   uint32_t count = 0;
   uint64_t room = 0;    // Of all.
-  bool circle = false;  // All of the subtree is in here.
-  unsigned ends = 0;    // How often the walk came by the end of the tree's order.
-  bool spared = false;  // Somebody has room above min that low protects.
-  bool marked = false;  // Somebody has something of a shrinker.
+  bool circle = false;  // The whole subtree is in here.
+  unsigned ends = 0;    // The number of times that the walk passed the end of the tree's order.
+  bool spared = false;  // A tenant has room above min that low protects.
+  bool marked = false;  // A tenant has objects of a shrinker.
 };
 
 bool is_below(const Tenant& top, const Tenant* tenant) {
@@ -65,8 +64,7 @@ void consider(Tenant& tenant, Room& rooms, Victims& victims, Spare spare) {
   Victim victim{&tenant, Room::own_usage(tenant), 0, room.above_low == 0};
   victim.room = spare == Spare::kLow ? room.above_low : room.above_min;
   if (victim.room > victim.own) victim.room = victim.own;
-  // The root's objects are charged to nobody, so their size is unknown. A tenant that uses nothing is only looked at: that takes marks away
-  // that are left from before.
+  // The root's objects are charged to nobody, so their size is unknown. A tenant without usage is only visited, which removes old marks.
   if (victim.room == 0 && victim.own != 0) return;
   if (!tenant.pin()) return;
   victims.list[victims.count++] = victim;
@@ -95,7 +93,7 @@ TENURE_NOINLINE void gather(Tenant& top, Spare spare, uint32_t& position, Victim
 
 // The result of a circle.
 struct Circle {
-  bool all_asked = true;  // Everyone has been asked for all its room.
+  bool all_asked = true;  // Every tenant has been asked for all its room.
   bool any_asked = false;
   bool any_gone = false;
 };
@@ -125,8 +123,8 @@ void shrink_victims(const Victims& victims, uint64_t bytes, unsigned doublings, 
   }
 }
 
-// The result of reclaim on behalf of a tenant so far: bytes uncharged. On behalf of the root, whose own memory is charged to
-// nobody, it is what was given back to the page heap.
+// The result of reclaim so far. On behalf of a tenant: bytes uncharged. On behalf of the root, whose own memory is charged to nobody: bytes
+// given back to the page heap.
 class Progress {
 public:
   explicit Progress(const Tenant& top) : for_root_(&top == &root_tenant) {}
@@ -143,11 +141,11 @@ void pause(unsigned circle) {
   sys::sleep(pause);
 }
 
-// At first everyone is asked for its share, then for twice as much, and so on, since objects may be
-// smaller than they look, or in use, or lie in slabs with others.
+// At first every tenant is asked for its share, then for twice as much, and so on, because objects may be smaller than estimated, or in
+// use, or in slabs with other objects.
 struct Shrunk {
-  bool spared = false;     // Low has spared somebody.
-  bool fruitless = false;  // Nobody in the subtree has anything of a shrinker.
+  bool spared = false;     // Low has spared a tenant.
+  bool fruitless = false;  // No tenant in the subtree has objects of a shrinker.
 };
 Shrunk shrink_sparing(Tenant& top, uint64_t bytes, Spare spare, const Progress& progress,
                       uint32_t& position) {
@@ -209,7 +207,7 @@ Room::Bytes Room::of(const Tenant& tenant) {
     const uint64_t bytes = usage > spared ? usage - spared : 0;
     return bytes < most ? bytes : most;
   };
-  // On behalf of its own limit a tenant's memory is fair game.
+  // A tenant's memory is not protected against its own limit.
   uint64_t min = kUnlimited, low = kUnlimited;
   Bytes room;
   while (length-- > 0) {

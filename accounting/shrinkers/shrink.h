@@ -1,4 +1,4 @@
-// The shrinkers' part of reclaim: who in a subtree gives how much. docs/reclaim.md has the rules.
+// The shrinkers' part of reclaim: the share of each tenant in a subtree. docs/reclaim.md has the rules.
 #pragma once
 
 #include <cstddef>
@@ -10,15 +10,14 @@ namespace tenure {
 
 struct Tenant;
 
-// How much of each tenant reclaim on behalf of `top` may take: what it, and each tenant on the way
-// to `top`, has above its effective protection. Remembers what it has computed for the last tenants
-// of each level, so that a walk in tree order costs one look at all siblings for each parent. For
-// one read section.
+// The room of each tenant: the bytes that reclaim on behalf of `top` may take. It is the usage of the tenant, and of each tenant on the way
+// to `top`, above its effective protection. The object caches the results for the last tenants of each level, so that a walk in tree order
+// looks at all siblings once for each parent. For one read section.
 class Room {
 public:
   struct Bytes {
-    uint64_t above_low = kUnlimited;  // Respecting low and min.
-    uint64_t above_min = kUnlimited;  // Respecting min alone.
+    uint64_t above_low = kUnlimited;  // Respects low and min.
+    uint64_t above_min = kUnlimited;  // Respects only min.
   };
 
   explicit Room(const Tenant& top) : top_(top) {}
@@ -43,12 +42,11 @@ private:
   Level levels_[kDeepest];  // By depth.
 };
 
-// The hook of ReclaimHooks: lets shrinkers take at least `bytes` from the subtree, if they can.
-// Returns what was uncharged. Runs user code.
+// The hook of ReclaimHooks: makes shrinkers free at least `bytes` in the subtree, if possible. Returns the bytes uncharged. Runs user code.
 size_t shrink_subtree(Tenant& top, size_t bytes);
 
-// How the hook gives back what the objects that went have left in caches: for the allocator, once,
-// at bootstrap. Empties the caches of one tenant; returns bytes uncharged.
+// Registers the function that empties the caches of one tenant and returns the bytes uncharged. The hook calls it for the freed objects
+// that are still in caches. The allocator registers it once, at bootstrap.
 void register_empty_caches(size_t (*empty_caches)(Tenant& tenant));
 
 }  // namespace tenure

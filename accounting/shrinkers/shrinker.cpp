@@ -35,7 +35,7 @@ Shrinker* enter(uint32_t index) {
   return entered ? shrinker : nullptr;
 }
 
-// Release: what the callback did comes before the end of unregister_shrinker(), its partner.
+// Release: the callback's work comes before the end of unregister_shrinker(), its partner.
 void leave(Shrinker& shrinker) { shrinker.calls.fetch_sub(1, std::memory_order_release); }
 
 size_t count_objects(Shrinker& shrinker, Tenant& tenant) {
@@ -51,7 +51,7 @@ size_t count_objects(Shrinker& shrinker, Tenant& tenant) {
   return again;
 }
 
-// What there is more objects of than can be counted in 65536ths has no need of these.
+// If the objects are too many for a count in 65536ths, parts of objects do not matter.
 size_t share_of(const Shrinker& shrinker, Tenant& tenant, size_t objects, ShrinkShare share) {
   constexpr uint64_t kUnit = 1 << 16;
   constexpr uint64_t kMost = UINT64_MAX / kUnit / kOrdinaryCost;
@@ -115,7 +115,7 @@ int register_shrinker(const char* name, CountCallback count, ScanCallback scan, 
 }
 
 int unregister_shrinker(Shrinker* shrinker) {
-  // Also where it is another's: two that unregister each other would wait for ever.
+  // Also for another shrinker: two shrinkers that unregister each other would wait for ever.
   if (in_reclaim()) return -EDEADLK;
   {
     MutexGuard guard(tenants_mutex);
@@ -129,7 +129,8 @@ int unregister_shrinker(Shrinker* shrinker) {
   }
   shrinker->calls.fetch_or(kUnregistering, std::memory_order_acq_rel);
   wait_for_calls(*shrinker);
-  grace::synchronize();  // For threads that have found it in its slot and not yet entered.
+  grace::
+      synchronize();  // Waits for threads that have found the shrinker in its slot and have not entered it yet.
   meta_arena.destroy(shrinker);
   return 0;
 }
@@ -176,9 +177,9 @@ void shrinkers_after_fork_child() {
   for (auto& slot : slots) {
     Shrinker* const shrinker = slot.load(std::memory_order_relaxed);
     if (shrinker == nullptr)
-      continue;  // Nothing is written where there are none: a fault in each child.
+      continue;  // Empty slots are not written, because each write to a page is a fault in each child.
     slot.store(nullptr, std::memory_order_relaxed);
-    // Calls of threads that are gone; not those that this one may be in.
+    // Forgets calls of vanished threads, but not this thread's own.
     if (!in_reclaim()) shrinker->calls.store(0, std::memory_order_relaxed);
   }
   if (untied.load(std::memory_order_relaxed) != 0) untied.store(0, std::memory_order_relaxed);

@@ -1,12 +1,10 @@
 // Room accounting/shrinkers: objects that the program can drop. It calls the rooms below and the program's shrinkers. It promises
 // that no lock of the library is held while a shrinker runs.
 //
-// Shrinkers: functions of the program that say how many objects of a tenant could go, and let them
-// go.
+// Shrinkers: functions of the program that count its cached objects of a tenant, and drop them.
 //
-// Source of the idea: the kernel's shrinkers, with a bit for each tenant and shrinker so that only
-// those are called that have something of the tenant ("mm: iterate only over charged shrinkers
-// during memcg shrink_slab").
+// Source of the idea: the kernel's shrinkers, with a bit for each tenant and shrinker, so that only shrinkers with objects of the tenant
+// are called ("mm: iterate only over charged shrinkers during memcg shrink_slab").
 //
 // A shrinker runs on the thread that is short of memory (or asked for reclaim), in the middle of its
 // malloc: with no lock of the library held, outside read sections, with the root as the current
@@ -26,8 +24,7 @@ namespace tenure {
 struct Lru;
 
 constexpr size_t kLongestShrinkerName = 31;
-// The cost of a shrinker whose objects are as cheap to make again as most: one of cost 4 is asked
-// for half as many.
+// The ordinary cost of making an object again. A shrinker of cost 4 is asked for half as many objects.
 constexpr unsigned kOrdinaryCost = 2;
 constexpr unsigned kHighestCost = 1000;
 
@@ -42,22 +39,22 @@ struct alignas(64) Shrinker {
 
   // {being unregistered : 1, calls under way : 31}. Changed by compare-and-swap.
   std::atomic<uint32_t> calls{0};
-  // It has an LRU that sets its marks; before, it is asked for every tenant. Relaxed.
+  // The shrinker has an LRU that sets its marks. Until then it is asked about every tenant. Relaxed.
   std::atomic<bool> tied{false};
 };
 
 // -EINVAL bad arguments (cost: 1 to 1000); -ENOSPC: there are kMostShrinkers; -ENOMEM. Control.
 int register_shrinker(const char* name, CountCallback count, ScanCallback scan, unsigned cost,
                       void* argument, Shrinker** shrinker);
-// Afterwards no call is under way and none will be. Waits for those under way; nothing that they
-// wait for may be held. -EDEADLK from a shrinker. Its LRUs stay, without one. Control.
+// Afterwards no call is under way and none can follow. Waits for running calls, so the caller must hold no lock that they wait for.
+// -EDEADLK from a shrinker. Its LRUs stay, without a shrinker. Control.
 int unregister_shrinker(Shrinker* shrinker);
-// From now on the LRU's items count as the shrinker's (nullptr: nobody's). Control.
+// From now on the LRU's items count as the shrinker's (nullptr: no shrinker's). Control.
 void tie_lru(Lru& lru, Shrinker* shrinker);
 
-// Whether there is one at all.
+// Whether there is any shrinker.
 bool any_shrinker();
-// Whether some shrinker wants to be asked about every tenant.
+// Whether a shrinker has to be asked about every tenant.
 bool any_untied_shrinker();
 
 // The share to be taken from a tenant: `part` of `whole`, in any unit.
@@ -65,15 +62,15 @@ struct ShrinkShare {
   uint64_t part, whole;
 };
 struct ShrinkOutcome {
-  size_t asked = 0;  // Objects that were asked for: 0 where nothing is counted.
+  size_t asked = 0;  // The number of requested objects; 0 if the shrinker counts none.
   size_t gone = 0;
 };
-// Has the shrinkers that have something of the tenant let go of that share of their objects. What is
-// less than an object is carried over to the next time. The tenant is pinned. Runs user code.
+// Makes the shrinkers with objects of the tenant drop that share of their objects. Parts of an object are carried over to the next time.
+// The tenant is pinned. Runs user code.
 ShrinkOutcome run_shrinkers(Tenant& tenant, ShrinkShare share);
 
-// In a fork child: if the process had threads, no shrinker runs any more until it is registered
-// anew: the locks its callbacks take may be held by threads that do not exist.
+// In a fork child: if the process had threads, no shrinker runs until it is registered anew, because vanished threads may hold the locks
+// that its callbacks take.
 void shrinkers_after_fork_child();
 
 }  // namespace tenure

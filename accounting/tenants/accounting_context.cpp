@@ -8,7 +8,7 @@
 namespace tenure {
 namespace {
 
-// Pushed to by whoever takes a context to zero, taken whole under tenants_mutex: no ABA.
+// The thread that takes a context to zero pushes it. The stack is taken whole under tenants_mutex, so there is no ABA problem.
 constinit std::atomic<DeferredItem*> dead_stack{nullptr};
 
 }  // namespace
@@ -56,12 +56,11 @@ bool AccountingContext::pin() {
 }
 
 void AccountingContext::remove(uint64_t amount) {
-  // Release: all use of the context comes before its end; acquire: the one who ends it has seen all
-  // of that.
+  // Release: all use of the context comes before its end. Acquire: the thread that ends it has seen all that use.
   const uint64_t before = word_.fetch_sub(amount, std::memory_order_acq_rel);
   if (before < amount) fatal("accounting: context dropped more than it holds");
   if (before != amount) return;
-  // Nobody else gets here for this context: zero is left only by creation.
+  // Only one thread gets here for this context, because only creation leaves zero.
   DeferredItem* head = dead_stack.load(std::memory_order_relaxed);
   do {
     item.next = head;
@@ -88,7 +87,7 @@ void ContextList::unlink(AccountingContext& context) {
 
 void ContextList::reparent(ContextList& target, Tenant* to) {
   AccountingContext* last = nullptr;
-  // The second condition: a fork child may repeat the work after the lists were joined.
+  // The second condition is for a fork child, which may repeat the work after the lists were joined.
   for (AccountingContext* c = first_; c != nullptr && c != target.first_; c = c->next_) {
     // Release: pairs with tenant(). From here on charges and uncharges through the context go to
     // `to`; those that have read the old pointer finish in their read sections, at counters that
@@ -120,8 +119,7 @@ size_t ContextList::reap() {
     auto* context = reinterpret_cast<AccountingContext*>(
         reinterpret_cast<char*>(item) - __builtin_offsetof(AccountingContext, item));
     item = item->next;
-    // The pointer is stable under tenants_mutex, and its tenant is there: a tenant that goes hands
-    // on its list, dead contexts included.
+    // The pointer is stable under tenants_mutex, and its tenant exists: a departing tenant hands on its list, including dead contexts.
     context->tenant()->contexts.unlink(*context);
     release(*context);
     ++count;

@@ -1,6 +1,5 @@
-// Accounting context: slabs, large runs and owner tags point to it instead of their tenant. A tiny object that
-// outlives the tenant and says, under RCU, who pays for them now. Reparenting a tenant repoints its
-// contexts, not its objects.
+// Accounting context: a small object that slabs, large runs and owner tags point to instead of their tenant. A context outlives its tenant,
+// and points, under RCU, to the tenant that pays now. Reparenting a tenant repoints its contexts, not its objects.
 //
 // Source of the idea: the memcg patches "reparent kmem context on memcg offline" (2014) and
 // obj_cgroup (Linux 5.9).
@@ -9,18 +8,18 @@
 //  I1. A successful charge of n bytes adds n to one context's `held` and to the usage of the tenant
 //      the context then points to and of its ancestors. Its uncharge takes n from the same context,
 //      and from the tenant the context points to at *that* time and its ancestors.
-//  I2. The tenant pointer moves only up: to the parent, by reparent(), under tenants_mutex. Whoever
-//      uncharges has received the memory from whoever charged, so it reads the same pointer or a
-//      later one: the counters it decrements are a suffix of those that were incremented. No
-//      counter falls below what it holds, and an online tenant's is exact. What stays behind are
-//      the counters of tenants already offline, which nobody reads any more; so reparenting moves
-//      no usage (the ancestors have it already) and there is no window in which an uncharge could
-//      hit an emptied counter.
+//  I2. The tenant pointer moves only up: to the parent, by reparent(), under tenants_mutex. A thread
+//      that uncharges has received the memory from the thread that charged, so it reads the same
+//      pointer or a later one: the counters that it decrements are a suffix of those that were
+//      incremented. No counter falls below the bytes that it holds, and an online tenant's is exact.
+//      Only counters of offline tenants keep wrong values, and no thread reads those any more. So
+//      reparenting moves no usage (the ancestors have it already), and there is no window in which an
+//      uncharge could hit an emptied counter.
 //  I3. Reading the pointer and using the counters happens in one read section. A tenant is freed
 //      only after a grace period that starts after its contexts were repointed, so the counters are
 //      there. Ancestors are kept by their children.
 //  I4. A context with held bytes or pins is in its tenant's list. At zero it is dead for ever:
-//      hold() and pin() refuse; who took it to zero, and only it, puts it on the dead stack; a
+//      hold() and pin() refuse. Only the thread that took it to zero puts it on the dead stack. A
 //      control operation unlinks it and frees it after a grace period.
 #pragma once
 
@@ -50,10 +49,9 @@ public:
   // A context with one pin, the tenant's own. nullptr if the table is exhausted (context_table.h).
   static AccountingContext* create(Tenant* tenant);
 
-  // Adds `bytes` (> 0) to what is held. False if the context is dead. In a read section, or while
-  // something is held.
+  // Adds `bytes` (> 0) to the held bytes. False if the context is dead. In a read section, or while the context holds bytes.
   bool hold(uint64_t bytes);
-  // Takes them away; the last one lays the context on the dead stack. In a read section.
+  // Subtracts the bytes. At zero, the caller pushes the context onto the dead stack. In a read section.
   void drop(uint64_t bytes) { remove(bytes); }
   // Keeps the context without a charge. False if it is dead (or has 65535 pins).
   bool pin();
@@ -71,7 +69,7 @@ public:
   AccountingContext* next() const { return next_; }
   const char* origin_name() const { return origin; }
   uint32_t origin_id() const { return origin_id_; }
-  // Whether slabs are charged to it, as to an isolated tenant, and not only objects.
+  // Whether slabs are charged to the context, as for an isolated tenant, and not only objects.
   bool holds_slabs() const { return holds_slabs_; }
 
 private:
@@ -93,9 +91,8 @@ private:
 
 static_assert(sizeof(AccountingContext) == 64);
 
-// The contexts that point to one tenant: its own and those reparented to it. Under tenants_mutex
-// throughout. Forward links are the truth and every change of them is one store, so a fork child
-// finds a whole list; repair() mends the rest.
+// The contexts that point to one tenant: its own and those reparented to it. Under tenants_mutex throughout. Forward links are
+// authoritative, and every change of them is one store, so a fork child finds a whole list. repair() rebuilds the rest.
 class ContextList {
 public:
   constexpr ContextList() = default;
@@ -105,14 +102,13 @@ public:
   // Repoints every context to `to` and moves it to `target`, `to`'s list. Time in proportion to the
   // contexts.
   void reparent(ContextList& target, Tenant* to);
-  // In a fork child: rebuilds what was half done.
+  // In a fork child: rebuilds a list that was half changed.
   void repair(Tenant* owner);
 
-  // Contexts that died: unlinks them from their tenants' lists and frees them after a grace period.
-  // Under tenants_mutex. Returns how many.
+  // Unlinks dead contexts from their tenants' lists and frees them after a grace period. Under tenants_mutex. Returns their number.
   static size_t reap();
-  // In a fork child, right before every list is repaired: forgets the dead stack. repair() frees its
-  // members, which it finds in the lists; none may be in two hands.
+  // In a fork child, right before every list is repaired: forgets the dead stack. repair() finds its members in the lists and frees them.
+  // None may be freed twice.
   static void forget_dead();
 
 private:

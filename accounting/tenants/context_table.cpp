@@ -23,7 +23,7 @@ AccountingContext* ContextTable::allocate() {
   while (number == 0) {
     uint32_t fresh = next_.load(std::memory_order_acquire);
     if (!range_.ensure((size_t{fresh} + 1) * sizeof(AccountingContext))) return nullptr;
-    // Committed first and claimed after, so that a refusal leaves no hole.
+    // Memory is committed first and claimed afterwards, so that a refusal leaves no hole.
     if (next_.compare_exchange_weak(fresh, fresh + 1, std::memory_order_acq_rel)) number = fresh;
   }
   in_use_.fetch_add(1, std::memory_order_relaxed);
@@ -32,7 +32,7 @@ AccountingContext* ContextTable::allocate() {
 
 void ContextTable::release(AccountingContext* context) {
   unused_.push(number_of(*context));
-  // Release: trim() finds among the unused what is not counted any more.
+  // Release: trim() finds contexts that are not counted any more among the unused ones.
   in_use_.fetch_sub(1, std::memory_order_release);
 }
 

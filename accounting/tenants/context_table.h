@@ -1,5 +1,5 @@
-// The table of accounting contexts. All contexts lie in it, so that a number of 32 bits names a context, and numbers stay small while few contexts are
-// alive. Owner tags and the stocks of a CPU are indexed by it.
+// The table of accounting contexts. All contexts lie in the table, so that a number of 32 bits names a context, and numbers stay small
+// while few contexts are alive. Owner tags are such numbers, and the stocks of a CPU are indexed by them.
 #pragma once
 
 #include <atomic>
@@ -22,9 +22,9 @@ public:
   // Of the address space: os::GrowingRange.
   void give_up_unused() { range_.give_up_unused(); }
 
-  // Zeroed, or nullptr where the table or the system's memory is exhausted. Under tenants_mutex.
+  // A zeroed context, or nullptr if the table or the system's memory is exhausted. Under tenants_mutex.
   AccountingContext* allocate();
-  // Nobody has a way to the context any more. Its place stays readable: stale numbers lead to it. Lock-free.
+  // Releases a context that no thread can reach any more. Its place stays readable, because stale numbers lead to it. Lock-free.
   void release(AccountingContext* context);
   // When all but the first few contexts have gone, gives the table's memory back. Under tenants_mutex.
   void trim();
@@ -34,9 +34,9 @@ public:
   uint32_t number_of(const AccountingContext& context) const {
     return static_cast<uint32_t>(&context - base());
   }
-  // All numbers ever given out are below it. Acquire: pairs with allocate().
+  // All numbers ever given out are below this one. Acquire: pairs with allocate().
   uint32_t end() const { return next_.load(std::memory_order_acquire); }
-  // Bytes of contexts that are in use, and of those that were since the table was last trimmed. Relaxed: statistics.
+  // Bytes of contexts that are in use, and of contexts that were in use since the table was last trimmed. Relaxed: statistics.
   size_t in_use() const {
     return in_use_.load(std::memory_order_relaxed) * sizeof(AccountingContext);
   }
@@ -54,7 +54,7 @@ private:
 
   os::GrowingRange range_;
   std::atomic<uint32_t> next_{1};  // Written under tenants_mutex.
-  // Counted before a context is handed out, and no more when it is among the unused again.
+  // Raised before a context is handed out, and lowered when it is among the unused ones again.
   std::atomic<uint32_t> in_use_{0};
   TaggedStack<Links> unused_;
 };

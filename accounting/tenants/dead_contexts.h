@@ -1,4 +1,4 @@
-// Walks what offline tenants have left behind. Included by accounting/tenants/tenant_tree.h.
+// Walks the contexts that offline tenants have left behind. Included by accounting/tenants/tenant_tree.h.
 #pragma once
 
 #include "accounting/tenants/tenant_tree.h"

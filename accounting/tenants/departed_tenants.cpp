@@ -8,8 +8,8 @@
 namespace tenure {
 namespace {
 
-// A ring. Departures are counted first and then written, so that two at the same instant may come in either order. Acquire and
-// release: who frees a tenant has what who kept it has written.
+// A ring. Departures are counted first and then written, so two at the same instant may come in either order. Acquire and release: the
+// thread that frees a tenant sees the writes of the thread that kept it.
 constinit std::atomic<uint64_t> departures{0};
 constinit std::atomic<Tenant*> kept[kKeptTenants]{};
 constinit std::atomic<size_t> bytes{0};  // Statistics only: relaxed.

@@ -20,8 +20,8 @@ live::Identity identity_of(const Tenant& tenant) {
           tenant.name(),         tenant.name_length};
 }
 
-// No handler may use counters between two maps of the region. (Filters of system calls let this one pass, if they can be lived with at all;
-// but see base/system/sandbox.h.)
+// No handler may use counters between two maps of the region. (Usual filters of system calls let this call pass; but see
+// base/system/sandbox.h.)
 class SignalsBlocked {
 public:
   SignalsBlocked() {
@@ -75,7 +75,7 @@ void take_region() {
 
 }  // namespace
 
-// Done by one thread, as a rule the child's only one: pthread_create() comes here first.
+// One thread takes the region, usually the child's only one, because pthread_create() calls this first.
 void take_own_region() {
   const SignalsBlocked blocked;
   std::atomic<uint32_t>& word = *live::ownership.load(std::memory_order_relaxed);
@@ -146,7 +146,7 @@ void open_live_region(LiveMode mode, uint32_t flags, const char* version) {
   live::open_region(mode, flags, version);
   if (!live::is_open()) return;
   show_tenant(root_tenant);
-  root_tenant.counter.restore_limits();  // Those of the process: they were set before.
+  root_tenant.counter.restore_limits();  // The limits of the process, which were set before.
   show_state(root_tenant, live::SlotState::kOnline);
 }
 

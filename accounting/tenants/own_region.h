@@ -7,14 +7,14 @@
 
 namespace tenure {
 
-// Gives a tenant that nobody has seen yet its slot, where there is a live region. Under tenants_mutex.
+// Gives a slot to a tenant that no other thread has seen yet, if there is a live region. Under tenants_mutex.
 void show_tenant(Tenant& tenant);
-// The state that others see.
+// Writes the state that other processes see.
 void show_state(Tenant& tenant, live::SlotState state);
-// The tenant's memory is about to be freed.
+// Called when the tenant's memory is about to be freed.
 void hide_tenant(Tenant& tenant);
 
-// The view of its events for others. Lock-free, async-signal-safe.
+// Shows an event to other processes. Lock-free, async-signal-safe.
 void show_event(Tenant& tenant, live::EventKind kind, uint64_t bytes = 0);
 
 // The view of its events and stalls for others. Lock-free, async-signal-safe.

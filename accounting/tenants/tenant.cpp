@@ -12,10 +12,10 @@
 namespace tenure {
 namespace {
 
-// No path looks like it: those begin with '/'.
+// No path has this form, because paths begin with '/'.
 constexpr const char* kNobodysName = "(none)";
 
-// Of the root: its own fields hold short ones only. Constant after bootstrap.
+// The root's name. The root's own fields hold only short names. Constant after bootstrap.
 constinit char root_name[kLongestName + 1] = {};
 
 }  // namespace
@@ -98,8 +98,8 @@ size_t Tenant::metadata_bytes() const {
   return sizeof(Tenant) + MetaArena::block_bytes(name_bytes);
 }
 
-// Without another grace period. The tree's pin goes only after one that started when no list,
-// table or context led here any more, so by now only pins do; and this was the last.
+// Frees without another grace period. The tree's pin goes only after a grace period that started when no list, table or context led here
+// any more. So by now only pins lead here, and this was the last.
 void Tenant::unpin() {
   Tenant* tenant = this;
   while (tenant->parent() != nullptr) {
@@ -121,8 +121,7 @@ Tenant::Protection Tenant::protection_from(const Tenant& top) const {
   const Tenant* way[kDeepest];
   unsigned length = 0;
   for (const Tenant* t = this; t != &top && t != nullptr; t = t->parent()) way[length++] = t;
-  // On behalf of its own limit a tenant's memory is fair game; what its children may claim is
-  // bounded by its usage.
+  // A tenant's memory is not protected against its own limit. Its usage bounds the claims of its children.
   Protection effective{kUnlimited, kUnlimited};
   if (length == 0) return {0, 0};
   while (length-- > 0) {

@@ -15,7 +15,7 @@ constexpr uint32_t kPages = kMostTenants / kIdsPerPage;
 // page pointer is set under tenants_mutex with release and read with acquire; words change by
 // single read-modify-writes.
 constinit std::atomic<std::atomic<uint64_t>*> pages[kPages];
-// No id below this word is free. Lowered by release, raised by take: a hint that may only err low.
+// No id below this word is free. Lowered by release, raised by take. The hint may be too low, but never too high.
 constinit std::atomic<uint32_t> first_word{0};
 
 constexpr uint32_t kWordsPerPage = kPageSize / sizeof(uint64_t);
@@ -37,11 +37,12 @@ bool take_tenant_id(TenantId* id) {
         slot.store(page, std::memory_order_release);
       }
       std::atomic<uint64_t>& word = page[w % kWordsPerPage];
-      // Acquire: what the former owner's release made happen; pairs with release_tenant_id().
+      // Acquire: the former owner's last use; pairs with release_tenant_id().
       const uint64_t seen = word.load(std::memory_order_acquire);
       if (seen == ~0ULL) continue;
       const unsigned bit = static_cast<unsigned>(std::countr_one(seen));
-      word.fetch_or(1ULL << bit, std::memory_order_acq_rel);  // Only we set bits.
+      word.fetch_or(1ULL << bit,
+                    std::memory_order_acq_rel);  // Only the holder of tenants_mutex sets bits.
       // If an id below was released since `start` was read, the hint has changed and stays.
       uint32_t expected = start;
       first_word.compare_exchange_strong(expected, w, std::memory_order_acq_rel);

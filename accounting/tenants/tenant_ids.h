@@ -1,6 +1,5 @@
-// Which tenant has which id. The lowest free id is given out, so that arrays indexed by id stay as
-// long as the number of live tenants asks for; an id is free again a grace period after its tenant
-// went offline.
+// The ids of tenants. The lowest free id is given out, so that arrays indexed by id are no longer than the number of live tenants requires.
+// An id is free again a grace period after its tenant went offline.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +19,7 @@ bool take_tenant_id(TenantId* id);
 // Makes the id free. Lock-free; any context.
 void release_tenant_id(TenantId id);
 
-// The tenants by id, without the root; a slot is set from creation to offline. The table is what a
-// fork child rebuilds everything else from.
+// The tenants by id, without the root. A slot is set from creation to offline. A fork child rebuilds all other structures from this table.
 extern constinit RcuArray<Tenant> tenants_by_id;
 
 // The online tenant with this id, or nullptr. In a read section.

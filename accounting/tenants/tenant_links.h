@@ -21,8 +21,8 @@ inline void link_child(Tenant& parent, Tenant& child) {
   parent.children.fetch_add(1, std::memory_order_relaxed);
 }
 
-// The child keeps its own `next_sibling`: readers standing on it go on from there. A sibling that
-// leaves later still links on, and none of them is freed before those readers are done.
+// The child keeps its own `next_sibling`, so that readers at the child can go on. A sibling that leaves later still has its link, and none
+// of them is freed before those readers have ended.
 inline void unlink_child(Tenant& parent, Tenant& child) {
   Tenant* next = child.next_sibling.load(std::memory_order_relaxed);
   if (child.previous_sibling) {
@@ -34,7 +34,7 @@ inline void unlink_child(Tenant& parent, Tenant& child) {
   parent.children.fetch_sub(1, std::memory_order_relaxed);
 }
 
-// In a fork child: sets the counters of the tenant and all below to what contexts hold. Returns the usage.
+// In a fork child: sets the counters of the tenant and all below to the bytes that contexts hold. Returns the usage.
 uint64_t mend_counters(Tenant& tenant);
 
 // The steps after the tenant's state has become dying. Every step may be repeated, which a fork

@@ -117,7 +117,7 @@ void remove_name(Tenant& tenant) {
     --table->live;
     break;
   }
-  // Memory follows the number of tenants. If it cannot be had now, a later removal tries again.
+  // The table shrinks with the number of tenants. If there is no memory now, a later removal tries again.
   if (table && table->capacity > kSmallest && table->live < table->capacity / 8)
     rebuild(table, table->live);
 }

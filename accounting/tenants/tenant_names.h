@@ -1,10 +1,9 @@
 // Finds a child by its name: one hash table for the whole tree, keyed by (parent, name), read
 // without locks.
 //
-// Open addressing over an array of pointers: no link in the tenant, and a table that has to grow,
-// shrink or lose its tombstones is copied and published as a whole; the old one is freed after a
-// grace period. A reader in an old table may find a tenant that has left since, or miss one that
-// came: the first is told by its state, the second is as if it had looked earlier.
+// Open addressing over an array of pointers: no link in the tenant, and a table that has to grow, shrink or lose its tombstones is copied
+// and published as a whole; the old one is freed after a grace period. A reader in an old table may find a tenant that has left since, or
+// miss a new one. The tenant's state reveals the first case. The second case equals an earlier lookup.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +23,7 @@ void remove_name(Tenant& tenant);
 
 // Bytes of the table.
 size_t names_bytes();
-// In a fork child: empties the table in place, for add_name() of every tenant that had room in it.
+// In a fork child: empties the table in place, for add_name() of every tenant in it.
 void clear_names();
 
 }  // namespace tenure

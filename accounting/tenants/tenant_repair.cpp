@@ -1,6 +1,5 @@
-// A fork child inherits whatever a control operation of another thread had done so far. The table
-// of ids is the truth, changed by one store for each tenant that comes or goes; everything else is
-// rebuilt from it. And validate(), which checks the same relations.
+// A fork child inherits the half-done control operation of another thread. The table of ids is authoritative: one store changes it for each
+// tenant that comes or goes. All other structures are rebuilt from it. This file also has validate(), which checks the same relations.
 #include <errno.h>
 
 #include "accounting/tenants/tenant_ids.h"
@@ -17,7 +16,7 @@ void reset_links(Tenant& tenant) {
   tenant.children.store(0, std::memory_order_relaxed);
 }
 
-// Marks what the lists hold, in a field that only a dying tenant uses.
+// Marks the tenants in the lists, in a field that only a dying tenant uses.
 void mark_children(Tenant& parent) {
   for (Tenant* t = parent.first_child.load(std::memory_order_relaxed); t != nullptr;
        t = t->next_sibling.load(std::memory_order_relaxed)) {
@@ -42,8 +41,7 @@ void rebuild_tree() {
     return true;
   });
   tenants_by_id.for_each([](uint32_t, Tenant* tenant) {
-    // A creation that was cut off before the list may lack its pin on the parent. One too many only
-    // keeps memory.
+    // A creation that was cut off before the list may lack its pin on the parent. One pin too many only keeps memory.
     if (tenant->item.cookie == 0 && tenant->online()) tenant->parent()->pin();
     link_child(*tenant->parent(), *tenant);
     add_name(*tenant);  // There was room for each before it came into the table.
@@ -62,7 +60,7 @@ void complete_control_operation() {
     if (dying == nullptr) break;
     complete_offline(*dying);
   }
-  // Only now: the contexts of tenants that were empty have just died, and are in the lists as well.
+  // Done only now, because the contexts of empty tenants have just died, and are in the lists as well.
   ContextList::forget_dead();
   for_each_in_subtree(root_tenant, [](Tenant& tenant) {
     tenant.contexts.repair(&tenant);
@@ -72,8 +70,8 @@ void complete_control_operation() {
 
 }  // namespace
 
-// Contexts' words are the truth: one is raised before its charge enters the counters and lowered after
-// the charge has left them, so whoever was cut off had taken nothing out that is still to be taken.
+// Contexts' words are authoritative. A word is raised before its charge enters the counters, and lowered after the charge has left them. So
+// a cut-off thread had not yet lowered a word whose charge was still in a counter.
 uint64_t mend_counters(Tenant& tenant) {
   uint64_t usage = 0;
   for (const AccountingContext* c = tenant.contexts.first(); c != nullptr; c = c->next())
@@ -127,7 +125,7 @@ Listed check_contexts(const Tenant& tenant) {
     if (c->tenant() != &tenant) return {"a context is in another tenant's list", 0};
     held += c->held();
   }
-  // At least its own; the root's comes with the first tenant.
+  // A tenant has at least its own context. The root gets its context with the first tenant.
   if (tenant.contexts.first() == nullptr && &tenant != &root_tenant)
     return {"a tenant has no context", 0};
   return {nullptr, held};

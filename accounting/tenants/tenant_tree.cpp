@@ -40,9 +40,8 @@ void call(void (*hook)(Tenant&), Tenant& tenant) {
   if (hook) hook(tenant);
 }
 
-// A thread that creates and removes tenants faster than preempted readers let grace periods pass gives those
-// readers the processor, so that ids and metadata stay near what is live. Not a wait: a reader that
-// is stopped only costs memory.
+// A thread that creates and removes tenants faster than preempted readers let grace periods pass gives those readers the processor, so that
+// ids and metadata stay near what is live. This is no wait: a stopped reader only costs memory.
 void hold_back() {
   constexpr size_t kBacklog = 256;
   for (int i = 0; i < 8 && deferred::pending() > kBacklog; ++i) {
@@ -87,11 +86,9 @@ int create_locked(Tenant& parent, const char* name, size_t length, uint32_t flag
   }
   show_tenant(*tenant);
   tenant->contexts.add(*context);
-  // Release: pairs with the load in charge(), where the tenant may also come from the caller's own
-  // hands.
+  // Release: pairs with the load in charge(), which may also get the tenant directly from the creating thread.
   tenant->set_context(context);
-  // The step that counts is the publication: from there on the tenant exists, also for a fork
-  // child, and nothing can fail.
+  // The publication is the decisive step: after it the tenant exists, also for a fork child, and no step can fail.
   if (!reserve_name() || tenants_by_id.publish(index_of(tenant->tenant_id), tenant) != tenant) {
     context_table.release(context);
     release_tenant_id(tenant->tenant_id);
@@ -125,11 +122,10 @@ void complete_offline(Tenant& tenant) {
   remove_name(tenant);
   call(hooks.kill_caches, tenant);
   AccountingContext* own = tenant.context.load(std::memory_order_relaxed);
-  // Release, so that who finds nothing here also finds the state; pairs with hold_context().
-  // Charges that hold the context already, or find it dead in a moment, end up at the parent by
-  // either way.
+  // Release: a thread that finds no context here also finds the state; pairs with hold_context(). Charges that hold the context already, or
+  // soon find it dead, reach the parent in both cases.
   tenant.set_context(nullptr);
-  // Those reparented to the tenant earlier are in the same list as its own.
+  // Contexts that were reparented to the tenant earlier are in the same list as its own.
   tenant.contexts.reparent(parent.contexts, &parent);
   if (own) own->unpin();  // The tenant's.
   call(hooks.drain_lrus, tenant);
@@ -179,9 +175,8 @@ int offline_tenant(Tenant& tenant, unsigned flags) {
       Tenant* leaf = &tenant;
       while (Tenant* child = leaf->first_child.load(std::memory_order_relaxed)) leaf = child;
       const bool last = leaf == &tenant;
-      // The step that counts. Release: pairs with current_state(). New charges now go to the parent
-      // as soon as `context` is taken away below; lookups, nearest_online() and creation under it
-      // see it at once.
+      // The decisive step. Release: pairs with current_state(). New charges go to the parent as soon as `context` is removed below.
+      // Lookups, nearest_online() and creation below the tenant see the state at once.
       leaf->state.store(TenantState::kDying, std::memory_order_release);
       complete_offline(*leaf);
       if (last) break;
@@ -208,7 +203,7 @@ Tenant* find_below_root(const char* path) {
   return tenant;
 }
 
-// The rest of a path behind the root's name that begins with it, or nullptr.
+// If the path begins with the root's name: the rest of the path; else nullptr.
 const char* behind_root_name(const char* path) {
   const char* const name = root_tenant.name();
   const size_t length = __builtin_strlen(name);
@@ -245,7 +240,7 @@ void flush_tenants() {
     ContextList::reap();
   }
   deferred::flush();
-  // Where that was the last of many, their table goes.
+  // If that was the last of many contexts, their table is freed.
   MutexGuard guard(tenants_mutex);
   context_table.trim();
 }

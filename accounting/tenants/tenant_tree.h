@@ -13,8 +13,8 @@
 
 namespace tenure {
 
-// Gives the root its context, if it has none. create_tenant() does so, under tenants_mutex: what is charged to a tenant
-// may have to go to the root. False: the table of contexts is exhausted.
+// Gives the root its context, if it has none. create_tenant() calls it, under tenants_mutex, because a tenant's charges may have to move to
+// the root. False: the table of contexts is exhausted.
 bool start_tenants();
 
 // Makes a child of `parent`. The name has 1 to 63 bytes without '/', is not "." or "..", and is
@@ -29,33 +29,28 @@ inline int create_tenant(Tenant& parent, const char* name, Tenant** tenant) {
 
 constexpr unsigned kOfflineRecursive = 1;
 
-// Takes the tenant (with kOfflineRecursive: and all below it, children first) offline. Does not
-// wait for grace periods; takes time in proportion to its contexts, not to its objects. The
-// caller's pin stays. -EINVAL the root or unknown flags; -EBUSY it has children; -EALREADY it is
-// not online.
+// Takes the tenant (with kOfflineRecursive: and all below it, children first) offline. Does not wait for grace periods. Takes time in
+// proportion to the tenant's contexts, not to its objects. The caller's pin stays. -EINVAL the root or unknown flags; -EBUSY it has
+// children; -EALREADY it is not online.
 int offline_tenant(Tenant& tenant, unsigned flags);
 
-// The online tenant at an absolute path ("/", "/shop/acme"), pinned for the caller, or nullptr. Where the root has a name, the path may
-// begin with that or leave it out; a child of the root that has the same name comes first.
-// Lock-free; async-signal-safe.
+// The online tenant at an absolute path ("/", "/shop/acme"), pinned for the caller, or nullptr. If the root has a name, the path may begin
+// with it or leave it out. A child of the root with the same name comes first. Lock-free; async-signal-safe.
 Tenant* find_tenant(const char* path);
 
-// Work that piles up for control operations: frees dead contexts and what has passed its grace
-// period. Done at the end of each create and offline; explicitly by reapers. Does not wait.
+// Work that piles up for control operations: frees dead contexts, and runs deferred items whose grace period has passed. Called at the end
+// of each create and offline, and by reapers. Does not wait.
 void reap_tenants();
-// The same, waiting for grace periods: afterwards nothing that could be freed is left. Not in a
-// read section.
+// The same, and waits for grace periods. Afterwards everything that could be freed is freed. Not in a read section.
 void flush_tenants();
 
 // Online tenants, without the root.
 uint32_t tenants_online();
 
-// In a fork child, after grace:: and deferred::after_fork_child(): makes tenants_mutex anew and
-// mends what another thread's control operation left half done: a creation is undone or done, an
-// offline is completed. `sections_cut_off`, what grace::after_fork_child() has said: then counters
-// are also mended, as a charge may have been entered at some levels only, and what was published for
-// a tenant that went is taken away. The bytes held by contexts are the truth; what a vanished thread had held
-// for itself stays held.
+// In a fork child, after grace:: and deferred::after_fork_child(): makes tenants_mutex anew and repairs a control operation that another
+// thread had half done: a creation is undone or completed, an offline is completed. `sections_cut_off` is the result of
+// grace::after_fork_child(). If true, counters are also repaired, because a charge may have been entered at some levels only, and state
+// published for a departed tenant is removed. The bytes held by contexts are authoritative. Bytes that a vanished thread held stay held.
 void tenants_after_fork_child(bool sections_cut_off);
 
 // The fault found in lists, counts, table and contexts, or nullptr. Takes tenants_mutex. `quiet`: no
@@ -67,8 +62,8 @@ inline bool validate_tenants(bool quiet = true) { return check_tenants(quiet) ==
 // a read section.
 Tenant* next_in_subtree(Tenant& top, Tenant* at);
 
-// Calls fn(tenant) for `top` and every online tenant below it until it returns false. One read
-// section: fn must not wait. Tenants that come or go meanwhile may or may not be met.
+// Calls fn(tenant) for `top` and every online tenant below it until it returns false. One read section: fn must not wait. Tenants that come
+// or go meanwhile may or may not be visited.
 template <typename Fn>
 void for_each_in_subtree(Tenant& top, Fn fn) {
   grace::ReadSection section;
@@ -77,7 +72,7 @@ void for_each_in_subtree(Tenant& top, Fn fn) {
   }
 }
 
-// A context whose tenant is gone, as introspection sees it.
+// A context whose tenant is gone, for introspection.
 struct DeadContext {
   const char* origin_name;  // Valid during the call.
   uint32_t origin_id;

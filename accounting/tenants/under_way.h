@@ -1,13 +1,12 @@
-// Operations that this thread is in the middle of, innermost first. A fork child finds stalls counted, tenants claimed and
-// handlers entered by all threads of its parent; here it sees which of them are its own and go on. Hooks of reclaim find here what they
-// have achieved.
+// The unfinished operations of this thread, innermost first. A fork child finds stalls, claimed tenants and running handlers of all threads
+// of its parent. This list tells it which of them belong to its own thread and go on. Hooks of reclaim find their results here.
 #pragma once
 
 #include <cstdint>
 
 namespace tenure {
 
-// Base of objects on the stack. A signal handler leaves the list as it found it.
+// Base of objects on the stack. A signal handler restores the list.
 struct UnderWay {
   enum class Kind : uint8_t { kStall, kEnqueue, kHandlers, kAchievement };
 

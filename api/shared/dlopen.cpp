@@ -16,7 +16,7 @@ using Dlopen = void*(const char*, int);
 
 extern "C" {
 
-// Read in this order: whoever sees the function sees the mask. All who write, write the same.
+// Read in this order: a thread that sees the function sees the mask. All threads write the same.
 Dlopen* tenure_real_dlopen = nullptr;
 int tenure_dlopen_mask = ~0;
 

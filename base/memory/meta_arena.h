@@ -94,7 +94,7 @@ private:
     }
   };
 
-  // Free blocks of a size that are kept at hand: what comes and goes by ones takes one compare-and-swap each way.
+  // Free blocks of a size that are kept at hand, so that single blocks that come and go take one compare-and-swap each way.
   static constexpr uint32_t kAtHand = 4;
   // Dead spans that keep their pages.
   static constexpr size_t kKept = kMiB;

@@ -1,5 +1,4 @@
-// Coroutines that stay inside their tenant, whoever resumes them on whichever thread. Empty before
-// C++20.
+// Coroutines that stay inside their tenant, on whichever thread they are resumed. Empty before C++20.
 #pragma once
 
 #include <tenure/tenant.hpp>
@@ -46,9 +45,8 @@ decltype(auto) awaiter_of(T&& source) noexcept {
   }
 }
 
-// An awaiter that leaves the coroutine's tenant where it suspends and enters it where it goes on.
-// Holds `Source` by value, or, if that is a reference, refers to an expression of the co_await,
-// which outlives it.
+// An awaiter that leaves the coroutine's tenant when the coroutine suspends, and enters the tenant when the coroutine goes on. Holds
+// `Source` by value, or, if that is a reference, refers to an expression of the co_await, which outlives it.
 template <class Source>
 class Carried {
 public:
@@ -77,18 +75,16 @@ private:
 
 }  // namespace detail
 
-// A base for promise types. The coroutine belongs to the tenant that is current where it is
-// created: its frame is charged to that tenant, which it is inside of whenever it runs, on any
-// thread, however often it is suspended; whoever resumes it is afterwards inside the tenant he was
-// inside of before. A promise type
+// A base for promise types. The coroutine belongs to the tenant that is current at its creation. Its frame is charged to that tenant. The
+// coroutine is inside the tenant whenever it runs, on any thread, however often it is suspended. The thread that resumes it is afterwards
+// inside the same tenant as before. A promise type
 //   - returns carry(awaiter) from initial_suspend(), final_suspend() and yield_value(), to which
 //     the language does not apply await_transform(); one with an await_transform() of its own
 //     returns carry() from that, too,
 //   - has an unhandled_exception() that does not throw.
-// The inner await_suspend() runs outside the coroutine's tenant, inside that of whoever resumed it:
-// once it has begun, another thread may be running the coroutine. A Scope must not live across a
-// co_await or co_yield, as for a lock. One enter and one leave for each time the coroutine is
-// resumed; nothing is allocated but the frame.
+// The inner await_suspend() runs outside the coroutine's tenant, inside the tenant of the thread that resumed the coroutine: once it has
+// begun, another thread may be running the coroutine. A Scope must not live across a co_await or co_yield, as a lock must not. Each
+// resumption costs one enter and one leave. Only the frame is allocated.
 class CarriesTenant {
 public:
   CarriesTenant(const CarriesTenant&) = delete;
@@ -99,8 +95,7 @@ public:
     return {*this, static_cast<Awaitable&&>(awaitable)};
   }
 
-  // The frame goes to malloc whatever operator new the program has. Throws std::bad_alloc where a
-  // limit refuses.
+  // The frame comes from malloc, whatever operator new the program has. Throws std::bad_alloc if a limit refuses.
   static void* operator new(std::size_t size) {
     if (void* const frame = std::malloc(size)) return frame;
 #if defined(__cpp_exceptions)
@@ -114,7 +109,7 @@ public:
 
 protected:
   CarriesTenant() noexcept = default;
-  // The frame of a coroutine whose final_suspend() does not suspend goes while it runs.
+  // The frame of a coroutine whose final_suspend() does not suspend is destroyed while the coroutine runs.
   ~CarriesTenant() { leave(); }
 
   template <class Awaiter>
@@ -139,7 +134,7 @@ private:
   }
 
   Captured captured_;
-  struct tenure_scope outer_ = {};  // While inside: what the thread that resumed goes back to.
+  struct tenure_scope outer_ = {};  // While inside: the scope to which the resuming thread returns.
   bool inside_ = false;
 };
 
@@ -149,8 +144,8 @@ template <class Source>
 template <class Promise>
 auto Carried<Source>::await_suspend(std::coroutine_handle<Promise> coroutine) noexcept(
     noexcept(std::declval<Carried&>().awaiter_.await_suspend(coroutine))) {
-  // Before the inner call: as soon as that has handed the coroutine on, another thread may resume
-  // and even end it, and with it this awaiter and the promise.
+  // Leaves before the inner call. As soon as that call has handed the coroutine on, another thread may resume it and even end it, together
+  // with this awaiter and the promise.
   promise_.leave();
 #if defined(__cpp_exceptions)
   if constexpr (!noexcept(awaiter_.await_suspend(coroutine))) {
@@ -171,16 +166,15 @@ auto Carried<Source>::await_suspend(std::coroutine_handle<Promise> coroutine) no
 template <class Source>
 decltype(auto) Carried<Source>::await_resume() noexcept(
     noexcept(std::declval<Carried&>().awaiter_.await_resume())) {
-  promise_.enter();  // Nothing to do where it was not suspended.
+  promise_.enter();  // Does nothing if the coroutine was not suspended.
   return awaiter_.await_resume();
 }
 
 }  // namespace detail
 
-// A lazy coroutine that carries its tenant. It starts when it is awaited, or by resume(); it
-// returns a value of type T, or rethrows what it threw, to whoever awaits it, or from result().
-// Owns the frame: destroying the task destroys a coroutine that is suspended, and must not happen
-// while it runs. Movable; to be used by one thread at a time.
+// A lazy coroutine that carries its tenant. It starts when it is awaited, or by resume(). It gives a value of type T, or rethrows its
+// exception, to the awaiting coroutine, or from result(). Owns the frame: destroying the task destroys a suspended coroutine, and must not
+// happen while the coroutine runs. Movable. One thread may use it at a time.
 template <class T = void>
 class [[nodiscard]] Task {
   struct Promise;
@@ -198,13 +192,13 @@ public:
   }
 
   bool done() const noexcept { return coroutine_.done(); }
-  // Starts it, or goes on where it was suspended. For the outermost task; inner ones are awaited.
+  // Starts the coroutine, or continues it after a suspension. For the outermost task; inner tasks are awaited.
   void resume() { coroutine_.resume(); }
-  // Of a task that is done, once.
+  // The result of a finished task. Called once.
   T result() { return coroutine_.promise().take(); }
   std::coroutine_handle<> handle() const noexcept { return coroutine_; }
 
-  // Starts the task, and goes on when it is done.
+  // Starts the task. The awaiting coroutine goes on when the task has finished.
   auto operator co_await() && noexcept {
     struct Awaiter {
       std::coroutine_handle<Promise> coroutine;
@@ -226,7 +220,7 @@ private:
 
 namespace detail {
 
-// When a task ends, whoever waits for it goes on.
+// When a task ends, the coroutine that awaits it goes on.
 struct Finish {
   bool await_ready() const noexcept { return false; }
   template <class Promise>

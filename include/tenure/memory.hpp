@@ -27,9 +27,9 @@ namespace detail {
 #endif
 }
 
-// Throws std::bad_alloc where the tenant's limit, or the system, refuses. Freed by free().
+// Throws std::bad_alloc if the tenant's limit, or the system, refuses. free() frees the block.
 inline void* allocate(const Tenant& tenant, std::size_t bytes, std::size_t alignment) {
-  if (bytes == 0) bytes = 1;  // NULL then always means failure.
+  if (bytes == 0) bytes = 1;  // So that NULL always means failure.
   void* const block = alignment <= alignof(std::max_align_t)
                           ? tenure_malloc(tenant.get(), bytes)
                           : tenure_aligned_alloc(tenant.get(), alignment, bytes);
@@ -39,11 +39,10 @@ inline void* allocate(const Tenant& tenant, std::size_t bytes, std::size_t align
 
 }  // namespace detail
 
-// A std::pmr::memory_resource whose memory is charged to one tenant. Owns a handle: it may outlive
-// the tenant, whose nearest online ancestor is charged then. Thread-safe. allocate() throws
-// std::bad_alloc where a limit refuses. Memory may be deallocated through any MemoryResource, or by
-// free(); yet two are equal only if their tenants are, so that moving a container into another
-// tenant's copies the elements and with them the charge.
+// A std::pmr::memory_resource whose memory is charged to one tenant. Owns a handle, so it may outlive the tenant; the nearest online
+// ancestor is charged then. Thread-safe. allocate() throws std::bad_alloc if a limit refuses. Memory may be deallocated through any
+// MemoryResource, or by free(). But two resources are equal only if their tenants are. So moving a container into the memory of another
+// tenant copies the elements, and the charge moves with them.
 class MemoryResource final : public std::pmr::memory_resource {
 public:
   // The current tenant's.
@@ -69,10 +68,10 @@ private:
   Tenant tenant_;
 };
 
-// An allocator for containers whose memory is charged to one tenant, also where they grow while
-// another is current. Owns a handle. Equal if the tenants are. Goes along when a container is moved
-// or swapped, and into copies of it; a container that is assigned to by copy keeps its own.
-// allocate() throws std::bad_alloc where a limit refuses.
+// An allocator for containers whose memory is charged to one tenant, also if they grow while another tenant is current. Owns a handle. Two
+// allocators are equal if their tenants are. The allocator moves with a container that is moved or swapped, and is copied into copies of
+// the container. A container that is the target of a copy assignment keeps its own allocator. allocate() throws std::bad_alloc if a limit
+// refuses.
 template <class T>
 class Allocator {
 public:
@@ -116,18 +115,16 @@ private:
   Tenant tenant_;
 };
 
-// A cache of objects of type T, as tenure_cache_create(): slabs of their own, for each tenant. The
-// constructor of T runs at each create(), its destructor at each destroy(); both may throw or not
-// as they like. All members but close() and the destructor may be called from several threads at
-// once.
+// A cache of objects of type T, as tenure_cache_create() makes one. The constructor of T runs at each create(), and its destructor at each
+// destroy(). Both may throw. All members except close() and the destructor may be called from several threads at once.
 template <class T>
 class Cache {
   static_assert(sizeof(T) <= 32768, "objects of a cache have at most 32 KiB");
   static_assert(alignof(T) <= 4096, "objects of a cache are aligned to at most 4 KiB");
 
 public:
-  // The deleter of a Pointer. It refers to the cache's memory, not to the Cache, which may be
-  // moved meanwhile; the cache must live as long as its objects.
+  // The deleter of a Pointer. It refers to the underlying cache, not to the Cache object, which may be moved meanwhile. The cache must live
+  // as long as its objects.
   class Deleter {
   public:
     Deleter() noexcept = default;
@@ -142,7 +139,7 @@ public:
   };
   using Pointer = std::unique_ptr<T, Deleter>;
 
-  // `name`, of which 31 bytes are kept, is for statistics. Throws std::system_error: ENOMEM.
+  // `name` is for statistics; 31 bytes of it are kept. Throws std::system_error: ENOMEM.
   explicit Cache(const char* name) {
     detail::check(tenure_cache_create(name, sizeof(T), alignof(T), 0, nullptr, &cache_),
                   "tenure_cache_create");
@@ -154,11 +151,10 @@ public:
   }
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
-  // As close(): a cache with live objects is left to them and stays for ever.
+  // Calls close(). A cache with live objects stays for ever.
   ~Cache() { close(); }
 
-  // An object of the current tenant; of a given one. Throws std::bad_alloc where a limit refuses,
-  // and what the constructor throws.
+  // An object of the current tenant, or of a given one. Throws std::bad_alloc if a limit refuses, and the exceptions of the constructor.
   template <class... Arguments>
   T* create(Arguments&&... arguments) {
     return construct(tenure_cache_alloc(cache_), std::forward<Arguments>(arguments)...);
@@ -172,7 +168,7 @@ public:
   void destroy(T* object) noexcept {
     if (object) Deleter{cache_}(object);
   }
-  // As create() and create_for(), with an owner.
+  // As create() and create_for(); the result owns the object.
   template <class... Arguments>
   Pointer make(Arguments&&... arguments) {
     return Pointer(create(std::forward<Arguments>(arguments)...), Deleter(cache_));
@@ -182,7 +178,7 @@ public:
     return Pointer(create_for(tenant, std::forward<Arguments>(arguments)...), Deleter(cache_));
   }
 
-  // Free objects of all tenants go back to slabs, empty slabs back. Returns the slabs given back.
+  // Returns free objects of all tenants to their slabs, and empty slabs to the heap. Returns the number of those slabs.
   std::size_t shrink() noexcept { return tenure_cache_shrink(cache_); }
   struct tenure_cache_stats stats() const noexcept {
     struct tenure_cache_stats stats = {};
@@ -190,8 +186,8 @@ public:
     tenure_cache_stats(cache_, &stats);
     return stats;
   }
-  // Ends the cache, unless objects live: returns their number, and the cache goes on if it is not
-  // 0. Nobody may use the cache meanwhile.
+  // Ends the cache, unless objects are live. Returns their number; if there are any, the cache goes on. No thread may use the cache
+  // meanwhile.
   std::size_t close() noexcept {
     if (!cache_) return 0;
     std::size_t live = 0;

@@ -1,22 +1,22 @@
 /* Tenure: the batches behind tenure/rcu.h, which includes this file. Nothing here is for programs.
  *
- * A CPU has an open batch: a block of pointers. To add an object is to claim a place in it, by one atomic addition, inside a read
- * section of the flavour. A batch is sealed when it is full, and goes onto a stack of sealed ones. Why an object has a grace
- * period of its own, though it shares it with its batch:
+ * Each CPU has an open batch: a block of pointers. Adding an object claims a place in the batch by one atomic addition, inside a read
+ * section of the flavour. A full batch is sealed, and goes onto a stack of sealed batches. Each object has a full grace period,
+ * although it shares the grace period with its batch. Proof:
  *
- *   The object was unpublished before its place was claimed. Sealing closes the count by an atomic operation on the same word, so
- *   each claim that succeeded comes before it, and the grace period of the batch starts after it. Who claimed and has not yet written
- *   the pointer is in a read section that began before, so the grace period waits for the write, too. The same read section
- *   keeps the batch's memory valid for who has loaded its address.
+ *   The object was unpublished before its place was claimed. Sealing closes the count by an atomic operation on the same word. So each
+ *   successful claim comes before the sealing, and the grace period of the batch starts after it. A thread that has claimed a place and
+ *   has not yet written the pointer is in a read section that began before, so the grace period waits for the write, too. The same read
+ *   section keeps the batch's memory valid for a thread that has loaded its address.
  *
- * Two free what is sealed. The ticker, a callback of call_rcu(), is queued when a batch is opened, and again while there is
- * anything: each time it frees what it took the time before, seals all open batches and takes what is sealed. So nothing waits for
- * longer than two grace periods, though nobody calls. And a thread that finds more than the bound waiting helps: it takes what is
- * sealed, waits for a grace period itself, and frees.
+ * Two parties free sealed batches. The ticker is a callback of call_rcu(). It is queued when a batch is opened, and again while any object
+ * waits. Each time it frees the batches that it took the time before, seals all open batches, and takes the sealed ones. So no object waits
+ * longer than two grace periods, even if no thread calls. The other party is a thread that finds more bytes waiting than the bound allows:
+ * it takes the sealed batches, waits for a grace period itself, and frees.
  *
- * After a fork the child has everything but what other threads were freeing at that instant: the ticker lies in the queue of
- * call_rcu(), which liburcu hands down; what a helper waits with lies in a place where others find it; and marks of who is at work hold
- * the number of the process, so that those of the parent's threads mean nothing.
+ * After a fork the child has all objects except those that other threads were freeing at that instant. The ticker lies in the queue of
+ * call_rcu(), which liburcu hands down. The list that a helper waits with lies in a place where other threads find it. Marks of threads at
+ * work hold the number of the process, so that marks of the parent's threads have no effect.
  */
 #ifndef TENURE_RCU_BATCHES_H
 #define TENURE_RCU_BATCHES_H
@@ -62,11 +62,11 @@ struct tenure_rcu_batch {
   uint64_t claimed;
   size_t bytes;  /* Written by who seals, before the batch is published as sealed */
   unsigned used; /* The same */
-  /* Blocks; or a cache, marked by its lowest bit, and an object of it. 0: claimed by a thread that a fork cut off. */
+  /* Blocks, or pairs of a cache (marked by its lowest bit) and an object of it. 0: claimed by a thread that a fork cut off. */
   uintptr_t entries[TENURE_RCU_ENTRIES];
 };
 
-/* Of a CPU, though by accident another may use it. */
+/* The slot of a CPU. Another CPU may use it by accident, which does no harm. */
 struct tenure_rcu_slot {
   struct tenure_rcu_batch* open; /* Atomic */
 } __attribute__((aligned(64)));
@@ -98,12 +98,12 @@ TENURE_RCU_SHARED struct tenure_rcu tenure_rcu_state = {{{0}}, {{0, 0}}, 0, 0, 4
 
 TENURE_RCU_LOCAL size_t tenure_rcu_weight(void* block) { return malloc_usable_size(block); }
 
-/* Memory of the header's own: no tenant's, where there are tenants. */
+/* Memory for the header's own structures. If there are tenants, it is charged to none. */
 TENURE_RCU_LOCAL void* tenure_rcu_memory(size_t size) {
   return tenure_available() ? tenure_malloc(tenure_root(), size) : malloc(size);
 }
 
-/* Around calls of liburcu that allocate: a full tenant would end the process there, and threads would start inside it. */
+/* For calls of liburcu that allocate: in a full tenant they would end the process, and their threads would start inside the tenant. */
 TENURE_RCU_LOCAL struct tenure_scope tenure_rcu_enter_root(void) {
   const struct tenure_scope nowhere = {0};
   return tenure_available() ? tenure_enter(tenure_root()) : nowhere;
@@ -146,7 +146,7 @@ TENURE_RCU_LOCAL void tenure_rcu_free_list(struct tenure_rcu_batch* list) {
 /* Takes the batch out of its slot, if it is still there, and puts it onto the stack. The caller is in a read section, or a callback. */
 TENURE_RCU_LOCAL void tenure_rcu_seal(struct tenure_rcu_batch* batch) {
   struct tenure_rcu_batch* expected = batch;
-  /* acq_rel: who opened the batch has written its members; the next to open one sees this one gone. */
+  /* acq_rel: the thread that opened the batch has written its members. The next thread to open a batch sees this one removed. */
   if (!__atomic_compare_exchange_n(&batch->slot->open, &expected, (struct tenure_rcu_batch*)NULL, 0,
                                    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
     return;
@@ -184,7 +184,7 @@ TENURE_RCU_LOCAL struct tenure_rcu_batch* tenure_rcu_take_sealed(void) {
 
 TENURE_RCU_LOCAL void tenure_rcu_tick(struct rcu_head* head);
 
-/* Sees to it that a ticker is queued. In a read section, or a callback. Without memory the next batch tries again. */
+/* Ensures that a ticker is queued. In a read section, or a callback. Without memory the next batch tries again. */
 TENURE_RCU_LOCAL void tenure_rcu_start_ticker(void) {
   const pid_t self = getpid();
   /* seq_cst: the batch is in its slot before this load; tenure_rcu_tick() clears the mark before it looks at the slots again. */
@@ -226,13 +226,13 @@ TENURE_RCU_LOCAL void tenure_rcu_tick(struct rcu_head* head) {
 
 /* ---- Helping -------------------------------------------------------------------------------------------------------- */
 
-/* A place to wait with a list, or NULL. What the thread of a parent process left there is taken over. */
+/* A place for a list while its thread waits, or NULL. A list that a thread of a parent process left there is taken over. */
 TENURE_RCU_LOCAL struct tenure_rcu_helper* tenure_rcu_helper_place(void) {
   const pid_t self = getpid();
   for (unsigned i = 0; i < TENURE_RCU_HELPERS; ++i) {
     struct tenure_rcu_helper* const helper = &tenure_rcu_state.helpers[i];
     pid_t owner = __atomic_load_n(&helper->owner, __ATOMIC_RELAXED);
-    /* acquire: pairs with the release of the owner before. */
+    /* acquire: pairs with the release of the previous owner. */
     if (owner != self && __atomic_compare_exchange_n(&helper->owner, &owner, self, 0,
                                                      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
       return helper;
@@ -240,12 +240,12 @@ TENURE_RCU_LOCAL struct tenure_rcu_helper* tenure_rcu_helper_place(void) {
   return NULL;
 }
 
-/* Waits for a grace period and frees what was sealed before. Outside of read sections. */
+/* Waits for a grace period and frees the batches that were sealed before. Outside of read sections. */
 TENURE_RCU_LOCAL void tenure_rcu_help_once(void) {
   struct tenure_rcu_helper* const helper = tenure_rcu_helper_place();
   struct tenure_rcu_batch* list = NULL;
   if (helper) {
-    /* The barrier waits for who is between the stack and the place, so this is a read section. */
+    /* The barrier waits for threads between the stack and the place, so this is a read section. */
     TENURE_RCU_NAME(_read_lock)();
     list = __atomic_load_n(&helper->list, __ATOMIC_ACQUIRE);
     if (!list) {
@@ -254,7 +254,7 @@ TENURE_RCU_LOCAL void tenure_rcu_help_once(void) {
     }
     TENURE_RCU_NAME(_read_unlock)();
   }
-  /* Those who find no place, or nothing, wait as well: that is what bounds the backlog. */
+  /* Threads that find no place, or no batch, wait as well: that bounds the backlog. */
   TENURE_RCU_NAME(_synchronize_rcu)();
   if (!helper) return;
   TENURE_RCU_NAME(_read_lock)();
@@ -271,12 +271,12 @@ TENURE_RCU_LOCAL int tenure_rcu_too_much(void) {
          __atomic_load_n(&tenure_rcu_state.bound, __ATOMIC_RELAXED);
 }
 
-/* Twice at most: what a fork has cut off stays in the figure. The second time the thread's own batch is due. */
+/* Twice at most, because objects that a fork has cut off stay in the figure. The second time the thread's own batch is due. */
 TENURE_RCU_LOCAL void tenure_rcu_help(void) {
   for (int i = 0; i < 2 && tenure_rcu_too_much(); ++i) tenure_rcu_help_once();
 }
 
-/* Whether the thread may wait for a grace period, as far as anybody can tell. Of qsbr nobody can: a thread that is online may be
+/* Whether the thread may wait for a grace period, as far as the flavour tells. qsbr does not tell: a thread that is online may be
  * reading. A thread that runs callbacks would wait for itself. */
 TENURE_RCU_LOCAL int tenure_rcu_may_wait(void) {
   if (!TENURE_RCU_EXPAND(TENURE_RCU_KNOWS_, TENURE_RCU_FLAVOR, ) ||
@@ -293,7 +293,7 @@ TENURE_RCU_LOCAL struct tenure_rcu_slot* tenure_rcu_slot_here(void) {
   return &tenure_rcu_state.slots[cpu < 0 ? 0 : (unsigned)cpu % TENURE_RCU_SLOTS];
 }
 
-/* The slot's open batch, perhaps of another thread that was faster. NULL: no memory. In a read section. */
+/* The slot's open batch, perhaps one that another thread opened first. NULL: no memory. In a read section. */
 TENURE_RCU_LOCAL struct tenure_rcu_batch* tenure_rcu_open(struct tenure_rcu_slot* slot) {
   struct tenure_rcu_batch* const batch = (struct tenure_rcu_batch*)tenure_rcu_memory(sizeof *batch);
   if (!batch) return NULL;
@@ -310,7 +310,7 @@ TENURE_RCU_LOCAL struct tenure_rcu_batch* tenure_rcu_open(struct tenure_rcu_slot
   return batch;
 }
 
-/* Adds the object to a batch. 0, 1 where a batch was sealed, or -ENOMEM. In a read section. */
+/* Adds the object to a batch. 0, 1 if a batch was sealed, or -ENOMEM. In a read section. */
 TENURE_RCU_LOCAL int tenure_rcu_claim(struct tenure_cache* cache, void* object, size_t weight) {
   const uint32_t words = cache ? 2 : 1;
   const uint64_t units = weight < ((size_t)1 << 34) ? (weight + 15) >> 4 : (uint64_t)1 << 30;
@@ -321,13 +321,13 @@ TENURE_RCU_LOCAL int tenure_rcu_claim(struct tenure_cache* cache, void* object, 
     struct tenure_rcu_batch* batch = __atomic_load_n(&slot->open, __ATOMIC_ACQUIRE);
     if (!batch) batch = tenure_rcu_open(slot);
     if (!batch) return -ENOMEM;
-    /* acq_rel: pairs with tenure_rcu_seal(); what the caller did to unpublish the object comes before. */
+    /* acq_rel: pairs with tenure_rcu_seal(). The caller's steps that unpublished the object come before. */
     const uint64_t before =
         __atomic_fetch_add(&batch->claimed, (units << 32) | words, __ATOMIC_ACQ_REL);
     const uint32_t at = (uint32_t)before;
     const int mine = at < TENURE_RCU_ENTRIES && at + words <= TENURE_RCU_ENTRIES;
     if (mine) {
-      /* Plain stores: the grace period comes between them and who reads. */
+      /* Plain stores: the grace period separates them from the reads. */
       if (cache) batch->entries[at] = (uintptr_t)cache | 1;
       batch->entries[at + words - 1] = (uintptr_t)object;
     }
@@ -362,9 +362,9 @@ TENURE_RCU_LOCAL int tenure_rcu_add(struct tenure_cache* cache, void* object, si
 
 /* ---- The barrier ---------------------------------------------------------------------------------------------------- */
 
-/* What was added before lies in an open batch, on the stack, with a helper, with the ticker, or on the way from the stack to one
- * of the two. The stack is taken before the helpers' places, as objects move that way only. The grace period between waits for helpers
- * on the way, and for those that are freeing. */
+/* Objects that were added before are in an open batch, on the stack, with a helper, with the ticker, or on the way from the stack to a
+ * helper or the ticker. The stack is taken before the helpers' places, because objects move in that direction only. The grace period in
+ * between waits for helpers on the way, and for helpers that are freeing. */
 TENURE_RCU_LOCAL void tenure_rcu_finish(void) {
   TENURE_RCU_NAME(_read_lock)();
   tenure_rcu_seal_all();
@@ -378,7 +378,7 @@ TENURE_RCU_LOCAL void tenure_rcu_finish(void) {
   TENURE_RCU_NAME(_synchronize_rcu)();
   tenure_rcu_free_list(list);
   for (unsigned i = 0; i < TENURE_RCU_HELPERS; ++i) tenure_rcu_free_list(taken[i]);
-  /* The ticker: one that has taken what was sealed and is about to queue itself is waited for by the second. */
+  /* The ticker: the second barrier waits for a ticker that has taken the sealed batches and is about to queue itself. */
   const struct tenure_scope outer = tenure_rcu_enter_root();
   TENURE_RCU_NAME(_barrier)();
   TENURE_RCU_NAME(_barrier)();

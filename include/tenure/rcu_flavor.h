@@ -1,4 +1,4 @@
-/* Tenure: which flavour of liburcu tenure/rcu.h stands over, and the names of its functions. Nothing here is for programs. */
+/* Tenure: the flavour of liburcu that tenure/rcu.h uses, and the names of its functions. Nothing here is for programs. */
 #ifndef TENURE_RCU_FLAVOR_H
 #define TENURE_RCU_FLAVOR_H
 

@@ -150,7 +150,7 @@ TENURE_API void tenure_tenant_reset_peak(struct tenure_tenant* tenant);
  * uncharged. Not for signal handlers. */
 TENURE_API size_t tenure_reclaim(struct tenure_tenant* tenant, size_t bytes);
 
-/* Memory of a departed tenant that nobody has freed yet. */
+/* Memory of a departed tenant that is not freed yet. */
 struct tenure_dead {
   size_t struct_size;
   const char* name; /* Of the departed tenant, perhaps cut to 23 bytes; valid during the call */
@@ -164,7 +164,7 @@ struct tenure_dead {
  * -ECANCELED if visit throws. The lock is held: visit must not call control functions. Control. */
 TENURE_API int tenure_dead_for_each(int (*visit)(const struct tenure_dead* dead, void* argument),
                                     void* argument);
-/* Destroys structures of departed tenants that nobody uses any more. Waits for grace periods. Returns the number of departed tenants
+/* Destroys structures of departed tenants that no thread uses any more. Waits for grace periods. Returns the number of departed tenants
  * that still have live objects. Control. */
 TENURE_API size_t tenure_reap(void);
 

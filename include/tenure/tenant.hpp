@@ -15,8 +15,7 @@
 #include <type_traits>
 #include <utility>
 
-// The inline namespace keeps these types apart, for the linker, from the library's own of the same
-// names.
+// The inline namespace separates these types, for the linker, from the library's own types of the same names.
 namespace tenure {
 inline namespace v1 {
 
@@ -32,13 +31,13 @@ namespace detail {
 #endif
 }
 
-// `result` is what a function of the C API returned: 0, or a negative errno value.
+// `result` is the result of a function of the C API: 0, or a negative errno value.
 inline void check(int result, const char* what) {
   if (result < 0) fail(-result, what);
 }
 
-// Calls `visit` from a C callback. An exception must not pass through the library's frames: it is
-// kept, ends the walk and is thrown again when the walk has returned.
+// Calls `visit` from a C callback. An exception must not pass through the library's frames. So it ends the walk, and is thrown again when
+// the walk has returned.
 template <class Visit>
 class Visitor {
 public:
@@ -57,7 +56,7 @@ public:
     return call_plainly(std::forward<Argument>(argument));
 #endif
   }
-  // After the walk.
+  // Called after the walk.
   void rethrow() const {
 #if defined(__cpp_exceptions)
     if (thrown_) std::rethrow_exception(thrown_);
@@ -82,15 +81,13 @@ private:
 
 }  // namespace detail
 
-// A handle on a tenant. Copies are handles on the same tenant; the last one gone does not end it: a
-// tenant lives until offline(). After that every handle stays good, and what is charged through it
-// goes to the nearest online ancestor. An object that was default-constructed or moved from has no
-// tenant, which is not the root: a Scope of it changes nothing, allocating for it throws
-// std::bad_alloc, and what changes a tenant throws EINVAL.
+// A handle on a tenant. Copies are handles on the same tenant. Destroying the last handle does not end the tenant, which lives until
+// offline(). After that every handle stays good, and allocations through it are charged to the nearest online ancestor. An object that was
+// default-constructed or moved from has no tenant, which is not the root: a Scope of it changes nothing, allocating for it throws
+// std::bad_alloc, and functions that change a tenant throw EINVAL.
 //
-// create, offline, set_eventfd and set_handler take the library's control lock: from any
-// thread, not from signal handlers. Everything else is lock-free; stats, limit, policy, id, name
-// and online are async-signal-safe, too.
+// create, offline, set_eventfd and set_handler take the library's control lock. Any thread may call them, but no signal handler. All other
+// functions are lock-free; stats, limit, policy, id, name and online are async-signal-safe, too.
 class Tenant {
 public:
   // No tenant.
@@ -113,7 +110,7 @@ public:
   // no tenant.
   static Tenant create(const std::string& name, unsigned flags = 0, const Tenant& parent = root()) {
     struct tenure_tenant* handle = nullptr;
-    // C would see what comes before a 0, and the root for NULL.
+    // The C function would see only the part before a 0, and would take NULL for the root.
     const bool valid = name.find('\0') == std::string::npos && parent.handle_ != nullptr;
     detail::check(valid ? tenure_tenant_create(parent.handle_, name.c_str(), flags, &handle)
                         : -EINVAL,
@@ -127,13 +124,13 @@ public:
     if (!handle) return std::nullopt;
     return Tenant(handle);
   }
-  // The one this thread is inside of.
+  // The tenant that this thread is inside of.
   static Tenant current() noexcept { return share(tenure_current()); }
-  // The one that is charged for a block of memory, of which `block` is the start.
+  // The tenant that is charged for the block of memory that starts at `block`.
   static Tenant owner(const void* block) noexcept { return Tenant(tenure_owner(block)); }
-  // Takes a handle of the C API over, which this object closes.
+  // Takes over a handle of the C API. This object closes the handle.
   static Tenant adopt(struct tenure_tenant* handle) noexcept { return Tenant(handle); }
-  // Another handle beside one that stays its owner's.
+  // Makes another handle. The caller keeps its own.
   static Tenant share(struct tenure_tenant* handle) noexcept {
     return Tenant(handle ? tenure_tenant_ref(handle) : nullptr);
   }
@@ -144,7 +141,7 @@ public:
 
   // Throws std::system_error: EBUSY (has children), EALREADY, EINVAL (the root).
   void offline() { detail::check(tenure_tenant_offline(handle_, 0), "tenure_tenant_offline"); }
-  // Children, and theirs, first.
+  // All tenants below go offline first.
   void offline_recursively() {
     detail::check(tenure_tenant_offline(handle_, TENURE_RECURSIVE), "tenure_tenant_offline");
   }
@@ -163,9 +160,8 @@ public:
     return path;
   }
   Tenant parent() const noexcept { return Tenant(tenure_tenant_parent(handle_)); }
-  // Calls visit(const Tenant&) for this tenant and all online ones below it, parents first. Where
-  // visit returns a bool, false ends the walk. It may throw; it must not block for long, nor call
-  // control functions.
+  // Calls visit(const Tenant&) for this tenant and all online ones below it, parents first. If visit returns a bool, false ends the walk.
+  // visit may throw. It must not block for long, nor call control functions.
   template <class Visit>
   void for_each(Visit&& visit) const {
     detail::Visitor<std::remove_reference_t<Visit>> visitor(visit);
@@ -199,19 +195,18 @@ public:
   // Charged now, in bytes.
   std::size_t usage() const noexcept { return stats().usage; }
   void reset_peak() noexcept { tenure_tenant_reset_peak(handle_); }
-  // Gives back up to `bytes` of what is cached or can be dropped here and below; returns the bytes
-  // uncharged.
+  // Gives back up to `bytes` of the memory that this tenant and those below cache or can drop. Returns the bytes uncharged.
   std::size_t reclaim(std::size_t bytes) { return tenure_reclaim(handle_, bytes); }
 
-  // The events of `mask` (TENURE_EVENT_BIT) make `fd` readable, each once until read_events(). -1:
-  // none. The descriptor stays the caller's and must stay open until it has been replaced. Throws
-  // std::system_error: EINVAL, EBADF, ENODEV, ENOMEM, EDEADLK as tenure_tenant_set_eventfd().
+  // The events of `mask` (TENURE_EVENT_BIT) make `fd` readable, each once until read_events(). -1: none. The caller owns the descriptor,
+  // which must stay open until it has been replaced. Throws std::system_error: EINVAL, EBADF, ENODEV, ENOMEM, EDEADLK as
+  // tenure_tenant_set_eventfd().
   void set_eventfd(int fd, std::uint32_t mask) {
     detail::check(tenure_tenant_set_eventfd(handle_, fd, mask), "tenure_tenant_set_eventfd");
   }
   std::uint32_t read_events() noexcept { return tenure_tenant_read_events(handle_); }
-  // Waits for calls of the handler before. Exceptions of a handler are lost. Throws std::system_error:
-  // EINVAL, ENODEV, ENOMEM, EDEADLK as tenure_tenant_set_handler().
+  // Waits for calls of the previous handler. Exceptions of a handler are lost. Throws std::system_error: EINVAL, ENODEV, ENOMEM, EDEADLK as
+  // tenure_tenant_set_handler().
   void set_handler(enum tenure_event event, tenure_event_handler handler, void* argument) {
     detail::check(tenure_tenant_set_handler(handle_, event, handler, argument),
                   "tenure_tenant_set_handler");
@@ -229,9 +224,8 @@ private:
   struct tenure_tenant* handle_ = nullptr;  // Owned; NULL is no tenant.
 };
 
-// Calls visit(const tenure_dead&) for what each departed tenant left behind and somebody has not
-// freed yet. Where visit returns a bool, false ends the walk. It may throw; it must not call
-// control functions, whose lock is held. Control, as tenure_dead_for_each().
+// Calls visit(const tenure_dead&) for each departed tenant whose memory is not freed yet. If visit returns a bool, false ends the walk.
+// visit may throw. It must not call control functions, because their lock is held. Control, as tenure_dead_for_each().
 template <class Visit>
 void for_each_dead(Visit&& visit) {
   detail::Visitor<std::remove_reference_t<Visit>> visitor(visit);
@@ -243,8 +237,8 @@ void for_each_dead(Visit&& visit) {
   visitor.rethrow();
 }
 
-// The tenant this thread is inside of, for work that runs later or on another thread. Owns a handle
-// of its own; a copy has another. Moved from, it may only be assigned to and destroyed.
+// The tenant that this thread is inside of, for work that runs later or on another thread. Owns a handle; a copy has another handle. A
+// moved-from object may only be assigned to and destroyed.
 class Captured {
 public:
   // The current tenant.
@@ -277,12 +271,11 @@ private:
   bool held_;
 };
 
-// While it lives, this thread is inside the tenant. Only as a local variable: scopes are left in
-// reverse order, on the thread that entered. Must not live across a co_await. Costs one
-// thread-local store each way; async-signal-safe.
+// While the object lives, this thread is inside the tenant. Use it only as a local variable: scopes are left in reverse order, on the
+// thread that entered. A Scope must not live across a co_await. It costs one thread-local store each way. Async-signal-safe.
 class [[nodiscard]] Scope {
 public:
-  // The handle must outlive the scope, which takes none of its own.
+  // The handle must outlive the scope, which takes no handle of its own.
   explicit Scope(const Tenant& tenant) noexcept : outer_(tenure_enter(tenant.get())) {}
   explicit Scope(const Tenant&&) = delete;
   explicit Scope(const Captured& captured) noexcept : outer_(tenure_restore(captured.get())) {}
@@ -320,20 +313,19 @@ private:
   F f_;
 };
 
-// For thread pools: `f`, to be run on any thread, any number of times, inside the tenant that is
-// current now. Can be copied and moved as `f` can. Its exceptions pass through, with the scope
-// left.
+// For thread pools: returns a callable that runs `f` inside the tenant that is current now, on any thread, any number of times. It can be
+// copied and moved as `f` can. Exceptions of `f` pass through after the scope was left.
 template <class F>
 Bound<std::decay_t<F>> bind(F&& f) {
   return Bound<std::decay_t<F>>(std::forward<F>(f));
 }
 
-// Binds everything that is submitted through it:
+// An executor that binds every task submitted through it:
 //
 //   tenure::BindingExecutor submit([&pool](auto task) { pool.push(std::move(task)); });
 //   submit([] { ... });      runs in the pool, inside the submitter's tenant
 //
-// Returns what the wrapped function returns. As thread-safe as that is.
+// Returns the result of the wrapped function, and is as thread-safe as that function.
 template <class Submit>
 class BindingExecutor {
 public:
