@@ -22,6 +22,8 @@ PROGRAMS = [  # name, numbers of threads
     ("scratch", (1, 2, 8)),
     ("random_sizes", (1, 2, 8)),
     ("working_set", (1, 2, 8)),
+    ("mixed_orders", (1, 2, 8)),
+    ("mixed_owners", (1, 2, 8)),
     ("large_blocks", (1, 2)),
 ]
 # Rows in the order of the table; Google Benchmark lists them in the order of linking.
