@@ -13,7 +13,7 @@ tenure_tenant *service, *tenants[kTenants];
 BlockCache cache;
 std::atomic<size_t> phase{0};
 
-// Gold comes back to 20 MiB, and rests for a while; the others read on and on, bronze from the second third.
+// Gold fills 20 MiB, and then rests for a while. The others keep reading, bronze from the second third on.
 void read_blocks(size_t i) {
   for (uint64_t n = 0; phase < kSamples; ++n) {
     const size_t third = phase * 3 / kSamples;
@@ -46,10 +46,10 @@ int main(int argc, char**) {
                   all);
     assert(all <= 48 * kMiB);
     full |= gold >= 17 * kMiB;
-    assert(!full || gold >= 15 * kMiB);  // Others take what lies above its protection, no more.
+    assert(!full || gold >= 15 * kMiB);  // Others take no memory that is protected.
   }
   for (std::thread& thread : threads) thread.join();
-  for (tenure_tenant* tenant : tenants) {  // Their memory is the service's now.
+  for (tenure_tenant* tenant : tenants) {  // The service pays for their memory now.
     assert(tenure_tenant_offline(tenant, 0) == 0);
     tenure_tenant_close(tenant);
   }

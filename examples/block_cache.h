@@ -18,7 +18,7 @@ public:
   void get(tenure_tenant* tenant, uint64_t key) {
     if (touch(key)) return;
     void* memory = tenure_malloc(tenant, sizeof(Block));
-    assert(memory != nullptr);  // Nine tenths of the memory can be evicted: nothing ever fails.
+    assert(memory != nullptr);  // Nine tenths of the memory can be evicted, so no allocation fails.
     auto* block = new (memory) Block{{}, key, {}};
     const std::lock_guard guard(lock_);
     const bool first = table_.emplace(key, block).second;
@@ -29,7 +29,7 @@ public:
 
 private:
   struct Block {
-    tenure_lru_item item{};  // First: found again by a cast.
+    tenure_lru_item item{};  // First member: a cast finds the block.
     uint64_t key;
     char data[32000];
   };
@@ -52,7 +52,7 @@ private:
     return TENURE_LRU_REMOVED;
   }
   std::mutex
-      lock_;  // Nobody allocates for a tenant while holding it: the shrinker may wait for it.
+      lock_;  // No thread allocates for a tenant while it holds the lock, so the shrinker may wait for it.
   std::unordered_map<uint64_t, Block*> table_;
   tenure_lru* lru_ = nullptr;
   tenure_shrinker* shrinker_ = nullptr;

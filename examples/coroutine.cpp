@@ -12,7 +12,7 @@
 
 namespace {
 
-std::deque<std::coroutine_handle<>> ready;  // An event loop, as small as can be.
+std::deque<std::coroutine_handle<>> ready;  // A minimal event loop.
 
 struct Yield {
   bool await_ready() const { return false; }
@@ -44,10 +44,10 @@ int main() {
     std::vector<tenure::Task<>> tasks;
     for (size_t i = 0; i < 2; ++i) {
       const tenure::Scope scope(tenants[i]);
-      tasks.push_back(serve(bytes[i]));  // The frame, too, is the tenant's.
+      tasks.push_back(serve(bytes[i]));  // The frame is charged to the tenant, too.
       ready.push_back(tasks.back().handle());
     }
-    // Each step on a thread of its own; none of them knows of tenants.
+    // Each step runs on a thread of its own. The threads know nothing of tenants.
     for (; !ready.empty(); ready.pop_front()) std::thread(ready.front()).join();
     for (const auto& task : tasks) assert(task.done());
   }

@@ -38,11 +38,11 @@ std::string answer(Session& session, const std::string& line) {
   if (verb == "GET") return data.count(key) != 0 ? data.at(key) : "NONE";
   if (verb != "SET") return "WHAT";
   try {
-    const tenure::Scope scope(tenant);  // Allocations in here are the tenant's.
+    const tenure::Scope scope(tenant);  // Allocations in this scope are charged to the tenant.
     data.insert_or_assign(key, value);
     return "OK";
   } catch (const std::bad_alloc&) {
-    return "FULL";  // The map is as it was before.
+    return "FULL";  // The map is unchanged.
   }
 }
 

@@ -12,7 +12,7 @@ struct Session {
   explicit Session(int number) : id(number) {}
   int id;
   char user[64] = {};
-  std::vector<std::string> history;  // Charged to whoever is current when it grows.
+  std::vector<std::string> history;  // Charged to the tenant that is current when it grows.
 };
 
 using Sessions = tenure::Cache<Session>;
@@ -35,7 +35,7 @@ int main() {
   assert(full.live == 1000);
   assert(acme.usage() > globex.usage() && globex.usage() > 0);
 
-  // A tenant that goes leaves its sessions to those who hold them.
+  // Sessions of a departed tenant stay valid for their holders.
   globex.offline();
   for (int i = 0; i < 1000; ++i) assert(sessions[static_cast<size_t>(i)]->id == i);
   assert(cache.close() == 1000);  // Refused: there are objects.

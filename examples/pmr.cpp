@@ -13,7 +13,7 @@
 int main() {
   tenure::Tenant index = tenure::Tenant::create("index");
   index.set_limit(TENURE_MAX, 32 << 20);
-  index.set_policy(TENURE_FAIL_ALL);  // Containers say by bad_alloc what does not fit.
+  index.set_policy(TENURE_FAIL_ALL);  // Containers throw bad_alloc for requests that do not fit.
   {
     tenure::MemoryResource memory(index);
     std::pmr::unordered_map<int, std::pmr::string> words(&memory);
@@ -28,16 +28,15 @@ int main() {
     } catch (const std::bad_alloc&) {
       std::printf("full with %zu words, peak %zu\n", size, index.stats().peak);
     }
-    assert(words.size() == size);  // The one that failed left no trace.
+    assert(words.size() == size);  // The insertion that failed left no trace.
     assert(index.stats().peak <= 32 << 20);
     assert(tenure::Tenant::current().is_root());
   }
-  index.reclaim(SIZE_MAX);  // Free memory that is kept at hand.
+  index.reclaim(SIZE_MAX);  // Gives back cached free memory.
   std::printf("%zu bytes when the map is gone\n", index.usage());
   assert(index.usage() < 16 << 20);
 
-  // Moved, the memory stays where it is and the charge goes along; copied into another tenant's, it
-  // is new.
+  // A move keeps the memory in place, and the charge moves with it. A copy into another tenant's memory allocates anew.
   tenure::Tenant reports = tenure::Tenant::create("reports");
   using Numbers = std::vector<int, tenure::Allocator<int>>;
   Numbers numbers(100000, 7, index);
@@ -47,7 +46,7 @@ int main() {
   assert(tenure::Tenant::owner(copy.data()) == reports);
 
   reports.offline();
-  copy.push_back(8);  // After that its parent pays, here the root.
+  copy.push_back(8);  // From then on its parent pays, here the root.
   assert(tenure::Tenant::owner(copy.data()).is_root());
   index.offline();
 }

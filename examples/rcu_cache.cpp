@@ -28,7 +28,7 @@ int main() {
     customer.set_limit(TENURE_MAX, 16 << 20);
     for (unsigned long i = 0; i < 20 * kKeys; ++i)
       if (!cache.store(customer, i % kKeys)) return 1;
-    // At once, though its values are in the table: the root pays for them now.
+    // Returns at once, although its values are in the table. The root pays for them now.
     customer.offline();
     for (unsigned long key = 0; key < kKeys; ++key) cache.drop(key);
   }

@@ -20,7 +20,7 @@ public:
     tasks_.push_back(std::move(task));
     waiting_.release();
   }
-  // Until it comes upon an empty function.
+  // Runs until it takes an empty function.
   void work() {
     while (const auto task = pop()) task();
   }

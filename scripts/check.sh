@@ -1,6 +1,6 @@
 #!/bin/sh
-# check.sh [--long]: everything that has to hold before a change goes in. Each step runs whatever became
-# of the others (tests of a preset that does not build count as failed); ends with the sum.
+# check.sh [--long]: all checks that a change has to pass. Each step runs whatever the result of the others
+# (tests of a preset that does not build count as failed). The script ends with a summary.
 set -u
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}

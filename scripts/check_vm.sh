@@ -1,7 +1,6 @@
 #!/bin/sh
-# check_vm.sh [nodes | pressure]: runs what needs another machine than most are: LRUs on two NUMA nodes, or reclaim by
-# memory in cgroup v2. Boots the kernel that Debian has for clouds in qemu, with busybox and the tests of the release build in
-# its initramfs.
+# check_vm.sh [nodes | pressure]: runs tests that need a special machine: LRUs on two NUMA nodes, or reclaim by memory in
+# cgroup v2. Boots Debian's cloud kernel in qemu, with busybox and the tests of the release build in its initramfs.
 #
 # qemu 7.2 takes the flags that cmpxchg16b keeps from what the instructions before it in a block have not written yet, and an
 # interrupt then sets some at random (TF: SIGTRAP; DF: copies go backwards). An instruction at a time (-singlestep) it does not,

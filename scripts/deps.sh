@@ -1,8 +1,8 @@
 #!/bin/sh
-# deps.sh <group>...: sees to it that the Debian packages of these groups are installed. Quiet and fast
-# when nothing is missing; installs as root or with a sudo that asks no password; otherwise says in one
-# line what is missing. Missing packages are an error for `build` and `check` only: the other groups'
-# users do with what is there.
+# deps.sh <group>...: installs the Debian packages of these groups. Quiet and fast if no package is
+# missing. Installs as root or with a sudo that asks no password; otherwise lists the missing packages in
+# one line. Missing packages are an error for `build` and `check` only: the users of the other groups work
+# with the installed packages.
 set -eu
 
 # package[=probe]: a probe is a command, or a path pattern. Where it is found, the package counts as

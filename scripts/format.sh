@@ -1,6 +1,6 @@
 #!/bin/sh
-# format.sh [--check]: lays out all C and C++ files with clang-format, or says which are not laid out.
-# The assembly headers are laid out by hand: one instruction a line is not clang-format's taste.
+# format.sh [--check]: lays out all C and C++ files with clang-format, or lists the files that are not laid
+# out. The assembly headers are laid out by hand, because clang-format does not keep one instruction a line.
 set -eu
 cd "$(dirname "$0")/.."
 if [ "${1-}" = --check ]; then set -- --dry-run --Werror; else set -- -i; fi
