@@ -129,21 +129,20 @@ constinit char live_folder[kLongestPath];
 
 const Option option_table[] = {
     {"check",
-     "How much misuse is looked for: fast (what costs nothing) or hardened (every double free, "
-     "encoded free lists, cleared memory, misused scopes and handles).",
+     "Level of checks for misuse: fast (checks that cost nothing) or hardened (every double "
+     "free, encoded free lists, cleared memory, misused scopes and handles).",
      &Settings::check, static_cast<int64_t>(CheckLevel::kFast), 0, 0, kCheckChoices},
     {"decay_ms", "Milliseconds after which unused pages return to the system; 0 at once, -1 never.",
      &Settings::decay_ms, 1000, -1, 3600 * 1000, nullptr},
     {"huge_pages",
-     "Transparent huge pages: auto (where a heap beyond 16 MiB grows and fills what it takes), on "
-     "(the whole arena) or off (Tenure asks for none; the system's setting decides).",
+     "Transparent huge pages: auto (when a heap above 16 MiB grows and fills the memory that it "
+     "takes), on (the whole arena) or off (Tenure requests none; the system's setting decides).",
      &Settings::huge_pages, static_cast<int64_t>(HugePageMode::kAuto), 0, 0, kHugePageChoices},
     {"stats", "Print statistics at exit: off, exit (text) or json, on standard error.",
      &Settings::stats, static_cast<int64_t>(StatsMode::kOff), 0, 0, kStatsChoices},
     {"arena_gib",
-     "Address space reserved at start in GiB (rounded down to a power of two); less where a limit "
-     "asks "
-     "for it.",
+     "Address space reserved at start in GiB (rounded down to a power of two); less if a limit "
+     "requires it.",
      &Settings::arena_gib, 1024, 1, 16 * 1024, nullptr},
     {"slab_kib", "Smallest slab in KiB (rounded up to a power of two).", &Settings::slab_kib, 32,
      32, 256, nullptr},
@@ -155,59 +154,63 @@ const Option option_table[] = {
      "allocation; 0: none.",
      &Settings::rss_limit_mib, 0, 0, 16 * 1024 * 1024, nullptr},
     {"cgroup",
-     "The same near memory.high and memory.max of the process's own cgroup (v2), and when its "
-     "memory.pressure is high. Reads files, ten times a second at most.",
+     "Return free memory and run shrinkers near memory.high and memory.max of the process's own "
+     "cgroup (v2), and when its memory.pressure is high. Reads files, ten times a second at "
+     "most.",
      &Settings::cgroup, 0, 0, 0, kSwitchChoices},
     {"helper",
-     "A thread that returns idle memory and cleans up after departed tenants: auto (as long as the "
-     "program has threads of its own that pthread_create made), on (from the start) or off.",
+     "A thread that returns idle memory and cleans up after departed tenants: auto (as long as "
+     "the program has threads that pthread_create made), on (from the start) or off.",
      &Settings::helper, static_cast<int64_t>(HelperMode::kAuto), 0, 0, kHelperChoices},
     {"lru_lists",
-     "Lists, each with a lock, that a tenant has in each LRU of the service: 0: one for each NUMA "
-     "node of the machine; else as many, to which the CPUs are dealt out in turn (1: strict order "
-     "of use).",
+     "Number of lists, each with a lock, of a tenant in each LRU of the service. 0: one for "
+     "each NUMA node of the machine; else this number, among which the CPUs are distributed in "
+     "turn (1: strict order of use).",
      &Settings::lru_lists, 0, 0, 64, nullptr},
     {"rseq",
-     "Restartable sequences: auto (threads that glibc has not registered are registered by the "
-     "library), glibc (only where glibc has registered them: for programs that register their "
-     "threads themselves) or off.",
+     "Restartable sequences: auto (the library registers threads that glibc has not "
+     "registered), glibc (only threads that glibc has registered: for programs that register "
+     "their threads themselves) or off.",
      &Settings::rseq, static_cast<int64_t>(RseqUse::kAuto), 0, 0, kRseqChoices},
     {"deepbind",
-     "Let dlopen's RTLD_DEEPBIND take effect. Libraries opened so free by libc's free what libc "
-     "allocated by Tenure's malloc, and crash.",
+     "Let dlopen's RTLD_DEEPBIND take effect. Libraries opened with it crash, because they pass "
+     "memory that libc allocated with Tenure's malloc to libc's free.",
      &Settings::deepbind, 0, 0, 0, kSwitchChoices},
     {"live",
-     "A file in which others of the user see the tenants and change limits (docs/live.md): off, on "
-     "(in the user's folder for such files), or the folder as an absolute path.",
+     "A file in which other processes of the user see the tenants and change limits "
+     "(docs/live.md): off, on (in the user's folder for such files), or the folder as an "
+     "absolute path.",
      &Settings::live, static_cast<int64_t>(LiveMode::kOff), 0, 0, kLiveChoices, nullptr, nullptr,
      live_folder, static_cast<int64_t>(LiveMode::kFolder)},
     {"reports",
-     "Tell on standard error of a tenant's request that was refused: the tenants around it, its "
+     "Report a tenant's refused request on standard error: the tenants around it, and its "
      "largest classes. Once a minute for each tenant.",
      &Settings::reports, 0, 0, 0, kSwitchChoices},
     {"max",
      "Limit in bytes on the memory of the whole process: heap, and memory that the program maps "
-     "(TENURE_MAPPED). Beyond it requests fail with ENOMEM as TENURE_POLICY says; 0: none.",
+     "(TENURE_MAPPED). Requests that would exceed it fail with ENOMEM as TENURE_POLICY says; 0: "
+     "none.",
      &Settings::max, 0, 0, kLargestLimit, nullptr},
-    {"high", "Bytes above which the process gives back what it caches; nothing fails. 0: none.",
+    {"high", "Bytes above which the process gives back its caches; no request fails. 0: none.",
      &Settings::high, 0, 0, kLargestLimit, nullptr},
     {"policy",
-     "At TENURE_MAX: fail-large (small requests may use a reserve of 64 KiB beyond it), fail-all, "
-     "observe (count and grant), event (count, tell listeners and grant) or abort.",
+     "Answer to requests at TENURE_MAX: fail-large (small requests may use a reserve of 64 KiB "
+     "beyond it), fail-all, observe (count and grant), event (count, notify listeners and "
+     "grant) or abort.",
      &Settings::policy, 0, 0, 0, kPolicyChoices},
     {"mapped",
      "Charge the private anonymous memory that the program maps itself (mmap, mremap, mprotect, "
-     "brk): on, off, or auto (where TENURE_MAX or TENURE_HIGH is set).",
+     "brk): on, off, or auto (if TENURE_MAX or TENURE_HIGH is set).",
      &Settings::mapped, static_cast<int64_t>(MappedMode::kAuto), 0, 0, kMappedChoices},
     {"name", "Name of the process as a tenant: the root's path is /NAME.", nullptr, 0, 0, 0,
      nullptr, &Settings::name},
     {"profile",
-     "Sample allocations from the start, one in so many bytes on average; 0: none. The profile is "
-     "written at exit to the file that profile_file names.",
+     "Mean number of bytes between two sampled allocations, from the start; 0: no profile. The "
+     "profile is written at exit to the file that TENURE_PROFILE_FILE names.",
      &Settings::profile, 0, 0, int64_t{1} << 40, nullptr},
     {"profile_file",
-     "Where the profile is written at exit; %p stands for the process's number. Empty: nowhere.",
-     nullptr, 0, 0, 0, nullptr, &Settings::profile_file, "tenure.%p.profile"},
+     "File for the profile at exit; %p stands for the process's number. Empty: none.", nullptr, 0,
+     0, 0, nullptr, &Settings::profile_file, "tenure.%p.profile"},
     {nullptr, nullptr, nullptr, 0, 0, 0, nullptr},
 };
 
