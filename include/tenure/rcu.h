@@ -1,11 +1,22 @@
-/* Tenure: freeing after a grace period of liburcu.
+/* Tenure: freeing after a grace period of liburcu. Header only.
  *
- * Header only. Include it after one flavour of liburcu: <urcu/urcu-memb.h>, <urcu/urcu-mb.h>, <urcu/urcu-bp.h>,
- * <urcu/urcu-qsbr.h>, or what stands for one (<urcu.h>). Where a file includes several, TENURE_RCU_FLAVOR says which (memb, mb, bp or
- * qsbr). Each flavour of a program has objects of its own that wait. Works with every malloc; caches need the library.
+ * A program that publishes objects by pointers under liburcu unpublishes an object and passes it to tenure_free_rcu(). The object is
+ * freed after a grace period, when no reader can see it any more. Objects that wait are recorded in batches beside the object, so an
+ * object needs no rcu_head (tenure/rcu_batches.h). Objects may wait up to a bound in bytes; a thread that adds beyond the bound waits for a
+ * grace period and frees.
  *
- * The functions may be called where call_rcu() may: by threads that are registered with the flavour (bp registers by itself),
- * of qsbr online. A program that forks without exec calls liburcu's functions around fork, as for call_rcu(); a qsbr thread that forks is offline.
+ *   #include <urcu/urcu-memb.h>
+ *   #include <tenure/rcu.h>
+ *   struct entry* old = rcu_xchg_pointer(&table[i], new_entry);
+ *   tenure_free_rcu(old);
+ *
+ * Include the header after one flavour of liburcu: <urcu/urcu-memb.h>, <urcu/urcu-mb.h>, <urcu/urcu-bp.h>, <urcu/urcu-qsbr.h>, or a
+ * header that stands for one (<urcu.h>). A file that includes several flavours defines TENURE_RCU_FLAVOR as memb, mb, bp or qsbr. Each
+ * flavour of a program has objects of its own that wait. The header works with every malloc; caches need the library.
+ *
+ * The functions may be called wherever call_rcu() may be called: by threads that are registered with the flavour (bp registers threads
+ * itself), and online with qsbr. A program that forks without exec calls liburcu's functions around fork, as for call_rcu(). A qsbr thread
+ * that forks is offline.
  */
 #ifndef TENURE_RCU_H
 #define TENURE_RCU_H
@@ -19,30 +30,30 @@
 extern "C" {
 #endif
 
-/* Frees the block, which is malloc's and which new readers cannot find any more, after a grace period. Keeps its contents and its
- * charge until then; takes 8 bytes of the root's memory. NULL is allowed.
+/* Frees a block of malloc after a grace period. New readers cannot find the block any more. The block keeps its contents and its charge
+ * until then, and takes 8 bytes of the root's memory. NULL is allowed.
  *
- * Where more waits than tenure_rcu_set_backlog() allows, the caller waits for a grace period and frees what is due. So it must hold no
- * lock that a reader may wait for inside a read section, as for synchronize_rcu(). It never waits inside a read section, in a
- * callback of call_rcu(), or with qsbr, for which there is tenure_rcu_throttle().
+ * If more bytes wait than tenure_rcu_set_backlog() allows, the caller waits for a grace period and frees the objects that are due. So it must
+ * hold no lock that a reader may wait for inside a read section, as for synchronize_rcu(). The function never waits inside a read section, in
+ * a callback of call_rcu(), or with qsbr; with qsbr the program calls tenure_rcu_throttle().
  *
- * 0; -ENOMEM where there is not even memory to remember the block and the caller may not wait: the block is still the caller's. */
+ * 0; -ENOMEM if there is no memory to record the block and the caller may not wait: the caller still owns the block. */
 static inline int tenure_free_rcu(void* block);
-/* The same, and never waits: under any lock, in signal handlers. The backlog may grow beyond its bound. A handler may call it once the
- * program has used call_rcu() or tenure_free_rcu(), where the flavour lets handlers read. */
+/* The same, but never waits: for code under any lock, and for signal handlers. The backlog may exceed its bound. A handler may call it, if
+ * the flavour lets handlers read and the program has already used call_rcu() or tenure_free_rcu(). */
 static inline int tenure_free_rcu_nowait(void* block);
 /* The same for an object of a cache: tenure_cache_free() after a grace period. */
 static inline int tenure_cache_free_rcu(struct tenure_cache* cache, void* object);
 static inline int tenure_cache_free_rcu_nowait(struct tenure_cache* cache, void* object);
 
-/* Returns when everything is free that was passed to the functions above before the call. Waits for grace periods: not in a read
- * section, nor in a callback of call_rcu(). Online threads of qsbr may call it; it is a quiescent state. */
+/* Returns when all objects are free that were passed to the functions above before the call. Waits for grace periods: not for read
+ * sections, nor for callbacks of call_rcu(). Online threads of qsbr may call it; the call is a quiescent state. */
 static inline void tenure_rcu_barrier(void);
 
-/* Where more waits than the bound: waits for grace periods and frees what is due. For places where a thread may wait for a grace period: not in a read
- * section. With qsbr it is a quiescent state. */
+/* If more bytes wait than the bound allows: waits for grace periods and frees the objects that are due. For places where a thread may wait
+ * for a grace period; not for read sections. With qsbr the call is a quiescent state. */
 static inline void tenure_rcu_throttle(void);
-/* The bound, in bytes of objects that wait for the end of a grace period. 4 MiB at first; SIZE_MAX: none. */
+/* Sets the bound, in bytes of objects that wait for the end of a grace period. 4 MiB at first; SIZE_MAX: no bound. */
 static inline void tenure_rcu_set_backlog(size_t bytes);
 /* The bytes that wait; but for up to a batch (500 objects or 256 KiB) for each CPU. */
 static inline size_t tenure_rcu_backlog(void);
