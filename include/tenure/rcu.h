@@ -33,9 +33,9 @@ extern "C" {
 /* Frees a block of malloc after a grace period. New readers cannot find the block any more. The block keeps its contents and its charge
  * until then, and takes 8 bytes of the root's memory. NULL is allowed.
  *
- * If more bytes wait than tenure_rcu_set_backlog() allows, the caller waits for a grace period and frees the objects that are due. So it must
- * hold no lock that a reader may wait for inside a read section, as for synchronize_rcu(). The function never waits inside a read section, in
- * a callback of call_rcu(), or with qsbr; with qsbr the program calls tenure_rcu_throttle().
+ * If more bytes wait than tenure_rcu_set_backlog() allows, the caller waits for a grace period and frees the objects that are due. So it
+ * must hold no lock that a reader may wait for inside a read section, as for synchronize_rcu(). The function never waits inside a read
+ * section, in a callback of call_rcu(), or with qsbr; with qsbr the program calls tenure_rcu_throttle().
  *
  * 0; -ENOMEM if there is no memory to record the block and the caller may not wait: the caller still owns the block. */
 static inline int tenure_free_rcu(void* block);
