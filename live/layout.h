@@ -1,10 +1,10 @@
-// The live region: a file in which a process shows its tenants, and lets others of its user change limits. docs/live.md
+// The live region: a file in which a process shows its tenants, and in which other processes of the same user change limits. docs/live.md
 //
-// Self-contained: the library, the command and tests include it. Plain structs of fixed offsets; little-endian; numbers in
-// the unit that the name ends with, else bytes or counts. A reader goes by the offsets and sizes in the header, not by its own.
+// Self-contained: the library, the command and tests include it. It has plain structs with fixed offsets, little-endian. Numbers are in the
+// unit at the end of their name, else bytes or counts. A reader uses the offsets and sizes in the file's header, not its own.
 //
-// Others than the owner write only what is marked `set from outside`, and requests. The owner follows no place, offset or length that it
-// reads here: it knows all of its own, and takes numbers only.
+// Processes other than the owner write only fields marked `set from outside`, and requests. The owner follows no place, offset or length
+// that it reads here, because it has its own copies. It takes only numbers from the file.
 #pragma once
 
 #include <cstddef>
@@ -14,22 +14,22 @@ namespace tenure::live {
 
 // "TENURELV" as bytes.
 constexpr uint64_t kMagic = 0x564c4552554e4554;
-// Changes with what a reader of the former version would read wrongly. What is added leaves it alone: read sizes from the header.
+// Changes when a reader of the former version would misread the file. Additions do not change it, so read sizes from the header.
 constexpr uint32_t kVersion = 1;
 
 constexpr uint64_t kUnlimited = UINT64_MAX;
 
-// Header::state. The first look at a file: kMaking is not to be read yet; kEnded was left by a process that ended or moved on.
+// Header::state. Read it first. kMaking: do not read the file yet. kEnded: the process has ended, or has executed another program.
 enum class State : uint32_t { kMaking = 0, kLive = 1, kEnded = 2 };
 
 // Bits of Header::flags.
-constexpr uint32_t kForked = 1;    // A fork child, which has its tenants from `parent_pid`.
+constexpr uint32_t kForked = 1;    // A fork child, which inherited its tenants from `parent_pid`.
 constexpr uint32_t kRseq = 2;      // Restartable sequences are in use.
 constexpr uint32_t kHardened = 4;  // TENURE_CHECK=hardened.
 constexpr uint32_t kFiltered = 8;  // The process may have a seccomp filter.
-// A counter was found changed by a writer from outside, and set right as far as can be told.
+// The library found a counter that an outside writer had changed, and corrected it as far as possible.
 constexpr uint32_t kSpoiled = 16;
-// Tenants came for which there was no room: they are accounted, and not shown.
+// There was no room for some tenants. They are accounted, and not shown.
 constexpr uint32_t kIncomplete = 32;
 // A tenant stands for the whole process (`tenure run`): slot `process_slot`.
 constexpr uint32_t kWholeProcess = 64;
@@ -48,14 +48,14 @@ constexpr uint64_t pack_oom(uint64_t policy, uint64_t reserve) {
   return policy << kPolicyShift | (reserve < kReserveMask ? reserve : kReserveMask);
 }
 constexpr uint64_t policy_of(uint64_t oom) { return oom >> kPolicyShift; }
-// The largest is unlimited.
+// The largest value means unlimited.
 constexpr uint64_t reserve_of(uint64_t oom) {
   return (oom & kReserveMask) == kReserveMask ? kUnlimited : oom & kReserveMask;
 }
 
 struct alignas(64) TenantSlot {
-  // The counter itself: what charges compare and swap, as one 16-byte word. Set from outside: max, by a 16-byte
-  // compare-and-swap that leaves `usage` as it is. Read both in one piece (the same instruction), or each for itself.
+  // The counter itself: charges compare and swap it as one 16-byte word. Set from outside: max, by a 16-byte compare-and-swap that leaves
+  // `usage` unchanged. Read both in one piece (with the same instruction), or separately.
   uint64_t usage;
   uint64_t max_complement;  // ~max.
   uint64_t peak;
@@ -66,14 +66,14 @@ struct alignas(64) TenantSlot {
   uint64_t high_complement;  // ~high.
   uint64_t oom;              // pack_oom(policy, reserve)
 
-  uint64_t events[kEvents];  // Of this tenant itself, since its creation.
+  uint64_t events[kEvents];  // Events of this tenant itself, since its creation.
   uint64_t reserved_events[3];
 
-  // Identity. Odd while the slot is being written; another even number: another tenant. Read it before and after the rest
-  // of the slot, with acquire.
+  // Identity. Odd while the slot is being written. Another even number means another tenant. Read it before and after the rest of the slot,
+  // with acquire.
   uint32_t generation;
-  uint32_t state;  // SlotState
-  uint32_t id;     // Tenant's id; the root's is 0. Given again to others after the tenant has gone.
+  uint32_t state;   // SlotState
+  uint32_t id;      // Tenant's id; the root's is 0. Reused after the tenant has gone.
   uint32_t parent;  // Slot of the parent; the root's is its own, 0.
   uint32_t depth;   // The root's is 0.
   uint32_t flags;   // 1 durable, 2 isolated
@@ -86,7 +86,7 @@ struct alignas(64) TenantSlot {
 
   // Stall times (pressure), as of `stall_looked_us`: Linux' PSI. Shares of time in hundredths of a percent.
   uint64_t some_us;  // At least one thread was stalled.
-  uint64_t full_us;  // All threads inside that wanted to run were.
+  uint64_t full_us;  // All threads inside that wanted to run were stalled.
   uint32_t some[3];  // Over the last 10, 60, 300 seconds.
   uint32_t full[3];
   uint64_t stall_looked_us;
@@ -112,12 +112,12 @@ struct LevelTotals {
   uint64_t free_objects;                // Free objects in all.
   uint64_t pressure_reclaims, pressure_returned_bytes;
   uint64_t tenants_online;
-  uint64_t classes;  // How many of the class table are in use.
+  uint64_t classes;  // The number of entries of the class table that are in use.
   uint64_t reserved[45];
 };
 
 struct ClassTotals {
-  uint64_t object_bytes;  // 0 for the last one in use: named caches, of any size.
+  uint64_t object_bytes;  // 0 for the last entry in use: named caches, of any size.
   uint64_t slabs, slab_bytes;
   uint64_t carved;     // Objects that were in use at least once,
   uint64_t in_slabs;   // of those, free in slabs,
@@ -126,8 +126,8 @@ struct ClassTotals {
   uint64_t reserved;
 };
 
-// An event. Entry number n of all is at n % event_entries. `sequence` is 0 while the entry is being written, then n + 1: read it before and
-// after, with acquire.
+// An event. Event number n is at n % event_entries. `sequence` is 0 while the entry is being written, then n + 1. Read it before and after
+// the rest, with acquire.
 struct Event {
   uint64_t sequence;
   uint64_t time_us;  // Monotonic clock.
@@ -136,8 +136,8 @@ struct Event {
   uint32_t generation;
   uint32_t id;
   uint64_t usage;
-  uint64_t limit;     // The one that is meant: max, high or low.
-  uint64_t bytes;     // What was asked for, or 0.
+  uint64_t limit;     // The limit of the event: max, high or low.
+  uint64_t bytes;     // The requested bytes, or 0.
   uint64_t argument;  // kReport: the number of the report.
 };
 
@@ -166,9 +166,10 @@ struct Report {
   char text[kReportBytes - 64];
 };
 
-// A request from outside. Who asks takes a free one (kUnused -> kWriting, by compare-and-swap), fills it in, stores kPosted with
-// release, adds 1 to Header::doorbell and wakes its futex (a shared one). The owner: kPosted -> kServing -> kAnswered. Who asked reads the answer and stores kUnused. One that
-// is past its deadline when it is met is answered -ETIMEDOUT; one left in kAnswered or kWriting beyond it is taken back by the owner.
+// A request from outside. The client takes a free entry (kUnused -> kWriting, by compare-and-swap), fills it in, stores kPosted with
+// release, adds 1 to Header::doorbell and wakes its futex (a shared one). The owner sets kPosted -> kServing -> kAnswered. The client reads
+// the answer and stores kUnused. If the owner finds a request after its deadline, it answers -ETIMEDOUT. The owner takes back an entry that
+// stays in kAnswered or kWriting beyond the deadline.
 enum class RequestState : uint32_t {
   kUnused = 0,
   kWriting = 1,
@@ -195,7 +196,7 @@ enum class RequestKind : uint32_t {
 struct Request {
   uint32_t state;
   uint32_t kind;
-  uint32_t slot;  // Of the tenant meant, with its generation.
+  uint32_t slot;  // The slot of the tenant, with its generation.
   uint32_t generation;
   uint64_t argument;
   uint64_t deadline_us;  // Monotonic clock.
@@ -228,7 +229,7 @@ struct Header {
   char command[16];      // /proc/self/comm at the start.
   char executable[256];  // /proc/self/exe, cut.
 
-  // The places in the file. Constant.
+  // The offsets in the file. Constant.
   uint64_t requests_at, totals_at, classes_at, events_at, reports_at, slots_at;
   uint32_t request_bytes, requests;
   uint32_t class_bytes, classes;
@@ -236,18 +237,18 @@ struct Header {
   uint32_t report_bytes, reports;
   uint32_t slot_bytes, most_slots;
 
-  // Slots from 0 on that the file holds: it grows. Written after the file has grown, with release.
+  // The number of slots in the file, which grows. Written after the file has grown, with release.
   uint32_t slots;
   // Slots from this number on were never used.
   uint32_t used_slots;
   uint64_t events_written;   // Numbers given out so far,
   uint64_t reports_written;  // of events, and of reports.
-  uint32_t doorbell;  // A futex that the helper thread sleeps on. Set from outside: see Request.
+  uint32_t doorbell;  // A futex on which the helper thread sleeps. Set from outside: see Request.
   uint32_t helper;    // 0: no helper thread; 1: one serves requests.
   uint32_t process_slot;  // kWholeProcess
   uint32_t reserved_words;
-  // The whole process, as of its last growth or turn of the decay: bytes that it takes from the system, the most so far, and the part
-  // that it maps itself. 0: not known.
+  // The whole process, as of its last growth or turn of the decay: the bytes that it takes from the system, their highest value so far, and
+  // the part that it maps itself. 0: unknown.
   uint64_t process_usage, process_peak, process_mapped;
   uint64_t reserved[441];
 };

@@ -21,29 +21,30 @@ namespace {
 
 constexpr uint64_t kStep = 64 * kKiB;
 constexpr uint64_t kFirstBytes = kSlotsAt + kStep;
-// Of a file that must have its room from the start, where the kernel cannot tell a full file system (os::fill).
+// The bytes of a file that must have its room from the start, because the kernel cannot report a full file system (os::fill).
 constexpr uint64_t kFixedBytes = kSlotsAt + 16 * kStep;
-// Growth at a time: an eighth of what there is, at most this.
+// The largest growth at a time; usually an eighth of the present size.
 constexpr uint64_t kMostSteps = 16;
 // The part that is written from the start on: header, requests, totals.
 constexpr uint64_t kFixedPart = kEventsAt;
 
-// The usable and the mapped part, in steps. Raised by who holds tenants_mutex, lowered in its second half by who gives address space up.
+// The usable and the mapped part, in steps. The holder of tenants_mutex raises both. A thread that gives address space up lowers the mapped
+// part.
 struct Extent {
   uint32_t usable, mapped;
 };
 constinit std::atomic<Extent> extent{};
 
-// Parts that are written only where something happens.
+// Parts that are written only when an event occurs.
 enum class Part : uint8_t { kUntouched, kReady, kNoRoom };
 constinit std::atomic<Part> events_part{Part::kUntouched}, reports_part{Part::kUntouched};
 
-// Constant after open_region(), but for move_region() in a child.
+// Constant after open_region(), except for move_region() in a child.
 constinit char* base = nullptr;
 constinit RegionFile file;
 constinit uint32_t header_flags = 0;
 constinit const char* library_version = "";
-constinit uint32_t opened_by = 0;  // The process whose region it is.
+constinit uint32_t opened_by = 0;  // The process that owns the region.
 
 constinit std::atomic<uint32_t> owned_for_ever{kOurs};
 
@@ -71,7 +72,7 @@ Extent steps(uint64_t usable, uint64_t mapped) {
   return {static_cast<uint32_t>(usable / kStep), static_cast<uint32_t>(mapped / kStep)};
 }
 
-// Room for what is used from the start. 0, or an errno.
+// Makes room for the part that is used from the start. 0, or an errno.
 int fill_first(int fd, uint64_t* mapped) {
   if (!os::commit(base, kFirstBytes)) return ENOMEM;
   const os::Filled filled = os::fill(base, kFixedPart);
@@ -86,7 +87,7 @@ int fill_first(int fd, uint64_t* mapped) {
   return 0;
 }
 
-// Maps the new file. Nobody else knows the region yet.
+// Maps the new file. No other thread knows the region yet.
 bool map_new(int fd, uint64_t bytes) {
   base = static_cast<char*>(os::reserve(bytes, kStep));
   uint64_t mapped = bytes;
@@ -116,11 +117,11 @@ void start_header(uint32_t parent) {
   now.most_slots = static_cast<uint32_t>((most_bytes() - kSlotsAt) / sizeof(TenantSlot));
   now.slots = usable_slots();
   opened_by = now.pid;
-  // Release: who sees the state sees the rest.
+  // Release: a reader that sees the state sees the rest.
   std::atomic_ref(now.state).store(static_cast<uint32_t>(State::kLive), std::memory_order_release);
 }
 
-// So that a new file is one that can be written: after a fork, from the parent's.
+// After a fork: copies the parent's region into the child's new file. The write calls ensure that the file has room.
 bool copy_into(int fd, uint64_t bytes) {
   for (uint64_t done = kSlotsAt; done < bytes;) {
     const ssize_t n = sys::write_at(fd, base + done, bytes - done, done);
@@ -180,7 +181,7 @@ bool is_open() { return base != nullptr; }
 const char* region_path() { return file.path(); }
 
 void end_region() {
-  // A filter may end the process for the calls that this takes: then whoever finds the file removes it.
+  // A filter may end the process for the calls that a removal needs. In that case the process that finds the file removes it.
   if (base == nullptr || !is_ours() || is_filtered()) return;
   if (opened_by != static_cast<uint32_t>(getpid())) return;
   std::atomic_ref(header().state)
@@ -192,7 +193,7 @@ void give_up_unused_region() {
   Extent seen = extent.load(std::memory_order_acquire);
   Extent kept;
   do {
-    // The growth that may be under way stays possible.
+    // A growth that may be under way stays possible.
     kept = {seen.usable, seen.usable + static_cast<uint32_t>(kMostSteps)};
     if (base == nullptr || kept.mapped >= seen.mapped) return;
   } while (!extent.compare_exchange_weak(seen, kept, std::memory_order_acq_rel));
@@ -210,7 +211,7 @@ bool grow_region() {
     return false;
   Extent before = seen;
   const Extent after{static_cast<uint32_t>(seen.usable + more), seen.mapped};
-  // Who gives address space up leaves what this growth may take.
+  // A thread that gives address space up leaves the part that this growth may take.
   while (!extent.compare_exchange_weak(before, {after.usable, before.mapped},
                                        std::memory_order_acq_rel)) {
   }
@@ -269,7 +270,7 @@ void publish_region() {
 }
 
 void leave_region() {
-  // Whoever comes here late, through a tenant that is gone, finds memory that is not the parent's.
+  // A thread that comes here late, through a departed tenant, finds memory that is not the parent's.
   os::remap_fresh(base, extent.load(std::memory_order_acquire).usable * kStep);
   base = nullptr;
   region_opened.store(false, std::memory_order_relaxed);

@@ -1,7 +1,7 @@
-// The live region of this process: its memory, its slots, and its leaving it to the parent after a fork.
+// The live region of this process: its memory, its slots, and the move to a region of its own in a fork child.
 //
-// The memory lies at one place for as long as the process and its fork children live: a child maps its own there, and no pointer
-// changes. It is committed in steps as slots are used; the file is as long from the start as it may become, with holes.
+// The memory stays at one address as long as the process and its fork children live: a child maps its own region there, and no pointer
+// changes. The memory is committed in steps as slots are used. The file has its final length from the start, with holes.
 #pragma once
 
 #include <atomic>
@@ -15,10 +15,10 @@
 
 namespace tenure::live {
 
-// Opens the region where the settings want one; `flags` for the header. Where that can't be done: one line on stderr. Before the first tenant
-// is made, under tenants_mutex. `version` is the library's.
+// Opens the region, if the settings request one. `flags` are for the header, `version` is the library's. If the region cannot be made, it
+// writes one line to stderr. Called before the first tenant is made, under tenants_mutex.
 void open_region(LiveMode mode, uint32_t flags, const char* version);
-// Whether there is one: a file, or in a fork child that could not make one, memory that nobody else sees.
+// Whether there is a region: a file, or, in a fork child that could not make a file, memory that no other process sees.
 bool is_open();
 // The file's name, or "".
 const char* region_path();
@@ -36,38 +36,38 @@ ClassTotals* class_totals();
 Event* events();
 Report* reports();
 
-// A counter was found spoiled.
+// Notes that a counter was spoiled.
 void note_spoiled();
 
-// Slots. Who is in the slot:
+// Slots. The tenant in a slot:
 struct Identity {
   uint32_t id, parent, depth, flags;
   const char* name;
   uint32_t name_length;
 };
-// A slot for a new tenant, whose record is as that of a new counter, or kNoSlot. Under tenants_mutex.
+// A slot for a new tenant, with the record of a new counter, or kNoSlot. Under tenants_mutex.
 uint32_t take_slot(const Identity& identity);
-// Nobody has a way to the tenant any more. Lock-free, async-signal-safe.
+// Releases the slot of a tenant that no thread can reach any more. Lock-free, async-signal-safe.
 void release_slot(uint32_t slot);
 void set_slot_state(uint32_t slot, SlotState state);
 CounterRecord& record_in(uint32_t slot);
 // kNoSlot: the record does not lie in the region.
 uint32_t slot_of(const CounterRecord* record);
-// Slots that were used so far.
+// The number of slots that were ever used.
 uint32_t used_slots();
-// Of the tenant in it now, as this process knows it; 0: nobody is. And the tenant's id.
+// The generation of the tenant in the slot, from this process's own data; 0: no tenant. And the tenant's id.
 uint32_t generation_of(uint32_t slot);
 uint32_t tenant_id_in(uint32_t slot);
-// For live/event_ring: whether no event of the kind (below 8) was shown of the tenant in that tick of its clock. From now on one was.
+// For live/event_ring: whether no event of the kind (below 8) was shown of the tenant in that tick of its clock. Notes that one was shown.
 bool is_first_in_tick(uint32_t slot, uint32_t tick, uint32_t kind);
 
-// In a fork child, by one thread, with signals blocked, in this order. False: there is no file to be had, and leave_region() follows: then
-// this process has no region, and its counters lie in its tenants.
-// Maps a file of its own at the same place. All slots are free; their records are as they stand in the parent.
+// In a fork child, by one thread, with signals blocked, in this order. False: no file can be made, and the caller calls leave_region().
+// This process has no region then, and its counters are in its tenants. Maps a file of its own at the same place. All slots are free; their
+// records are as they stand in the parent.
 bool move_region();
-// The tenant is in the slot since before the fork. False: in the parent another tenant is by now.
+// The tenant has been in the slot since before the fork. False: the parent has given the slot to another tenant by now.
 bool restore_slot(uint32_t slot, const Identity& identity);
-// Others see the child from now on.
+// Publishes the region: other processes see the child from now on.
 void publish_region();
 void leave_region();
 

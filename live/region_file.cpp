@@ -13,7 +13,7 @@
 namespace tenure::live {
 namespace {
 
-// Whether the folder, which is open, is the user's, and nobody else may put files there.
+// Whether the open folder belongs to the user, and no other user may put files there.
 int check_folder(int fd) {
   struct stat about;
   if (fstat(fd, &about) != 0) return -errno;
@@ -21,7 +21,7 @@ int check_folder(int fd) {
   return 0;
 }
 
-// Nobody who has the file mapped lives any more.
+// Whether no process that has the file mapped is alive.
 bool is_left_behind(int folder, const char* name) {
   const int fd = sys::open_at(folder, name, O_RDWR | O_NONBLOCK);
   if (fd < 0) return errno == ENOENT;
@@ -32,7 +32,7 @@ bool is_left_behind(int folder, const char* name) {
   return left;
 }
 
-// Where a file may not become that long, its growth would be a signal.
+// If a file may not become that long, its growth would raise a signal.
 bool may_be_long(uint64_t bytes) {
   rlimit limit;
   return getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes <= limit.rlim_cur;
@@ -75,7 +75,7 @@ RegionFile::Name RegionFile::name_of(unsigned number, bool published) const {
 
 int RegionFile::open_folder() const {
   int fd = sys::open_at(AT_FDCWD, folder_, O_RDONLY | O_DIRECTORY);
-  // Another process may be the one that makes it.
+  // Another process may make the folder first.
   if (fd < 0 && errno == ENOENT && (mkdir(folder_, 0700) == 0 || errno == EEXIST))
     fd = sys::open_at(AT_FDCWD, folder_, O_RDONLY | O_DIRECTORY);
   if (fd < 0) return -errno;
@@ -85,7 +85,7 @@ int RegionFile::open_folder() const {
   return wrong;
 }
 
-// A name that begins with a dot: nobody takes the file for a dead process's before it is locked.
+// The name begins with a dot, so that no reader takes the file for a dead process's before it is locked.
 int RegionFile::open_new(int folder) {
   int error = -EEXIST;
   for (number_ = 0; number_ < kNames; ++number_) {
@@ -110,7 +110,7 @@ int RegionFile::make(uint64_t bytes) {
   int fd = open_new(folder);
   if (fd >= 0) {
     struct stat about;
-    // The mode again: the program's umask may have taken the user's own rights.
+    // Sets the mode again, because the program's umask may have removed the user's own rights.
     if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fchmod(fd, 0600) != 0 ||
         ftruncate(fd, static_cast<off_t>(bytes)) != 0 || fstat(fd, &about) != 0) {
       const int error = -errno;

@@ -1,6 +1,6 @@
-// The file of the live region: its folder, its name, and that nobody but its user has a hand in it. docs/live.md
+// The file of the live region: its folder and its name, and the checks that only its user can change it. docs/live.md
 //
-// Bare system calls: nothing here allocates, and a thread that is cancelled goes on.
+// Bare system calls: no function here allocates, and a cancelled thread goes on.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ class RegionFile {
 public:
   constexpr RegionFile() = default;
 
-  // Which folder it is, from the settings and the environment. False: none is wanted. At the start.
+  // Chooses the folder by the settings and the environment, at the start. False: no region is requested.
   bool choose_folder(LiveMode mode);
   // Makes a file that has no name yet that others look for, locked, `bytes` long. Returns its descriptor, or a negative errno. After a fork:
   // the child's, the parent's is forgotten.
@@ -38,7 +38,7 @@ private:
   int open_folder() const;
   int open_new(int folder);
 
-  // All of it belongs to the one thread that opens a region.
+  // Only the thread that opens a region uses these fields.
   char folder_[kLongestPath + 16] = {};
   char path_[kLongestPath + 64] = {};
   uint32_t pid_ = 0;

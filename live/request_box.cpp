@@ -9,9 +9,9 @@
 namespace tenure::live {
 namespace {
 
-// Acquire and release: each server finds what the one before it has done.
+// Acquire and release: each server sees the work of the previous one.
 constinit std::atomic<bool> serving{false};
-// The doorbell's count when all requests had been looked at.
+// The doorbell's count at the last look at all requests.
 constinit std::atomic<uint32_t> answered{0};
 
 std::atomic_ref<uint32_t> doorbell() { return std::atomic_ref(header().doorbell); }
@@ -37,7 +37,7 @@ Serving::~Serving() {
   serving.store(false, std::memory_order_release);
 }
 
-// Acquire: pairs with the release of who has posted.
+// Acquire: pairs with the release of the client that has posted.
 const Request* Serving::next() {
   for (; place_ < kRequests; ++place_) {
     Request& request = requests()[place_];

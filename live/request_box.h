@@ -1,4 +1,4 @@
-// Requests from outside: taking one, and answering it. Who does what is asked is allocator/control/live_requests.
+// Requests from outside: taking a request, and answering it. allocator/control/live_requests carries requests out.
 #pragma once
 
 #include <atomic>
@@ -8,7 +8,7 @@
 
 namespace tenure::live {
 
-// Whether somebody has rung since requests were last looked at. One load where there is no region. Async-signal-safe.
+// Whether a client has rung since the last look at requests. One load if there is no region. Async-signal-safe.
 extern constinit std::atomic<bool> region_opened;
 bool doorbell_rang();
 inline bool requests_waiting() {
@@ -28,7 +28,7 @@ public:
   const Request* next();
   // To the one that next() has given last.
   void answer(int result, uint64_t value);
-  // It is for others to serve: it stays, and so does the ring.
+  // Leaves the request for another server. The request stays posted, and the doorbell rung.
   void leave();
 
 private:
@@ -39,14 +39,14 @@ private:
   Request copy_ = {};
 };
 
-// In a fork child's new region: whoever served is gone.
+// In a fork child's new region: the thread that served is gone.
 void start_requests_anew();
 
-// Sleeping on the doorbell, and waking who does. `seen`: from doorbell_word(), before the last look at what else there is to do.
+// Sleeps on the doorbell, and wakes the sleeper. `seen`: from doorbell_word(), before the last look at other work.
 uint32_t doorbell_word();
 void sleep_at_doorbell(uint32_t seen, uint32_t ms);
 void wake_from_doorbell();
-// Whether a helper thread serves requests: for others to read.
+// Shows other processes whether a helper thread serves requests.
 void show_helper(bool works);
 
 }  // namespace tenure::live
