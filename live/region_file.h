@@ -15,8 +15,8 @@ public:
 
   // Chooses the folder by the settings and the environment, at the start. False: no region is requested.
   bool choose_folder(LiveMode mode);
-  // Makes a file that has no name yet that others look for, locked, `bytes` long. Returns its descriptor, or a negative errno. After a fork:
-  // the child's, the parent's is forgotten.
+  // Makes a locked file of `bytes` bytes, whose name no reader looks for yet. Returns its descriptor, or a negative errno. After a fork:
+  // makes the child's file and forgets the parent's.
   int make(uint64_t bytes);
   // The file is not wanted after all.
   void abandon();
