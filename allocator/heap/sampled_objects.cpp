@@ -5,6 +5,7 @@
 #include "allocator/heap/live_samples.h"
 #include "allocator/heap/pool_path.h"
 #include "allocator/heap/profile_sites.h"
+#include "allocator/heap/sampled_lists.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/family.h"
 #include "allocator/slabs/found_object.h"
@@ -99,6 +100,9 @@ void forget_large(RunDescriptor& run) {
 
 void* allocate_from(Cache& cache) {
   if (TENURE_UNLIKELY(is_sampling())) {
+    if (cache.owner == &root_tenant) {
+      if (void* object = swap_before_point(cache)) return object;
+    }
     if (void* object = sample_from(cache)) return object;
   }
   return take_from(cache);
