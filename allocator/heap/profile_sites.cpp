@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <bit>
+
 #include "allocator/fronts/sampler.h"
 #include "allocator/upkeep/reclaim.h"
 #include "base/memory/meta_arena.h"
@@ -26,6 +28,14 @@ constinit std::atomic<size_t> bytes_held{0};
 constinit std::atomic<uint32_t> last_stack{0}, last_tenant{0}, last_site{0};
 
 uint64_t add_to_hash(uint64_t hash, uint64_t word) { return mix_random(hash * kRandomStep + word); }
+
+// Of many words: one multiplication for each.
+uint64_t hash_of(const void* const* frames, uint32_t depth) {
+  uint64_t hash = depth;
+  for (uint32_t i = 0; i < depth; ++i)
+    hash = (std::rotl(hash, 29) ^ reinterpret_cast<uint64_t>(frames[i])) * kRandomStep;
+  return mix_random(hash);
+}
 
 void* take_memory(size_t bytes) {
   const size_t block = MetaArena::block_bytes(bytes);
@@ -65,9 +75,7 @@ Entry* find_or_add(std::atomic<Entry*>& list, Same is_same, Make make, Drop drop
 TENURE_NOINLINE const ProfileStack* find_stack() {
   const void* frames[kDeepestStack];
   const auto depth = static_cast<uint32_t>(walk_stack(frames, kDeepestStack));
-  uint64_t hash = depth;
-  for (uint32_t i = 0; i < depth; ++i)
-    hash = add_to_hash(hash, reinterpret_cast<uint64_t>(frames[i]));
+  const uint64_t hash = hash_of(frames, depth);
   const size_t frame_bytes = depth * sizeof frames[0], bytes = sizeof(ProfileStack) + frame_bytes;
   return find_or_add(
       profile_stacks.list(hash),

@@ -36,7 +36,7 @@ ChainWord cut_chain(ChainWord chain, uint32_t most, uint16_t limit, ChainWord* r
 }
 
 // The usual step at a list's end, which each list of pairs of malloc and free comes by: without the decisions of take_from().
-TENURE_NOINLINE void* swap_before_point(Cache& cache) {
+void* swap_before_point(Cache& cache) {
   const Front front(cache);
   if (!front || !front.by_rseq() || TENURE_UNLIKELY(fronts_watched())) return nullptr;
   const ChainWord end = front.load(Front::kAllocWord), chain = front.load(Front::kFreeWord);
