@@ -135,8 +135,8 @@ void SamplingPoint::pass_before(uint64_t bytes) {
 
 namespace {
 std::atomic<int64_t>& point_here(uint32_t slot) {
-  return sampler.points.load(std::memory_order_acquire)[own_area() * kPointsPerArea +
-                                                        slot / kSlotSize];
+  return sampler.points.load(
+      std::memory_order_acquire)[own_area() * kPointsPerArea + slot / kSlotSize];
 }
 }  // namespace
 
