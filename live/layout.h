@@ -186,11 +186,20 @@ enum class RequestKind : uint32_t {
   kReap = 5,     // Cleans up after departed tenants.
   kOffline = 6,  // Takes the tenant offline; `argument` 1: and all below.
   kRename = 7,   // Gives the tenant the name in `text`.
-  kDump = 8,     // Writes statistics as JSON to the file named in `text`.
-  kProfile = 9,  // Writes a heap profile to the file named in `text`.
+  kDump = 8,     // Answers with a file: statistics as JSON. `value`: its length.
+  kProfile = 9,  // Answers with a file: a heap profile. `value`: its length.
   kLowered =
       10,  // Limits of the tenant were lowered: reclaims to the lower of max and high. `value`: usage afterwards.
 };
+
+// The file that answers a request lies in the region's folder. Its name is the prefix, the name of the region's file, "-", and the place of the
+// request: ".answer-4711-3". Who asked removes it before the request becomes kUnused.
+constexpr char kAnswerPrefix[] = ".answer-";
+constexpr uint64_t kMostAnswerBytes = uint64_t{256} << 20;
+
+constexpr bool answers_with_file(RequestKind kind) {
+  return kind == RequestKind::kDump || kind == RequestKind::kProfile;
+}
 
 struct Request {
   uint32_t state;

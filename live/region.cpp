@@ -9,6 +9,7 @@
 #include "base/system/sandbox.h"
 #include "base/system/system_calls.h"
 #include "base/words/bits.h"
+#include "live/answer_file.h"
 #include "live/event_ring.h"
 #include "live/process_header.h"
 #include "live/region_file.h"
@@ -179,12 +180,16 @@ void open_region(LiveMode mode, uint32_t flags, const char* version) {
 bool is_open() { return base != nullptr; }
 const char* region_path() { return file.path(); }
 
+int make_answer_file(uint32_t place) { return file.make_answer(place); }
+void remove_answer_file(uint32_t place) { file.remove_answer(place); }
+
 void end_region() {
   // A filter may end the process for the calls that this takes: then whoever finds the file removes it.
   if (base == nullptr || !is_ours() || is_filtered()) return;
   if (opened_by != static_cast<uint32_t>(getpid())) return;
   std::atomic_ref(header().state)
       .store(static_cast<uint32_t>(State::kEnded), std::memory_order_release);
+  forget_answers();
   file.remove();
 }
 
@@ -255,6 +260,7 @@ bool move_region() {
     start_events_anew();
     start_reports_anew();
     start_requests_anew();
+    start_answers_anew();
     start_header(parent);
     free_all_slots();
   }

@@ -22,6 +22,9 @@ void open_region(LiveMode mode, uint32_t flags, const char* version);
 bool is_open();
 // The file's name, or "".
 const char* region_path();
+// For live/answer_file: makes, or removes, the file that answers the request at `place`. A descriptor, or a negative errno.
+int make_answer_file(uint32_t place);
+void remove_answer_file(uint32_t place);
 // The process ends: the file goes.
 void end_region();
 // Of the address space: os::GrowingRange.

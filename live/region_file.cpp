@@ -9,6 +9,7 @@
 
 #include "base/system/log.h"
 #include "base/system/system_calls.h"
+#include "live/layout.h"
 
 namespace tenure::live {
 namespace {
@@ -148,6 +149,42 @@ bool RegionFile::publish() {
   unlinkat(folder, made.text, 0);
   sys::close(folder);
   return named;
+}
+
+RegionFile::Name RegionFile::answer_name(unsigned place) const {
+  const char* const slash = __builtin_strrchr(path_, '/');
+  LineBuffer text;
+  text.text(kAnswerPrefix).text(slash ? slash + 1 : "").text("-").decimal(place);
+  Name name;
+  put(name.text, sizeof name.text, text);
+  return name;
+}
+
+int RegionFile::make_answer(unsigned place) const {
+  if (path_[0] == '\0') return -ENOENT;
+  const int folder = open_folder();
+  if (folder < 0) return folder;
+  const Name name = answer_name(place);
+  unlinkat(folder, name.text, 0);
+  int fd = sys::open_at(folder, name.text, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  if (fd < 0) {
+    fd = -errno;
+  } else if (fchmod(fd, 0600) != 0) {
+    const int error = -errno;
+    unlinkat(folder, name.text, 0);
+    sys::close(fd);
+    fd = error;
+  }
+  sys::close(folder);
+  return fd;
+}
+
+void RegionFile::remove_answer(unsigned place) const {
+  if (path_[0] == '\0') return;
+  const int folder = open_folder();
+  if (folder < 0) return;
+  unlinkat(folder, answer_name(place).text, 0);
+  sys::close(folder);
 }
 
 void RegionFile::remove() {

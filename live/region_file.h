@@ -22,6 +22,9 @@ public:
   void abandon();
   // Gives the file its name. False: it has none.
   bool publish();
+  // Makes the file that answers the request at `place`: empty, for this user alone. Its descriptor, or a negative errno.
+  int make_answer(unsigned place) const;
+  void remove_answer(unsigned place) const;
   // Takes the names away that the file has, if it is this process's.
   void remove();
 
@@ -35,6 +38,7 @@ private:
     char text[32];
   };
   Name name_of(unsigned number, bool published) const;
+  Name answer_name(unsigned place) const;
   int open_folder() const;
   int open_new(int folder);
 

@@ -4,6 +4,7 @@
 
 #include "base/system/clock.h"
 #include "base/system/system_calls.h"
+#include "live/answer_file.h"
 #include "live/region.h"
 
 namespace tenure::live {
@@ -53,6 +54,7 @@ const Request* Serving::next() {
     } else if (posted != word(RequestState::kUnused) && deadline != 0 &&
                now > deadline + 60'000'000) {
       // Who has asked has gone, or whoever served was cut off.
+      forget_answer(place_);
       state_of(request).store(word(RequestState::kUnused), std::memory_order_release);
     }
   }

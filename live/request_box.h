@@ -26,6 +26,8 @@ public:
   bool is_mine() const { return mine_; }
   // A request, as it was read once: who has asked may write it still. nullptr: none is left. One that has waited for too long is answered.
   const Request* next();
+  // Of the one that next() has given last: for live/answer_file.
+  uint32_t place() const { return place_; }
   // To the one that next() has given last.
   void answer(int result, uint64_t value);
   // It is for others to serve: it stays, and so does the ring.

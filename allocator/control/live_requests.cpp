@@ -9,9 +9,11 @@
 #include "accounting/tenants/tenant_ids.h"
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/control/control.h"
+#include "allocator/control/dump.h"
 #include "allocator/control/statistics.h"
 #include "allocator/fronts/charge_stock.h"
 #include "allocator/upkeep/reclaim.h"
+#include "live/answer_file.h"
 
 namespace tenure {
 namespace {
@@ -145,7 +147,24 @@ Answer serve_tenant(Asked kind, Tenant& tenant, uint64_t argument, ServedBy by) 
   }
 }
 
-Answer serve(const live::Request& request, ServedBy by) {
+// Kinds that answer with a file: writes the answer to `fd`, at most `most` bytes. 0 or a negative errno.
+int write_answer(Asked kind, int fd, uint64_t most) {
+  switch (kind) {
+  case Asked::kDump:
+    return dump_heap(fd, most);
+  default:
+    return -EOPNOTSUPP;
+  }
+}
+
+Answer serve_with_file(Asked kind, uint32_t place) {
+  live::AnswerFile file(place);
+  int result = file.error();
+  if (result == 0) result = write_answer(kind, file.fd(), live::AnswerFile::most_bytes());
+  return {result, file.finish(result)};
+}
+
+Answer serve(const live::Request& request, uint32_t place, ServedBy by) {
   const auto kind = static_cast<Asked>(request.kind);
   switch (kind) {
   case Asked::kPing:
@@ -161,6 +180,8 @@ Answer serve(const live::Request& request, ServedBy by) {
   case Asked::kOffline:
   case Asked::kLowered:
     break;
+  case Asked::kDump:
+    return serve_with_file(kind, place);
   default:
     return {-EOPNOTSUPP};
   }
@@ -185,7 +206,7 @@ void serve_live_requests(ServedBy by) {
         serving.leave();
         continue;
       }
-      const Answer answer = serve(*request, by);
+      const Answer answer = serve(*request, serving.place(), by);
       serving.answer(answer.result, answer.value);
     }
   }

@@ -21,8 +21,8 @@ void stop_profile();
 void report_largest_sites(const Tenant& top);
 
 // Writes a snapshot (docs/profiling.md has the format). 0, or the negative errno of the write that failed. Allocates nothing. Others go
-// on meanwhile: counts are those of about now.
-int dump_profile(int fd);
+// on meanwhile: counts are those of about now. More than `most` bytes are -EFBIG.
+int dump_profile(int fd, uint64_t most = UINT64_MAX);
 // The same into a new file. %p in the name stands for the process's number.
 int dump_profile(const char* file);
 

@@ -10,70 +10,14 @@
 #include "allocator/heap/live_samples.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/upkeep/reclaim.h"
+#include "base/system/file_writer.h"
 #include "base/system/system_calls.h"
 
 namespace tenure {
 namespace {
 
-class Writer {
-public:
-  explicit Writer(int fd) : fd_(fd) {}
-
-  Writer& text(const char* s, size_t length) {
-    while (length > 0) {
-      if (size_ == sizeof buffer_) flush();
-      const size_t room = sizeof buffer_ - size_, part = length < room ? length : room;
-      memcpy(buffer_ + size_, s, part);
-      size_ += part;
-      s += part;
-      length -= part;
-    }
-    return *this;
-  }
-  Writer& text(const char* s) { return text(s, strlen(s)); }
-  Writer& number(uint64_t value) { return digits(value, 10); }
-  Writer& hex(uint64_t value) { return digits(value, 16); }
-  // The rest of a line: what would end it is replaced.
-  Writer& name(const char* s) {
-    for (; *s != '\0'; ++s) text(static_cast<unsigned char>(*s) < ' ' ? "?" : s, 1);
-    return text("\n", 1);
-  }
-  int end() {
-    flush();
-    return error_;
-  }
-
-private:
-  Writer& digits(uint64_t value, unsigned base) {
-    char reversed[24];
-    size_t count = 0;
-    do {
-      reversed[count++] = "0123456789abcdef"[value % base];
-      value /= base;
-    } while (value != 0);
-    while (count > 0) text(&reversed[--count], 1);
-    return *this;
-  }
-  void flush() {
-    for (size_t done = 0; done < size_ && error_ == 0;) {
-      const ssize_t written = sys::write(fd_, buffer_ + done, size_ - done);
-      if (written > 0) {
-        done += static_cast<size_t>(written);
-      } else if (written == 0 || errno != EINTR) {
-        error_ = written == 0 ? -EIO : -errno;
-      }
-    }
-    size_ = 0;
-  }
-
-  const int fd_;
-  int error_ = 0;
-  size_t size_ = 0;
-  char buffer_[2048];
-};
-
 // The build id in an object's notes; nothing where it has none.
-void write_build_id(Writer& out, const dl_phdr_info& object) {
+void write_build_id(FileWriter& out, const dl_phdr_info& object) {
   for (int i = 0; i < object.dlpi_phnum; ++i) {
     const ElfW(Phdr)& segment = object.dlpi_phdr[i];
     if (segment.p_type != PT_NOTE) continue;
@@ -99,7 +43,7 @@ void write_build_id(Writer& out, const dl_phdr_info& object) {
 }
 
 int write_object(dl_phdr_info* object, size_t, void* argument) {
-  Writer& out = *static_cast<Writer*>(argument);
+  FileWriter& out = *static_cast<FileWriter*>(argument);
   char program[512];
   const char* name = object->dlpi_name;
   if (name == nullptr || name[0] == '\0') {
@@ -123,7 +67,7 @@ int write_object(dl_phdr_info* object, size_t, void* argument) {
   return 0;
 }
 
-void write_head(Writer& out) {
+void write_head(FileWriter& out) {
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   out.text("tenure-profile 1\ntime ").number(static_cast<uint64_t>(now.tv_sec));
@@ -139,7 +83,7 @@ bool is_online(const ProfileTenant& label) {
   return tenant != nullptr && tenant->number == label.place && tenant->online();
 }
 
-void write_sites(Writer& out) {
+void write_sites(FileWriter& out) {
   profile_tenants.for_each([&out](const ProfileTenant& tenant) {
     out.text("tenant ").number(tenant.number).text(" ").number(tenant.id);
     out.text(is_online(tenant) ? " online " : " gone ").name(tenant.path);
@@ -161,7 +105,7 @@ void write_sites(Writer& out) {
   });
 }
 
-void write_live(Writer& out) {
+void write_live(FileWriter& out) {
   const uint32_t now = coarse_ms();
   for_each_sample([&out, now](const LiveSample& sample) {
     const uint64_t object = sample.object.load(std::memory_order_acquire);
@@ -175,9 +119,9 @@ void write_live(Writer& out) {
 
 }  // namespace
 
-int dump_profile(int fd) {
+int dump_profile(int fd, uint64_t most) {
   const int saved = errno;
-  Writer out(fd);
+  FileWriter out(fd, most);
   write_head(out);
   dl_iterate_phdr(write_object, &out);
   write_sites(out);

@@ -26,7 +26,7 @@ namespace live = tenure::live;
 
 class RegionReader {
 public:
-  explicit RegionReader(const std::string& path) {
+  explicit RegionReader(const std::string& path) : path_(path) {
     fd_ = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     REQUIRE(fd_ >= 0, "no file %s", path.c_str());
     NEED(fstat(fd_, &about_) == 0);
@@ -42,6 +42,7 @@ public:
   RegionReader(const RegionReader&) = delete;
   RegionReader& operator=(const RegionReader&) = delete;
 
+  const std::string& path() const { return path_; }
   const struct stat& about() const { return about_; }
   // Whether the owner has gone.
   bool left_behind() const {
@@ -140,6 +141,7 @@ private:
     bytes_ = bytes;
   }
 
+  std::string path_;
   int fd_ = -1;
   struct stat about_ = {};
   char* base_ = nullptr;

@@ -1,6 +1,7 @@
 // Requests from outside, and the events that the process shows.
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <functional>
 #include <map>
@@ -43,6 +44,37 @@ private:
   std::thread thread_;
 };
 
+// Answers with a file: it is the user's alone, as long as the answer says, and of the place of the request. One that nobody fetched gives
+// way to the next.
+void ask_for_files(const RegionReader& region, const std::function<void()>& meanwhile) {
+  const std::string path = region.path(), name = path.substr(path.rfind('/') + 1);
+  const std::string answer = path.substr(0, path.rfind('/') + 1) + ".answer-" + name + "-0";
+  NEED(symlink("/dev/null", answer.c_str()) == 0);
+  for (int i = 0; i < 2; ++i) {
+    const auto dumped = region.ask(RequestKind::kDump, nullptr, 0, meanwhile);
+    REQUIRE(dumped.result == 0 && dumped.value > 10, "result %d", dumped.result);
+    struct stat about;
+    NEED(lstat(answer.c_str(), &about) == 0 && S_ISREG(about.st_mode));
+    NEED(about.st_uid == geteuid() && (about.st_mode & 07777) == 0600);
+    NEED(uint64_t(about.st_size) == dumped.value);
+  }
+  NEED(unlink(answer.c_str()) == 0);
+  NEED(mkdir(answer.c_str(), 0700) == 0);  // Something that cannot be replaced.
+  NEED(region.ask(RequestKind::kDump, nullptr, 0, meanwhile).result == -EEXIST);
+  NEED(rmdir(answer.c_str()) == 0);
+}
+
+// No file may be longer than this: a write beyond would end the process by SIGXFSZ.
+void ask_for_short_file(const RegionReader& region, const std::function<void()>& meanwhile) {
+  rlimit before;
+  NEED(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit small{10, before.rlim_max};
+  NEED(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  NEED(region.ask(RequestKind::kDump, nullptr, 0, meanwhile).result == -EFBIG);
+  NEED(setrlimit(RLIMIT_FSIZE, &before) == 0);
+  NEED(RegionFolder::names_in(region.path().substr(0, region.path().rfind('/'))).size() == 1);
+}
+
 // By whoever serves: all that needs no control operation.
 void ask_everything(const RegionReader& region, const std::function<void()>& meanwhile) {
   Tenant tenant("asked");
@@ -60,6 +92,9 @@ void ask_everything(const RegionReader& region, const std::function<void()>& mea
   const auto* const classes =
       reinterpret_cast<live::ClassTotals*>(region.base() + region.header().classes_at);
   NEED(totals.classes > 20 && classes[0].object_bytes == 16 && classes[0].slabs > 0);
+
+  ask_for_files(region, meanwhile);
+  ask_for_short_file(region, meanwhile);
 
   NEED(region.ask(RequestKind::kRename, &slot, 0, meanwhile).result == -EOPNOTSUPP);
   NEED(region.ask(RequestKind(1000), &slot, 0, meanwhile).result == -EOPNOTSUPP);

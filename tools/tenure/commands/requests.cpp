@@ -1,10 +1,9 @@
 // tenure reclaim and tenure trim: what the process itself has to do.
 #include <fmt/core.h>
-#include <string.h>
 
+#include "tools/tenure/commands/ask.h"
 #include "tools/tenure/commands/commands.h"
 #include "tools/tenure/commands/common.h"
-#include "tools/tenure/reader/control.h"
 
 namespace tenure::tool {
 namespace {
@@ -14,34 +13,10 @@ struct Request {
   bool json = false;
 };
 
-uint64_t ask(const Request& request, Located& located, const Process& process, size_t tenant,
+uint64_t ask(const Request& request, const Located& located, const Process& process, size_t tenant,
              live::RequestKind kind, uint64_t argument) {
   const auto patience = parse_interval(request.timeout, std::chrono::milliseconds(1));
-  RegionControl control(located.region);
-  const auto answer = control.ask(kind, process.tenants[tenant], argument, patience);
-  if (!answer) {
-    const char* const why = process.stopped ? ": it is stopped"
-                            : process.answers
-                                ? ": it hangs, or is very busy"
-                                : ": it has no helper thread (TENURE_HELPER=on), and has "
-                                  "allocated nothing meanwhile";
-    throw Failure(fmt::format("process {} ({}) gave no answer within {} ms{}", process.pid,
-                              process.name, patience.count(), why),
-                  kExitRefused);
-  }
-  if (answer->result != 0)
-    throw Failure(fmt::format("process {} ({}) refused: {}", process.pid, process.name,
-                              strerror(-answer->result)),
-                  answer->result == -ESTALE ? kExitNotThere : kExitRefused);
-  return answer->value;
-}
-
-Located find_living(const std::string& process) {
-  Located located = find_process(process, Region::Access::kWrite);
-  if (!located.process)
-    throw Failure("process " + process + " has ended: nobody is there to serve the request",
-                  kExitNotThere);
-  return located;
+  return ask_process(located, process, {kind, tenant, argument}, patience).value;
 }
 
 int reclaim(const Request& request) {

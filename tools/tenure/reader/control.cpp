@@ -13,6 +13,7 @@
 #include <atomic>
 
 #include "base/words/double_word.h"
+#include "tools/tenure/reader/answer_file.h"
 
 namespace tenure::tool {
 namespace {
@@ -60,7 +61,7 @@ void store_oom(live::TenantSlot& slot, const LimitChange& change) {
 
 }  // namespace
 
-RegionControl::RegionControl(const Region& region) : header_(region.header()) {
+RegionControl::RegionControl(const Region& region) : region_(region), header_(region.header()) {
   // The swap of 16 bytes must not cross a cache line, wherever a hostile header puts the tenants.
   if (header_.slots_at % 16 != 0 || header_.slot_bytes % 16 != 0)
     throw Failure(region.path() + " is damaged: its tenants are not aligned", kExitUnreadable);
@@ -150,10 +151,30 @@ void RegionControl::tell(live::RequestKind kind) {
   if (request != nullptr) post(*request, kind, Tenant(), 0, monotonic_us() + kSecond);
 }
 
+// Release: whoever uses the place next finds the answer read, and its file gone.
+Answer RegionControl::take(live::Request& request, live::RequestKind kind) {
+  Answer answer{request.result, request.value, ""};
+  const auto place =
+      static_cast<uint32_t>((reinterpret_cast<std::byte*>(&request) - base_ - header_.requests_at) /
+                            header_.request_bytes);
+  const auto release = [&request] {
+    shared(request.state).store(number_of(live::RequestState::kUnused), std::memory_order_release);
+  };
+  try {
+    if (answer.result == 0 && live::answers_with_file(kind))
+      answer.file = fetch_answer(region_, place, answer.value);
+  } catch (const Failure&) {
+    release();
+    throw;
+  }
+  release();
+  return answer;
+}
+
 std::optional<Answer> RegionControl::ask(live::RequestKind kind, const Tenant& tenant,
                                          uint64_t argument, std::chrono::milliseconds patience) {
   live::Request* const request = claim();
-  if (request == nullptr) return Answer{-EBUSY, 0};
+  if (request == nullptr) return Answer{-EBUSY, 0, ""};
   const auto patience_us = static_cast<uint64_t>(patience.count()) * 1000;
   const uint64_t deadline = monotonic_us() + patience_us;
   post(*request, kind, tenant, argument, deadline);
@@ -163,10 +184,7 @@ std::optional<Answer> RegionControl::ask(live::RequestKind kind, const Tenant& t
   timespec pause{0, 200'000};
   for (;;) {
     if (state.load(std::memory_order_acquire) == number_of(live::RequestState::kAnswered)) {
-      const Answer answer{request->result, request->value};
-      state.store(number_of(live::RequestState::kUnused),
-                  std::memory_order_release);  // After the answer was read.
-      return answer;
+      return take(*request, kind);
     }
     const uint64_t now = monotonic_us();
     uint32_t posted = number_of(live::RequestState::kPosted);

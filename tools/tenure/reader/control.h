@@ -20,6 +20,8 @@ struct LimitChange {
 struct Answer {
   int32_t result = 0;  // 0 or a negative errno.
   uint64_t value = 0;
+  std::string
+      file;  // The content of the file, for kinds that answer with one (live::answers_with_file()).
 };
 
 // Has the process look at its heap, if it has a helper thread, and does not wait for it: what a later reading shows is newer.
@@ -28,7 +30,7 @@ void ask_for_look(const Region& region);
 // The file mapped for writing. A region that its owner cuts short meanwhile ends the tool with one line and kExitUnreadable.
 class RegionControl {
 public:
-  // The region was opened for writing. Throws a Failure.
+  // The region was opened for writing, and lives longer. Throws a Failure.
   explicit RegionControl(const Region& region);
   RegionControl(const RegionControl&) = delete;
   RegionControl& operator=(const RegionControl&) = delete;
@@ -36,8 +38,8 @@ public:
 
   // Sets what is given. False where the tenant went meanwhile: nothing has changed for another one.
   bool set(const Tenant& tenant, const LimitChange& settings);
-  // Posts a request and waits for its answer. Nothing where none came in time: the request is withdrawn then, unless it is just
-  // being served.
+  // Posts a request and waits for its answer, and fetches the file that it answers with. Nothing where none came in time: the request is
+  // withdrawn then, unless it is just being served. Throws a Failure where there is an answer and its file cannot be read.
   std::optional<Answer> ask(live::RequestKind kind, const Tenant& tenant, uint64_t argument,
                             std::chrono::milliseconds patience);
   // Posts a request whose answer nobody reads: the owner takes it back after a second.
@@ -46,9 +48,11 @@ public:
 private:
   live::TenantSlot* slot_of(const Tenant& tenant) const;
   live::Request* claim();
+  Answer take(live::Request& request, live::RequestKind kind);
   void post(live::Request& request, live::RequestKind kind, const Tenant& tenant, uint64_t argument,
             uint64_t deadline);
 
+  const Region& region_;
   const live::Header header_;  // Our copy: the one in the file may change under us.
   std::byte* base_ = nullptr;
   size_t length_ = 0;

@@ -11,6 +11,8 @@
 
 #include <utility>
 
+#include "tools/tenure/reader/answer_file.h"
+
 namespace tenure::tool {
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
@@ -80,6 +82,7 @@ bool Region::remove_if_dead() const {
   const bool same =
       stat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_;
   const bool removed = same && unlink(path_.c_str()) == 0;
+  if (removed) remove_answers(path_);
   flock(fd(), LOCK_UN);
   return removed;
 }
