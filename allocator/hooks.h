@@ -8,6 +8,7 @@
 
 #include "accounting/counters/policy.h"
 #include "allocator/pages/page_heap.h"
+#include "base/system/probes.h"
 #include "base/words/attributes.h"
 #include "base/words/chain_word.h"
 #include "live/request_box.h"
@@ -80,6 +81,21 @@ TENURE_SLOW void serve_live_requests(ServedBy by);
 // On slow paths. One load where there is no region.
 inline void poll_live_requests(ServedBy by) {
   if (TENURE_UNLIKELY(live::requests_waiting())) serve_live_requests(by);
+}
+
+// --- upkeep/helper.cpp -> control/profile.cpp: listeners of the probes of sampled objects (base/system/probes.h).
+
+// Samples while somebody listens, where nobody has begun a profile. In the helper's turns.
+TENURE_SLOW void begin_or_end_for_listeners();
+extern constinit std::atomic<bool> sampling_for_listeners;
+inline bool has_sample_listeners() {
+  return probes::listens(probes::tenure_probe_otel_alloc) ||
+         probes::listens(probes::tenure_probe_sample);
+}
+inline void follow_listeners() {
+  if (TENURE_UNLIKELY(has_sample_listeners() !=
+                      sampling_for_listeners.load(std::memory_order_relaxed)))
+    begin_or_end_for_listeners();
 }
 
 }  // namespace tenure

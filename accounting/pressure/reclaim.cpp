@@ -6,6 +6,7 @@
 #include "accounting/tenants/tenant.h"
 #include "accounting/tenants/under_way.h"
 #include "base/system/check.h"
+#include "base/system/probes.h"
 #include "base/system/thread_words.h"
 
 namespace tenure {
@@ -56,6 +57,11 @@ size_t reclaim(Tenant& top, size_t bytes, ReclaimStage stage) {
   const size_t freed = hook(top, bytes);
   thread_words.reclaiming = false;
   thread_words.quiet = quiet;
+  if (probes::listens(probes::tenure_probe_reclaim)) {
+    char path[probes::kLongestPath];
+    top.copy_path(path, sizeof path);
+    probes::fire_reclaim(index_of(top.id()), path, static_cast<uint64_t>(stage), bytes, freed);
+  }
   return freed;
 }
 
@@ -64,6 +70,11 @@ void tell_above_high(Tenant& tenant) {
 }
 
 void tell_failure(Tenant& tenant, const Refusal& refusal) {
+  if (probes::listens(probes::tenure_probe_limit)) {
+    char path[probes::kLongestPath];
+    tenant.copy_path(path, sizeof path);
+    probes::fire_limit(index_of(tenant.id()), path, refusal.bytes, refusal.shrinks);
+  }
   if (registered.report_failure) registered.report_failure(tenant, refusal);
 }
 

@@ -11,6 +11,7 @@
 #include "accounting/tenants/tenant_names.h"
 #include "base/memory/meta_arena.h"
 #include "base/system/check.h"
+#include "base/system/probes.h"
 
 namespace tenure {
 namespace {
@@ -119,6 +120,11 @@ void complete_offline(Tenant& tenant) {
   Tenant& parent = *tenant.parent();
   show_state(tenant, live::SlotState::kDying);
   show_event(tenant, live::EventKind::kWent);
+  if (probes::listens(probes::tenure_probe_offline)) {
+    char path[probes::kLongestPath];
+    tenant.copy_path(path, sizeof path);
+    probes::fire_offline(index_of(tenant.id()), path, tenant.counter.usage());
+  }
   remove_name(tenant);
   call(hooks.kill_caches, tenant);
   AccountingContext* own = tenant.context.load(std::memory_order_relaxed);

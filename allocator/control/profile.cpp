@@ -61,6 +61,20 @@ int start_profile(uint64_t mean) {
   return 0;
 }
 
-void stop_profile() { stop_sampling(); }
+void stop_profile() {
+  sampling_for_listeners.store(false, std::memory_order_relaxed);
+  stop_sampling();
+}
+
+// Relaxed: the helper's turns alone write it but for stop_profile(), after which the next turn looks anew.
+constinit std::atomic<bool> sampling_for_listeners{false};
+
+void begin_or_end_for_listeners() {
+  if (!has_sample_listeners()) return stop_profile();
+  if (is_sampling()) return;  // A profile that was begun otherwise serves them as well.
+  const uint64_t mean = sampler.mean.load(std::memory_order_relaxed);
+  if (start_profile(mean != 0 ? mean : kUsualMean) == 0)
+    sampling_for_listeners.store(true, std::memory_order_relaxed);
+}
 
 }  // namespace tenure

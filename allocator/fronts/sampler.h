@@ -50,6 +50,11 @@ private:
   const bool own_cpu_;  // No other CPU's threads use the point.
 };
 
+// Passes bytes of the class, all of them or none: false where the point lies within them. By restartable sequences.
+bool pass_if_before(uint32_t slot, uint64_t bytes);
+// Takes such a step back.
+void unpass(uint32_t slot, uint64_t bytes);
+
 // The lists of this slot and area have been taken back.
 void forget_point(uint32_t area, uint32_t slot);
 

@@ -3,6 +3,7 @@
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/caches/promotion.h"
 #include "allocator/heap/pool_path.h"
+#include "allocator/heap/sampled_lists.h"
 #include "allocator/heap/sampled_objects.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/sampling.h"
@@ -12,6 +13,7 @@ namespace tenure {
 void* allocate_unlisted(Tenant& tenant, CacheFamily& family, OwnerTag tag) {
   Cache& pool = *family.pool;
   if (TENURE_UNLIKELY(is_sampling())) {
+    if (void* object = swap_before_point(pool)) return own_pooled(object, tag);
     if (void* object = sample_pooled(tenant, family, tag)) return object;
   }
   consider_promotion(tenant, family);

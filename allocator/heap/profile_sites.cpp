@@ -5,11 +5,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <bit>
+
 #include "allocator/fronts/sampler.h"
+#include "allocator/upkeep/reclaim.h"
 #include "base/memory/meta_arena.h"
 #include "base/stack/stack_walk.h"
 #include "base/system/sandbox.h"
 #include "base/words/exponential.h"
+#include "rcu/rseq_ops.h"
 
 namespace tenure {
 
@@ -24,6 +28,14 @@ constinit std::atomic<size_t> bytes_held{0};
 constinit std::atomic<uint32_t> last_stack{0}, last_tenant{0}, last_site{0};
 
 uint64_t add_to_hash(uint64_t hash, uint64_t word) { return mix_random(hash * kRandomStep + word); }
+
+// Of many words: one multiplication for each.
+uint64_t hash_of(const void* const* frames, uint32_t depth) {
+  uint64_t hash = depth;
+  for (uint32_t i = 0; i < depth; ++i)
+    hash = (std::rotl(hash, 29) ^ reinterpret_cast<uint64_t>(frames[i])) * kRandomStep;
+  return mix_random(hash);
+}
 
 void* take_memory(size_t bytes) {
   const size_t block = MetaArena::block_bytes(bytes);
@@ -63,9 +75,7 @@ Entry* find_or_add(std::atomic<Entry*>& list, Same is_same, Make make, Drop drop
 TENURE_NOINLINE const ProfileStack* find_stack() {
   const void* frames[kDeepestStack];
   const auto depth = static_cast<uint32_t>(walk_stack(frames, kDeepestStack));
-  uint64_t hash = depth;
-  for (uint32_t i = 0; i < depth; ++i)
-    hash = add_to_hash(hash, reinterpret_cast<uint64_t>(frames[i]));
+  const uint64_t hash = hash_of(frames, depth);
   const size_t frame_bytes = depth * sizeof frames[0], bytes = sizeof(ProfileStack) + frame_bytes;
   return find_or_add(
       profile_stacks.list(hash),
@@ -108,18 +118,56 @@ const ProfileTenant* find_tenant_label(const Tenant& tenant) {
       [](ProfileTenant* label) { give_memory(label, sizeof *label); });
 }
 
+// ---- names of threads ----
+
+struct ThreadName {
+  char text[16];  // Ends with 0.
+  uint64_t words[2];
+
+  void ask() {
+    // No names under a filter, which may end the process for the question.
+    if (!is_filtered()) syscall(SYS_prctl, PR_GET_NAME, text);
+    text[sizeof text - 1] = '\0';
+    memcpy(words, text, sizeof words);
+  }
+};
+
+// Names that were asked for a moment ago: the system call takes longer than the rest of a sample. A thread's new name is seen that much later.
+// {the thread and the moment, exclusive-or both words; words}: an entry that two threads have written at once names no thread. Relaxed: so
+// it needs no order.
+struct RememberedName {
+  std::atomic<uint64_t> key, words[2];
+};
+constexpr size_t kRememberedNames = 64;
+constinit RememberedName remembered_names[kRememberedNames]{};
+constexpr uint32_t kMomentMs = 8;
+
+ThreadName thread_name() {
+  ThreadName name = {};
+  const uint64_t thread = mix_random(reinterpret_cast<uint64_t>(&this_thread));
+  const uint64_t now = mix_random(thread + coarse_ms() / kMomentMs);
+  RememberedName& entry = remembered_names[thread % kRememberedNames];
+  const auto sum = [&name] { return mix_random(name.words[0] * kRandomStep + name.words[1]); };
+  for (int i = 0; i < 2; ++i) name.words[i] = entry.words[i].load(std::memory_order_relaxed);
+  if ((entry.key.load(std::memory_order_relaxed) ^ sum()) == now) {
+    memcpy(name.text, name.words, sizeof name.text);
+    return name;
+  }
+  name = {};
+  name.ask();
+  for (int i = 0; i < 2; ++i) entry.words[i].store(name.words[i], std::memory_order_relaxed);
+  entry.key.store(now ^ sum(), std::memory_order_relaxed);
+  return name;
+}
+
 }  // namespace
 
 ProfileSite* find_site(const Tenant& tenant, uint64_t size) {
   const ProfileStack* const stack = find_stack();
   const ProfileTenant* const label = find_tenant_label(tenant);
   if (stack == nullptr || label == nullptr) return nullptr;
-  // No names of threads under a filter, which may end the process for the question.
-  char thread[16] = {};
-  if (!is_filtered()) syscall(SYS_prctl, PR_GET_NAME, thread);
-  thread[sizeof thread - 1] = '\0';
-  uint64_t words[2];
-  memcpy(words, thread, sizeof words);
+  const ThreadName name = thread_name();
+  const auto& [thread, words] = name;
   const uint64_t mean = sampler.mean.load(std::memory_order_relaxed);
   uint64_t hash = add_to_hash(stack->hash, label->number);
   for (const uint64_t word : {words[0], words[1], size, mean}) hash = add_to_hash(hash, word);

@@ -35,6 +35,28 @@ ChainWord cut_chain(ChainWord chain, uint32_t most, uint16_t limit, ChainWord* r
   return list;
 }
 
+// The usual step at a list's end, which each list of pairs of malloc and free comes by: without the decisions of take_from().
+void* swap_before_point(Cache& cache) {
+  const Front front(cache);
+  if (!front || !front.by_rseq() || TENURE_UNLIKELY(fronts_watched())) return nullptr;
+  const ChainWord end = front.load(Front::kAllocWord), chain = front.load(Front::kFreeWord);
+  if (!is_sentinel(end) || !has_objects(chain)) return nullptr;
+  const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
+  const uint32_t count = chain_length(chain, cache.limit);
+  const uint64_t bytes = uint64_t{count} * cache.object_size;
+  if (count < cache.limit / 2u || !pass_if_before(slot, bytes)) return nullptr;
+  if (!front.compare_exchange(Front::kFreeWord, chain, sentinel_word(cache.limit))) {
+    unpass(slot, bytes);
+    return nullptr;
+  }
+  void* const object = first_object(chain);
+  const ChainWord rest = load_link(object);
+  if (!is_rest(rest, chain)) report_misuse(Misuse::kCorruptedChain, object);
+  if (!front.compare_exchange(Front::kAllocWord, end, rest) && has_objects(rest))
+    keep_chain(cache, rest);
+  return object;
+}
+
 bool install_before_point(Cache& cache, const Front& front, ChainWord chain) {
   const ChainWord word = front.load(Front::kAllocWord);
   if (has_objects(word) || is_held(word)) return false;

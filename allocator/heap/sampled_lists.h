@@ -9,7 +9,11 @@ namespace tenure {
 
 // Makes the chain, as far as it lies before the point, the CPU's list for malloc; the rest goes to a depot. False: there is a list, and the
 // chain is still the caller's. The CPU's words are changed by sequences.
-TENURE_SLOW bool install_before_point(Cache& cache, const Front& front, ChainWord chain);
+TENURE_NOINLINE bool install_before_point(Cache& cache, const Front& front, ChainWord chain);
+
+// malloc's list has come to its end, and the free list, at least half a list, lies before the point: the first object of the free list,
+// whose others are malloc's from now on. Else nullptr: nothing has changed. For the caches of the root and of the pool.
+TENURE_NOINLINE void* swap_before_point(Cache& cache);
 
 // The first `most` objects of the chain, which the caller holds, as a list that ends in the sentinel; the others are `*rest`.
 constexpr uint32_t kLongestCut = 128;

@@ -5,10 +5,13 @@
 #include "allocator/heap/live_samples.h"
 #include "allocator/heap/pool_path.h"
 #include "allocator/heap/profile_sites.h"
+#include "allocator/heap/sampled_lists.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/family.h"
 #include "allocator/slabs/found_object.h"
 #include "allocator/slabs/misuse.h"
+#include "base/system/probes.h"
+#include "base/words/exponential.h"
 
 namespace tenure {
 
@@ -31,11 +34,35 @@ bool is_due(const Cache& cache) {
   return SamplingPoint(slot).pass(cache.object_size);
 }
 
+void tell_listeners(const void* object, const ProfileSite& site) {
+  using namespace probes;
+  if (!listens(tenure_probe_otel_alloc) && !listens(tenure_probe_sample)) return;
+  const auto size = static_cast<double>(site.size);
+  const double p = probability_of_point(size, static_cast<double>(site.mean));
+  // Rounding functions are in libm. NOLINTNEXTLINE(bugprone-incorrect-roundings)
+  const auto weighted = static_cast<uint64_t>(size / p + .5);
+  if (listens(tenure_probe_otel_alloc)) fire_otel_alloc(object, site.size, weighted);
+  if (listens(tenure_probe_sample))
+    fire_sample(object, site.size, weighted, site.tenant->id, site.tenant->path);
+}
+
+uint32_t begin_sample_of(const void* object, const Tenant& tenant, uint64_t size, bool isolated) {
+  ProfileSite* const site = find_site(tenant, size);
+  const uint32_t number = take_sample(object, site, isolated);
+  if (number != 0) tell_listeners(object, *site);
+  return number;
+}
+
+bool end_sample_of(const void* object, uint32_t number) {
+  if (probes::listens(probes::tenure_probe_otel_free)) probes::fire_otel_free(object);
+  return end_sample(number);
+}
+
 // Has the object, which is of a slab for samples and the caller's, be the tenant's sample.
 void begin_sample(void* object, const Tenant& tenant) {
   const Found found = find_object(object);
   const uint32_t number =
-      take_sample(object, find_site(tenant, found.run->object_size), is_isolated(tenant));
+      begin_sample_of(object, tenant, found.run->object_size, is_isolated(tenant));
   // Relaxed: who frees the object got it from who allocated it.
   sample_of(*found.run, found.index)
       .store(number != 0 ? number : kNoSample, std::memory_order_relaxed);
@@ -82,23 +109,26 @@ void forget_sample(const RunDescriptor& slab, uint32_t index, void* object) {
   if (number == 0) report_misuse(Misuse::kDoubleFree, object);
   if (number == kNoSample) return;
   // Slabs of samples are shared, also by tenants whose memory others must not see.
-  if (end_sample(number)) __builtin_memset(object, 0, slab.object_size);
+  if (end_sample_of(object, number)) __builtin_memset(object, 0, slab.object_size);
 }
 
 void consider_large(RunDescriptor& run, const Tenant& tenant) {
   forget_large(run);
   if (!is_sampling() || !SamplingPoint(0).pass(run.large_bytes)) return;
-  run.sample = take_sample(slab_base(run), find_site(tenant, run.large_bytes), false);
+  run.sample = begin_sample_of(slab_base(run), tenant, run.large_bytes, false);
 }
 
 void forget_large(RunDescriptor& run) {
   if (run.sample == 0) return;
-  end_sample(run.sample);
+  end_sample_of(slab_base(run), run.sample);
   run.sample = 0;
 }
 
 void* allocate_from(Cache& cache) {
   if (TENURE_UNLIKELY(is_sampling())) {
+    if (cache.owner == &root_tenant) {
+      if (void* object = swap_before_point(cache)) return object;
+    }
     if (void* object = sample_from(cache)) return object;
   }
   return take_from(cache);

@@ -18,11 +18,11 @@
 namespace tenure {
 
 // An object instead of the cache's next, if the next point lies in that; else, and where it cannot be had, nullptr. As allocate_from().
-TENURE_SLOW void* sample_from(Cache& cache);
+TENURE_NOINLINE void* sample_from(Cache& cache);
 // The same for the family's pool, for the tenant, which has paid by the tag.
-TENURE_SLOW void* sample_pooled(Tenant& tenant, CacheFamily& family, OwnerTag tag);
+TENURE_NOINLINE void* sample_pooled(Tenant& tenant, CacheFamily& family, OwnerTag tag);
 // Before the object, which is number `index` of a slab for samples, is free.
-TENURE_SLOW void forget_sample(const RunDescriptor& slab, uint32_t index, void* object);
+TENURE_NOINLINE void forget_sample(const RunDescriptor& slab, uint32_t index, void* object);
 
 // A large object has come to life; has got another length or another place; is about to be freed.
 TENURE_SLOW void consider_large(RunDescriptor& run, const Tenant& tenant);

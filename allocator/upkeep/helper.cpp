@@ -110,6 +110,7 @@ public:
 private:
   void take(uint32_t now) {
     poll_live_requests(ServedBy::kHelper);
+    follow_listeners();
     show_process_memory();
     // First, so that the caches can go in this turn.
     const size_t emptied = empty_dead_caches(root_tenant, SIZE_MAX, SIZE_MAX);

@@ -187,7 +187,7 @@ class Profiles(unittest.TestCase):
         objects = int(re.fullmatch(r"/lost: .* in about (\d+) objects, the oldest of [\d.]+ s", first).group(1))
         self.assertAlmostEqual(objects, 1000, delta=250)
         self.assertEqual(len(sites), 1, sites)
-        self.assertIn("lose < main", sites[0])
+        self.assertIn("lose < run < main", sites[0])
 
     def test_difference(self):
         less, more = self.profile("less", "1000"), self.profile("more", "5000")

@@ -48,9 +48,7 @@ static int meet_limit(void) {
   return 0;
 }
 
-int main(int argc, char** argv) {
-  if (argc > 1 && strcmp(argv[1], "limit") == 0) return meet_limit();
-  const int count = argc > 1 ? atoi(argv[1]) : 4000;
+static int run(int count) {
   struct tenure_tenant *acme, *group, *other, *leaver;
   if (tenure_tenant_create(tenure_root(), "acme", 0, &acme) != 0 ||
       tenure_tenant_create(tenure_root(), "group", 0, &group) != 0 ||
@@ -69,4 +67,24 @@ int main(int argc, char** argv) {
   tenure_leave(before);
   if (tenure_tenant_offline(leaver, 0) != 0) return 1;
   return 0;
+}
+
+/* Does what lines on standard input ask for, until there are no more. */
+static int serve_input(void) {
+  char line[16];
+  printf("ready\n");
+  fflush(stdout);
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    if (strcmp(line, "run\n") == 0 && run(4000) != 0) return 1;
+    if (strcmp(line, "drop\n") == 0) drop_other(20000);
+    printf("done\n");
+    fflush(stdout);
+  }
+  return 0;
+}
+
+int main(int argc, char** argv) {
+  if (argc > 1 && strcmp(argv[1], "limit") == 0) return meet_limit();
+  if (argc > 1 && strcmp(argv[1], "serve") == 0) return serve_input();
+  return run(argc > 1 ? atoi(argv[1]) : 4000);
 }
