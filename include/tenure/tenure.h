@@ -288,7 +288,7 @@ TENURE_API void tenure_release(struct tenure_captured captured);
 TENURE_API void* tenure_malloc(struct tenure_tenant* tenant, size_t size);
 TENURE_API void* tenure_calloc(struct tenure_tenant* tenant, size_t count, size_t size);
 TENURE_API void* tenure_aligned_alloc(struct tenure_tenant* tenant, size_t alignment, size_t size);
-/* `block` is malloc's, or an object of a cache without constructor. Moves its charge to the tenant. Returns its new place, which
+/* `block` is malloc's, or an object of a cache without constructor that is not type-safe. Moves its charge to the tenant. Returns its new place, which
  * may be the old one, or NULL with errno ENOMEM: then nothing changed. (realloc keeps the owner.) A large block stays where it
  * is, and needs no room at tenants above both its owner and the new one; a small one is copied and then freed. */
 TENURE_API void* tenure_transfer(struct tenure_tenant* tenant, void* block);
@@ -328,6 +328,8 @@ struct tenure_cache_stats {
   size_t slabs;
   size_t slab_bytes;
   size_t tenants; /* With slabs of their own here; the others share */
+  size_t
+      waiting_bytes; /* Of empty slabs, beside slab_bytes, that wait for readers: tenure/readers.h */
 };
 TENURE_API int tenure_cache_stats(struct tenure_cache* cache, struct tenure_cache_stats* stats);
 
@@ -345,6 +347,7 @@ static inline int tenure_available(void) {
 #endif
 
 #include <tenure/lru.h>
+#include <tenure/readers.h>
 
 /* NOLINTEND(modernize-*,readability-identifier-naming) */
 #endif
