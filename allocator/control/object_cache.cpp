@@ -107,7 +107,7 @@ Cache* take_children(CacheFamily& family) {
 }  // namespace
 
 int create_object_cache(const char* name, size_t size, size_t alignment, void (*constructor)(void*),
-                        CacheFamily** result) {
+                        CacheFamily** result, const ReaderFlavor* readers) {
   if (alignment == 0) alignment = kMinAlignment;
   if (name == nullptr || size == 0 || size > kLargestSmall || !is_power_of_two(alignment) ||
       alignment > kLargestAlignment)
@@ -116,14 +116,18 @@ int create_object_cache(const char* name, size_t size, size_t alignment, void (*
   if (alignment < kMinAlignment) alignment = kMinAlignment;
   auto* family = meta_arena.create<CacheFamily>();
   Cache* const both[] = {meta_arena.create<Cache>(), meta_arena.create<Cache>()};
-  if (family == nullptr || both[0] == nullptr || both[1] == nullptr) {
+  WaitingSlabs* const waiting = readers ? meta_arena.create<WaitingSlabs>(*readers) : nullptr;
+  if (family == nullptr || both[0] == nullptr || both[1] == nullptr ||
+      (readers != nullptr && waiting == nullptr)) {
+    if (waiting) meta_arena.destroy(waiting);
     if (family) meta_arena.destroy(family);
     for (Cache* cache : both)
       if (cache) meta_arena.destroy(cache);
     return -ENOMEM;
   }
-  // The links of free objects must not lie where the constructor has put something.
-  family->prefix = constructor ? static_cast<uint32_t>(alignment) : 0;
+  // The links of free objects must not lie where the constructor has put something, or where readers look.
+  family->prefix = constructor || readers ? static_cast<uint32_t>(alignment) : 0;
+  family->waiting = waiting;
   family->constructor = constructor;
   for (size_t i = 0; i < kLongestCacheName && name[i] != '\0'; ++i) family->name[i] = name[i];
   for (Cache* cache : both) {
@@ -149,14 +153,16 @@ int create_object_cache(const char* name, size_t size, size_t alignment, void (*
 // of the right kind: nothing is freed before every slab was seen to be gone once more, and then only after another grace period.
 int destroy_object_cache(CacheFamily& family, size_t* live) {
   FamilyStatistics left = settle(family);
-  if (left.slabs == 0) {
+  bool over = left.slabs == 0;
+  if (over) {
     set_dying(family, true);
     grace::synchronize();
     collect_family_statistics(family, left);
-    if (left.slabs != 0) set_dying(family, false);
+    over = left.slabs == 0 && (family.waiting == nullptr || family.waiting->finish());
+    if (!over) set_dying(family, false);
   }
   if (live) *live = left.live;
-  if (left.slabs != 0) return -EBUSY;
+  if (!over) return -EBUSY;
   Cache* children;
   {
     MutexGuard guard(tenants_mutex);
@@ -173,6 +179,12 @@ int destroy_object_cache(CacheFamily& family, size_t* live) {
   }
   free_cache(*family.root);
   free_cache(*family.pool);
+  // The helper may have found the family before it was unlinked.
+  if (family.waiting) {
+    while (!family.waiting->finish()) {
+    }
+    meta_arena.destroy(family.waiting);
+  }
   family.children.destroy();
   meta_arena.destroy(&family);
   return 0;
@@ -187,9 +199,15 @@ void free_object(CacheFamily& family, void* object) {
   if (object == nullptr) return;
   void* const start = static_cast<char*>(object) - family.prefix;
   if (family_of(start) != &family) report_misuse(Misuse::kWrongClass, object);
+  WaitingSlabs* const waiting = family.waiting;
   deallocate(start);
+  if (waiting) waiting->start();
 }
 
-size_t shrink_object_cache(CacheFamily& family) { return empty_family(family, Fences::kCheap); }
+size_t shrink_object_cache(CacheFamily& family) {
+  const size_t emptied = empty_family(family, Fences::kCheap);
+  if (family.waiting) family.waiting->start();
+  return emptied;
+}
 
 }  // namespace tenure

@@ -86,6 +86,16 @@ TENURE_STALE_READ void add_runs(HeapStatistics& statistics) {
   }
 }
 
+// Empty slabs that wait for readers.
+void add_waiting(ClassStatistics& named) {
+  grace::ReadSection section;
+  for_each_named_family([&named](const CacheFamily& family) {
+    if (family.waiting == nullptr) return;
+    named.slabs += family.waiting->slabs();
+    named.slab_bytes += family.waiting->bytes();
+  });
+}
+
 void print_class(LineBuffer& line, uint32_t i, const ClassStatistics& c, bool json, bool first) {
   const uint64_t size = class_size(i);
   if (json) {
@@ -136,6 +146,7 @@ void collect_statistics(HeapStatistics& statistics) {
       statistics.allocated_bytes -= (in_depot + in_fronts) * cache.object_size;
     }
   });
+  add_waiting(statistics.named);
   statistics.slab_bytes = statistics.named.slab_bytes;
   for (uint32_t i = 0; i < kClassCount; ++i) {
     const ClassStatistics& c = statistics.classes[i];
@@ -276,6 +287,7 @@ void collect_family_statistics(const CacheFamily& family, FamilyStatistics& stat
     statistics.cached += kept;
     statistics.live -= kept < statistics.live ? kept : statistics.live;
   };
+  if (family.waiting) statistics.waiting_bytes = family.waiting->bytes();
   add_lists(*family.root);
   add_lists(*family.pool);
   family.children.for_each([&](uint32_t, const Cache* cache) {

@@ -83,6 +83,7 @@ uint64_t unused_bytes_of(const AccountingContext& context);
 // Objects handed out and kept, and slabs, of one family.
 struct FamilyStatistics {
   uint64_t live, cached, slabs, slab_bytes, tenants;
+  uint64_t waiting_bytes;  // Of empty slabs, beside slab_bytes, that wait for readers
 };
 void collect_family_statistics(const CacheFamily& family, FamilyStatistics& statistics);
 

@@ -151,6 +151,12 @@ Found check_runs() {
     if (slab) found.charged += tagged_bytes(run) + paid_bytes(run);
     if (run.context) found.charged += bytes;
   }
+  grace::ReadSection section;
+  for_each_named_family([&found](const CacheFamily& family) {
+    if (family.waiting == nullptr) return;
+    found.used += family.waiting->bytes();
+    found.charged += family.waiting->charged_bytes();
+  });
   return found;
 }
 

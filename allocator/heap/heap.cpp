@@ -347,15 +347,14 @@ void* allocate_from_family(Tenant& tenant, CacheFamily& family) {
   return hand_out(allocate_small(tenant, family));
 }
 
-// Where the object starts that a cache with a constructor gave out from its middle.
+// Where the object starts that a cache gave out from its middle.
 static const void* block_of(const void* object) {
   const uint32_t granule = granule_of(object);
   if (granule == kNoGranule) report_bad_pointer(object);
   const uint32_t number = arena.page_map.at(granule).descriptor.load(std::memory_order_relaxed);
   const RunDescriptor& run = arena.descriptors.at(number);
-  const bool constructed =
-      number != 0 && run.kind == RunKind::kSlab && run.cache->family->prefix != 0;
-  return constructed ? static_cast<const char*>(object) - run.cache->family->prefix : object;
+  const bool prefixed = number != 0 && run.kind == RunKind::kSlab && run.cache->family->prefix != 0;
+  return prefixed ? static_cast<const char*>(object) - run.cache->family->prefix : object;
 }
 
 const CacheFamily* family_of(const void* object) {

@@ -65,6 +65,8 @@ public:
   // cache's until it is destroyed. Relaxed: the place is valid before the cache is found.
   std::atomic<uint32_t> front_slot{0};
 
+  bool has_tags() const { return pooled || sampled; }
+
   // For the operations on words, which read it themselves.
   const uint32_t& slot_in_place() const { return reinterpret_cast<const uint32_t&>(front_slot); }
 

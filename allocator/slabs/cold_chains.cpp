@@ -73,8 +73,8 @@ void warm(const Cache& cache, ChainWord chain) {
 }  // namespace
 
 bool may_index(const Cache& cache) {
-  const bool constructed = cache.family && cache.family->constructor;
-  return cache.object_size >= (kIndexWord + 1) * sizeof(ChainWord) && !constructed &&
+  const bool keeps_state = cache.family && cache.family->prefix != 0;
+  return cache.object_size >= (kIndexWord + 1) * sizeof(ChainWord) && !keeps_state &&
          chain_key == 0;
 }
 

@@ -41,7 +41,7 @@ inline void* mark_allocated(void* object) {
 }
 
 // The same for an object out of a free list, whose links stay behind: with what was cleared when it was freed, or never used, it is
-// clear. (Of constructed objects they lie before what the program gets.)
+// clear. (Of objects that keep their state they lie before what the program gets.)
 inline void* hand_out(void* object) {
   if (object && arena.hardened) {
     auto* const links = static_cast<uint64_t*>(object);  // Of its chain, and of a depot.
@@ -53,8 +53,8 @@ inline void* hand_out(void* object) {
 // Hardened level: the mark of an object that is freed goes; one without is reported.
 inline void mark_free(void* object, const RunDescriptor& run) {
   if (!arena.page_map.mark(arena_offset(object), false)) report_misuse(Misuse::kDoubleFree, object);
-  // Constructed objects stay as they are; large ones are cleared with their run.
-  if (run.kind == RunKind::kSlab && !run.cache->family->constructor)
+  // Objects that keep their state stay as they are; large ones are cleared with their run.
+  if (run.kind == RunKind::kSlab && run.cache->family->prefix == 0)
     __builtin_memset(object, 0, run.object_size);
 }
 

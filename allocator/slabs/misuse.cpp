@@ -28,7 +28,7 @@ const Tenant* payer_for(const RunDescriptor* run, const void* pointer) {
     const bool alone = root_tenant.context.load(std::memory_order_relaxed) == nullptr;
     return known == nullptr && alone ? &root_tenant : known;
   }
-  if (run->kind == RunKind::kSlab && run->tags) {
+  if (run->kind == RunKind::kSlab && run->tags && run->cache->has_tags()) {
     const uint64_t offset =
         reinterpret_cast<uint64_t>(pointer) - reinterpret_cast<uint64_t>(slab_base(*run));
     const uint32_t index = object_index(*run, offset).index;

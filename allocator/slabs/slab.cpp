@@ -5,9 +5,9 @@
 #include "allocator/hooks.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/family.h"
-#include "allocator/slabs/last_payer.h"
 #include "allocator/slabs/misuse.h"
 #include "allocator/slabs/sampling.h"
+#include "allocator/slabs/slab_remains.h"
 #include "base/memory/meta_arena.h"
 #include "base/system/check.h"
 #include "base/words/atomic_update.h"
@@ -85,41 +85,11 @@ struct Batch {
   }
 };
 
-bool has_tags(const Cache& cache) { return cache.pooled || cache.sampled; }
-// Those of samples lie behind those of owners.
-size_t tag_bytes(const Cache& cache) {
-  return cache.capacity * sizeof(uint32_t) * (cache.sampled ? 2 : 1);
-}
-
 // `count` wraps around where objects are put back to be carved another time.
 void count_carved(Cache& cache, uint64_t count) {
   cache.carved.fetch_add(count, std::memory_order_relaxed);
   cache.out.fetch_add(count, std::memory_order_relaxed);
 }
-
-// The remains of a dying slab. Copied before the exchange: afterwards its descriptor may be recycled by others at once.
-struct Remains {
-  const uint32_t granule, granules;
-  AccountingContext* const context;
-  std::atomic<uint32_t>* const tags;
-
-  explicit Remains(const RunDescriptor& slab)
-      : granule(slab.granule), granules(slab.granules), context(slab.context),
-        tags(has_tags(*slab.cache) ? slab.tags : nullptr) {}
-
-  void release(Cache& cache, uint32_t carved) const {
-    cache.carved.fetch_sub(carved, std::memory_order_relaxed);
-    note_last_payer(granule, granules, context ? context : cache.payer);
-    arena.page_map.set(granule, granules, 0, 0);
-    // At the hardened level of the links of its free objects.
-    release_run(granule, granules, cache.isolated || arena.hardened);
-    if (context) uncharge(*context, granules * kGranuleSize);
-    if (tags) meta_arena.release(tags, tag_bytes(cache));
-    pay_for_free_pages(granules * kGranuleSize);
-    // Release: who sees that none is left, and takes the descriptors, comes after all who had objects of them.
-    cache.slabs.fetch_sub(1, std::memory_order_release);
-  }
-};
 
 // Returns whether the slab's memory went back to the page heap.
 bool give_batch(Cache& cache, const Batch& batch) {
@@ -232,7 +202,66 @@ void DescriptorTable::release(uint32_t number) {
   unused_.push(number);
 }
 
+// The parts of a slab in the making.
+struct Makings {
+  uint32_t number;  // Descriptor
+  uint32_t granule, granules;
+  bool fresh;
+  std::atomic<uint32_t>* tags;
+  AccountingContext* context;
+};
+
+// Describes the slab and makes it the cache's. `count` objects are carved, for the caller.
+void start_slab(Cache& cache, const Makings& made, uint16_t count) {
+  RunDescriptor& slab = arena.descriptors.at(made.number);
+  slab.context = made.context;
+  slab.pooling = !cache.pooled                                     ? Pooling::kNone
+                 : arena.rseq && !arena.hardened && !cache.sampled ? Pooling::kQuick
+                                                                   : Pooling::kPooled;
+  slab.tags = made.tags;
+  slab.cache = &cache;
+  slab.granule = made.granule;
+  slab.granules = made.granules;
+  slab.object_size = cache.object_size;
+  slab.reciprocal = cache.reciprocal;
+  slab.capacity = cache.capacity;
+  slab.kind = RunKind::kSlab;
+  slab.fresh = made.fresh;
+  const uint16_t flags = count < cache.capacity ? SlabState::kListed : uint16_t{0};
+  slab.state.store({0, 0, count, flags}, std::memory_order_release);
+  // Without rseq the push of the fast path must not reach the front: its words change by
+  // compare-and-swap. Frees into the pool need more than a push.
+  const bool pushed = arena.rseq && !cache.pooled && !cache.sampled;
+  const uint32_t slot = pushed ? cache.front_slot.load(std::memory_order_relaxed) : 0;
+  arena.page_map.set(made.granule, made.granules, slot, made.number);
+  cache.slabs.fetch_add(1, std::memory_order_relaxed);
+  count_carved(cache, count);
+  if (cache.pooled && !cache.sampled) cache.family->recent.note(made.number);
+}
+
+// A slab of a type-safe cache that waits for readers goes on as a slab of the cache, with the objects that it had. Closed word: none.
+ChainWord revive_slab(Cache& cache, WaitingSlabs& waiting) {
+  if (cache.isolated) return kClosedWord;
+  WaitingSlab* const record = waiting.take(cache.has_tags());
+  if (record == nullptr) return kClosedWord;
+  const uint32_t number = arena.descriptors.allocate();
+  if (number == 0) {
+    waiting.add(*record);
+    return kClosedWord;
+  }
+  const uint16_t count = record->carved;
+  start_slab(cache, {number, record->granule, record->granules, false, record->tags(), nullptr},
+             count);
+  char* const base = slab_base(arena.descriptors.at(number));
+  if (count < cache.capacity) cache.partial.push(number);
+  return thread_objects(cache, base, 0, count);
+}
+
 ChainWord create_slab(Cache& cache) {
+  if (WaitingSlabs* const waiting = waiting_of(cache)) {
+    const ChainWord revived = revive_slab(cache, *waiting);
+    if (revived != kClosedWord) return revived;
+  }
   // Charged before it is had. The context that pays may be an ancestor's, if the tenant goes right now.
   const size_t bytes = cache.granules * kGranuleSize;
   AccountingContext* context = nullptr;
@@ -246,44 +275,23 @@ ChainWord create_slab(Cache& cache) {
   }
   const bool for_tenant = cache.owner != &root_tenant || cache.pooled;
   const Occasion occasion = for_tenant ? Occasion::kMallocForTenant : Occasion::kMallocForRoot;
-  void* const tags = has_tags(cache) ? meta_arena.allocate(tag_bytes(cache)) : nullptr;
-  const uint32_t number = tags || !has_tags(cache) ? arena.descriptors.allocate() : 0;
+  const bool beside = beside_bytes(cache) != 0;
+  std::atomic<uint32_t>* const tags =
+      beside ? tags_in(cache, static_cast<char*>(meta_arena.allocate(beside_bytes(cache))))
+             : nullptr;
+  const uint32_t number = tags || !beside ? arena.descriptors.allocate() : 0;
   const Run run =
       number ? allocate_run(cache.granules, 1, Fill::kAny, occasion, RequestKind::kSmall) : Run{};
   if (!run) {
-    if (tags) meta_arena.release(tags, tag_bytes(cache));
+    release_beside(cache, tags);
     if (number) arena.descriptors.release(number);
     if (context) uncharge(*context, bytes);
     return kClosedWord;
   }
-  RunDescriptor& slab = arena.descriptors.at(number);
-  slab.context = context;
-  slab.pooling = !cache.pooled                                     ? Pooling::kNone
-                 : arena.rseq && !arena.hardened && !cache.sampled ? Pooling::kQuick
-                                                                   : Pooling::kPooled;
-  slab.tags = static_cast<std::atomic<uint32_t>*>(tags);
-  slab.cache = &cache;
-  slab.granule = run.granule;
-  slab.granules = run.granules;
-  slab.object_size = cache.object_size;
-  slab.reciprocal = cache.reciprocal;
-  slab.capacity = cache.capacity;
-  slab.kind = RunKind::kSlab;
-  slab.fresh = run.fresh;
   const uint16_t wanted = carve_count(cache, 0);
   const uint16_t count = wanted < cache.capacity ? wanted : cache.capacity;
-  const bool more = count < cache.capacity;
-  slab.state.store({0, 0, count, more ? SlabState::kListed : uint16_t{0}},
-                   std::memory_order_release);
-  // Without rseq the push of the fast path must not reach the front: its words change by
-  // compare-and-swap. Frees into the pool need more than a push.
-  const bool pushed = arena.rseq && !cache.pooled && !cache.sampled;
-  const uint32_t slot = pushed ? cache.front_slot.load(std::memory_order_relaxed) : 0;
-  arena.page_map.set(run.granule, run.granules, slot, number);
-  cache.slabs.fetch_add(1, std::memory_order_relaxed);
-  count_carved(cache, count);
-  if (cache.pooled && !cache.sampled) cache.family->recent.note(number);
-  return carved_objects(cache, number, 0, count, more);
+  start_slab(cache, {number, run.granule, run.granules, run.fresh, tags, context}, count);
+  return carved_objects(cache, number, 0, count, count < cache.capacity);
 }
 
 ChainWord take_from_partial(Cache& cache) {

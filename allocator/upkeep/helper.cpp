@@ -11,6 +11,7 @@
 #include "allocator/hooks.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/cold_chains.h"
+#include "allocator/slabs/waiting_slabs.h"
 #include "allocator/upkeep/decay.h"
 #include "allocator/upkeep/reclaim.h"
 #include "base/system/sandbox.h"
@@ -120,6 +121,7 @@ private:
     left_ |= reclaim_above_high();
     const DecayWork done = take_decay_step(now, {SIZE_MAX, SIZE_MAX}, decay_round_ms());
     look_at_pressure(Occasion::kControl);
+    start_waiting_caches();
     if (done.bytes != 0 || done.chains != 0 || emptied != 0 || reaped.destroyed) last_work_ = now;
   }
 

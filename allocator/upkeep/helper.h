@@ -31,7 +31,8 @@ bool has_threads();
 void note_main_thread_gone();
 
 // Takes turns: reaps what departed tenants have left, returns what has been idle for the decay time, looks at the pressure of the
-// process. Runs no code of the program: neither handlers nor shrinkers. Returns when the helper is to end.
+// process. Runs no code of the program, neither handlers nor shrinkers, except call_rcu() for type-safe caches. Returns when the helper is
+// to end.
 void run_helper();
 
 // Ends the helper where the program has no other thread, and waits until the kernel, too, knows that it has gone. False where that

@@ -18,6 +18,7 @@
 #include "allocator/fronts/drain.h"
 #include "allocator/heap/bootstrap.h"
 #include "allocator/slabs/arena.h"
+#include "allocator/slabs/waiting_slabs.h"
 #include "allocator/upkeep/helper.h"
 #include "allocator/upkeep/process_limit.h"
 #include "allocator/upkeep/run_stash.h"
@@ -50,6 +51,7 @@ void in_child() {
   tenure::repair_stocks_after_fork();
   tenure::repair_stashes_after_fork();
   tenure::repair_fronts_after_fork();
+  tenure::repair_waiting_slabs_after_fork();
   if (lost_threads) {
     tenure::arena.page_heap.repair_hints();
     tenure::mend_process_memory(tenure::arena.page_heap.dirty_bytes(),

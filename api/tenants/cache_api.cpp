@@ -77,5 +77,6 @@ TENURE_EXPORT int tenure_cache_stats(tenure_cache* cache, struct tenure_cache_st
   full.slabs = own.slabs;
   full.slab_bytes = own.slab_bytes;
   full.tenants = own.tenants;
+  full.waiting_bytes = own.waiting_bytes;
   return fill(stats, full);
 }

@@ -45,7 +45,8 @@ struct tenure_cache_stats {
   size_t cached;      /* Free objects kept */
   size_t slabs;
   size_t slab_bytes;
-  size_t tenants; /* With slabs of their own here; the others share */
+  size_t tenants;       /* With slabs of their own here; the others share */
+  size_t waiting_bytes; /* Of empty slabs, beside slab_bytes, that wait for readers (readers.h) */
 };
 /* Fills in the first struct_size bytes. 0 or -EINVAL. */
 TENURE_API int tenure_cache_stats(struct tenure_cache* cache, struct tenure_cache_stats* stats);

@@ -20,8 +20,8 @@ extern "C" {
 TENURE_API void* tenure_malloc(struct tenure_tenant* tenant, size_t size);
 TENURE_API void* tenure_calloc(struct tenure_tenant* tenant, size_t count, size_t size);
 TENURE_API void* tenure_aligned_alloc(struct tenure_tenant* tenant, size_t alignment, size_t size);
-/* Moves the charge of `block` to the tenant. `block` comes from malloc, or is an object of a cache without constructor. Returns the
- * block's new place, which may be the old one, or NULL with errno ENOMEM: in that case nothing changed. (realloc keeps the owner.) A
+/* Moves the charge of `block` to the tenant. `block` comes from malloc, or is an object of a cache without constructor that is not
+ * type-safe. Returns the block's new place, which may be the old one, or NULL with errno ENOMEM: in that case nothing changed. (realloc keeps the owner.) A
  * large block stays at its place, and needs no room at tenants above both its owner and the new one; a small block is copied and then
  * freed. */
 TENURE_API void* tenure_transfer(struct tenure_tenant* tenant, void* block);

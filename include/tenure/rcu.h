@@ -24,6 +24,7 @@
 /* A C header. NOLINTBEGIN(modernize-*,readability-identifier-naming) */
 
 #include <tenure/rcu_batches.h>
+#include <tenure/rcu_readers.h>
 #include <tenure/tenure.h>
 
 #ifdef __cplusplus
@@ -58,6 +59,12 @@ static inline void tenure_rcu_set_backlog(size_t bytes);
 /* The bytes that wait; but for up to a batch (500 objects or 256 KiB) for each CPU. */
 static inline size_t tenure_rcu_backlog(void);
 
+/* As tenure_cache_create(). With TENURE_TYPESAFE_BY_RCU among the flags the memory of the cache's objects stays of their type
+ * until a grace period of the flavour has passed (tenure/readers.h): readers may look at objects that are freed meanwhile. */
+static inline int tenure_cache_create_rcu(const char* name, size_t size, size_t alignment,
+                                          unsigned flags, void (*constructor)(void* object),
+                                          struct tenure_cache** cache);
+
 static inline int tenure_free_rcu(void* block) {
   return block ? tenure_rcu_add(NULL, block, tenure_rcu_weight(block), 1) : 0;
 }
@@ -77,6 +84,11 @@ static inline void tenure_rcu_set_backlog(size_t bytes) {
 }
 static inline size_t tenure_rcu_backlog(void) {
   return __atomic_load_n(&tenure_rcu_state.backlog, __ATOMIC_RELAXED);
+}
+static inline int tenure_cache_create_rcu(const char* name, size_t size, size_t alignment,
+                                          unsigned flags, void (*constructor)(void* object),
+                                          struct tenure_cache** cache) {
+  return tenure_rcu_create_cache(name, size, alignment, flags, constructor, cache);
 }
 
 #ifdef __cplusplus

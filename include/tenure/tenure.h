@@ -16,6 +16,7 @@
  *   tenure/scope.h   the current tenant of a thread
  *   tenure/memory.h  memory of a given tenant
  *   tenure/cache.h   named caches, for objects of one type
+ *   tenure/readers.h type-safe caches, for readers under RCU
  *   tenure/lru.h     LRUs and shrinkers, for the caches of a service
  *
  * This header includes them all. Two more are included by their name alone: tenure/profile.h (heap profiles) and tenure/rcu.h (freeing
@@ -32,6 +33,7 @@
 #include <tenure/heap.h>
 #include <tenure/lru.h>
 #include <tenure/memory.h>
+#include <tenure/readers.h>
 #include <tenure/scope.h>
 #include <tenure/tenant.h>
 

@@ -7,7 +7,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 
 # The inside of rcu.h, and the header itself, whose functions are the program's own.
-INSIDE, INLINE = ("rcu_batches.h", "rcu_flavor.h"), "rcu.h"
+INSIDE, INLINE = ("rcu_batches.h", "rcu_flavor.h", "rcu_readers.h"), "rcu.h"
 
 
 def text(inline=True):
