@@ -36,8 +36,8 @@ TENURE_STALE_READ uint64_t RecentSlabs::count(const Cache& pool, uint32_t tag) c
   for (const auto& noted : numbers_) {
     const uint32_t number = noted.load(std::memory_order_relaxed);
     const RunDescriptor& slab = arena.descriptors.at(number);
-    if (number == 0 || slab.kind != RunKind::kSlab || !slab.pooled() || slab.cache != &pool ||
-        slab.state.load(std::memory_order_acquire).dead())
+    if (number == 0 || slab.kind != RunKind::kSlab || slab.pooling == Pooling::kNone ||
+        slab.cache != &pool || slab.state.load(std::memory_order_acquire).dead())
       continue;
     ++slabs;
     for (uint32_t i = 0; i < pool.capacity; ++i)

@@ -267,8 +267,10 @@ static TENURE_NOINLINE void* allocate_opened(Asked asked) {
 void* allocate_slow(size_t size, const void* caller) {
   const CurrentScope scope = load_scope();
   const Asked asked{size, caller};
-  if (TENURE_UNLIKELY(size >= front_sizes())) {
-    void* const object = scope.tenant == 0 ? take_stashed_object(size) : nullptr;
+  // Acquire: the stash reads what the bootstrap has written. 0: no heap yet, or none that has a stash.
+  const uint64_t sizes = std::atomic_ref(hot.front_sizes).load(std::memory_order_acquire);
+  if (TENURE_UNLIKELY(size >= sizes)) {
+    void* const object = sizes != 0 && scope.tenant == 0 ? take_stashed_object(size) : nullptr;
     return object ? object : allocate_slower(asked);
   }
   if (TENURE_UNLIKELY(scope.front != 0)) {

@@ -15,17 +15,25 @@
 namespace tenure {
 namespace {
 
-using Frames = std::vector<const void*>;
+// Of a fixed length: a signal handler fills them in.
+struct Frames {
+  const void* at[64];
+  size_t depth = 0;
+  size_t size() const { return depth; }
+  const void* operator[](size_t i) const { return at[i]; }
+  const void* const* begin() const { return at; }
+  const void* const* end() const { return at + depth; }
+};
 
 Frames walk() {
-  const void* frames[64];
-  const size_t depth = walk_stack(frames, 64);
-  return Frames(frames, frames + depth);
+  Frames frames;
+  frames.depth = walk_stack(frames.at, 64);
+  return frames;
 }
 Frames walk_of_libgcc() {
-  void* frames[64];
-  const int depth = backtrace(frames, 64);
-  return Frames(frames, frames + depth);
+  Frames frames;
+  frames.depth = static_cast<size_t>(backtrace(const_cast<void**>(frames.at), 64));
+  return frames;
 }
 
 // Both unwinders see the same callers; they differ in the functions that call them.
