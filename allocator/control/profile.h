@@ -16,6 +16,8 @@ constexpr uint64_t kSmallestMean = 16, kLargestMean = uint64_t{1} << 40;
 int start_profile(uint64_t mean);
 // No more samples. Those whose objects live are kept until these are freed.
 void stop_profile();
+// Bytes between two samples on average; 0: nothing is sampled.
+uint64_t profile_mean();
 
 // The ten sites that have most in use of the tenant and those below it, as sampled: lines on standard error. Async-signal-safe.
 void report_largest_sites(const Tenant& top);

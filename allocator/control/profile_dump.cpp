@@ -72,7 +72,7 @@ void write_head(FileWriter& out) {
   clock_gettime(CLOCK_REALTIME, &now);
   out.text("tenure-profile 1\ntime ").number(static_cast<uint64_t>(now.tv_sec));
   out.text("\nprocess ").number(static_cast<uint64_t>(getpid()));
-  out.text("\nmean ").number(is_sampling() ? sampler.mean.load(std::memory_order_relaxed) : 0);
+  out.text("\nmean ").number(profile_mean());
   out.text("\nlost ").number(lost_samples.load(std::memory_order_relaxed)).text("\n");
 }
 
