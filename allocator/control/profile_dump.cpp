@@ -12,6 +12,7 @@
 #include "allocator/upkeep/reclaim.h"
 #include "base/system/file_writer.h"
 #include "base/system/system_calls.h"
+#include "base/words/exponential.h"
 
 namespace tenure {
 namespace {
@@ -76,12 +77,25 @@ void write_head(FileWriter& out) {
   out.text("\nlost ").number(lost_samples.load(std::memory_order_relaxed)).text("\n");
 }
 
+}  // namespace
+
 bool is_online(const ProfileTenant& label) {
   if (label.place == 0) return true;  // The root
   grace::ReadSection section;
   const Tenant* const tenant = tenant_by_id(TenantId{label.id});
   return tenant != nullptr && tenant->number == label.place && tenant->online();
 }
+
+SiteCounts counts_of(const ProfileSite& site) {
+  // Freed first: never more than allocated.
+  const uint64_t freed = site.freed.load(std::memory_order_acquire);
+  const uint64_t allocated = site.allocated.load(std::memory_order_relaxed);
+  const double p =
+      probability_of_point(static_cast<double>(site.size), static_cast<double>(site.mean));
+  return {allocated, allocated - freed, 1 / p};
+}
+
+namespace {
 
 void write_sites(FileWriter& out) {
   profile_tenants.for_each([&out](const ProfileTenant& tenant) {

@@ -32,7 +32,7 @@ class Target:
         assert self.process.stdout.readline() == "done\n"
 
     def tenure(self, *arguments):
-        return subprocess.run([TOOL, *arguments], env=CLEAN, check=False, timeout=60, cwd=self.folder,
+        return subprocess.run([TOOL, *arguments], env=CLEAN | {"TENURE_LIVE": self.folder}, check=False, timeout=60, cwd=self.folder,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def end(self):
@@ -91,7 +91,7 @@ class LiveProfiles(unittest.TestCase):
     def test_an_interrupt_ends_the_wait_not_the_profile(self):
         target = self.target()
         tool = subprocess.Popen([TOOL, "profile", target.pid, "--seconds", "3600", "--mean", "4K", "--format", "json"],
-                                env=CLEAN, cwd=self.folder, stdout=subprocess.PIPE)
+                                env=CLEAN | {"TENURE_LIVE": self.folder}, cwd=self.folder, stdout=subprocess.PIPE)
         while ", as before" not in self.say(target, "profile", "start", target.pid):
             self.assertIsNone(tool.poll())
         target.tell("run")

@@ -165,8 +165,10 @@ int ProfileCommands::run_profile() const {
 }
 
 int ProfileCommands::run_leaks() const {
+  // A number is a process's, also where a file is called so.
   std::error_code error;
-  const bool is_file = std::filesystem::is_regular_file(file_, error);
+  const bool is_number = file_.find_first_not_of("0123456789") == std::string::npos;
+  const bool is_file = !is_number && std::filesystem::is_regular_file(file_, error);
   const Snapshot snapshot =
       is_file ? read_snapshot(file_)
               : snapshot_of({file_, parse_interval(timeout_, std::chrono::milliseconds(1))});
