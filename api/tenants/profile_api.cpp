@@ -28,11 +28,16 @@ tenure_profile_site describe(const tenure::ProfileSite& site) {
   const double in_use = counts.weight * static_cast<double>(counts.in_use);
   const double allocated = counts.weight * static_cast<double>(counts.allocated);
   const auto size = static_cast<double>(site.size);
-  return {site.tenant->path,         site.thread,
-          site.stack->frames,        site.stack->depth,
-          site.size,                 counts.in_use,
-          rounded(in_use),           rounded(in_use * size),
-          rounded(allocated),        rounded(allocated * size),
+  return {site.tenant->path,
+          site.thread,
+          site.stack->frames,
+          site.stack->depth,
+          site.size,
+          counts.in_use,
+          rounded(in_use),
+          rounded(in_use * size),
+          rounded(allocated),
+          rounded(allocated * size),
           !tenure::is_online(*site.tenant)};
 }
 

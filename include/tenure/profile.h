@@ -36,7 +36,8 @@ struct tenure_profile_site {
   const void* const* frames; /* Where calls return to, the innermost first. */
   size_t depth;              /* How many frames. */
   size_t object_size;
-  uint64_t in_use_samples;   /* Sampled objects in use: estimates are the better the more there are (docs/profiling.md). */
+  uint64_t
+      in_use_samples; /* Sampled objects in use: estimates are the better the more there are (docs/profiling.md). */
   uint64_t in_use_objects, in_use_bytes;       /* Estimates. */
   uint64_t allocated_objects, allocated_bytes; /* Estimates, since the first profile began. */
   int departed;                                /* Whether the tenant has gone offline. */
@@ -48,7 +49,8 @@ struct tenure_profile_site {
  * returned; else 0. Pointers in the site last as long as the process; the site itself lasts for the call. visit() may allocate and free. Other threads
  * go on meanwhile: sites that begin after the call may be left out. -EINVAL: unknown flags. Control. */
 TENURE_API int tenure_profile_visit(unsigned flags,
-                                    int (*visit)(const struct tenure_profile_site* site, void* argument),
+                                    int (*visit)(const struct tenure_profile_site* site,
+                                                 void* argument),
                                     void* argument);
 
 #ifdef __cplusplus

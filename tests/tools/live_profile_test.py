@@ -92,13 +92,17 @@ class LiveProfiles(unittest.TestCase):
         target = self.target()
         tool = subprocess.Popen([TOOL, "profile", target.pid, "--seconds", "3600", "--mean", "4K", "--format", "json"],
                                 env=CLEAN | {"TENURE_LIVE": self.folder}, cwd=self.folder, stdout=subprocess.PIPE)
-        while ", as before" not in self.say(target, "profile", "start", target.pid):
+        def is_ready():
+            with open(f"/proc/{tool.pid}/status", encoding="utf-8") as status:
+                caught = int(re.search(r"^SigCgt:\s*(\w+)", status.read(), re.MULTILINE).group(1), 16)
+            return caught >> (signal.SIGINT - 1) & 1 and ", as before" in self.say(target, "profile", "start", target.pid)
+        while not is_ready():
             self.assertIsNone(tool.poll())
         target.tell("run")
-        while tool.poll() is None:
+        while tool.poll() is None:  # One that comes right before the wait is not heeded.
             tool.send_signal(signal.SIGINT)
             try:
-                tool.wait(timeout=.1)
+                tool.wait(timeout=5)
             except subprocess.TimeoutExpired:
                 pass
         self.assertEqual(tool.returncode, 0)

@@ -77,7 +77,9 @@ static int count_left(const struct tenure_profile_site* site, void* argument) {
   void* const object = malloc(100); /* It may. */
   free(object);
   ++*(int*)argument;
-  if (!site->departed || site->depth == 0 || strcmp(site->tenant, "/lost") != 0 || site->in_use_samples == 0) return -1;
+  if (!site->departed || site->depth == 0 || strcmp(site->tenant, "/lost") != 0 ||
+      site->in_use_samples == 0)
+    return -1;
   left_objects += site->in_use_objects;
   left_bytes += site->in_use_bytes;
   return 0;
@@ -88,13 +90,18 @@ static int visit_left(void) {
   int sites = 0;
   if (tenure_profile_start(4096) != 0 || run(4000) != 0) return 1;
   if (tenure_profile_visit(4, count_left, &sites) != -EINVAL) return 2;
-  if (tenure_profile_visit(TENURE_PROFILE_IN_USE | TENURE_PROFILE_DEPARTED, count_left, &sites) != 0) return 3;
+  if (tenure_profile_visit(TENURE_PROFILE_IN_USE | TENURE_PROFILE_DEPARTED, count_left, &sites) !=
+      0)
+    return 3;
   if (sites != 1 || left_objects < 750 || left_objects > 1250) return 4;
   if (left_bytes < left_objects * 2048 - 2048 || left_bytes > left_objects * 2048 + 2048) return 5;
-  if (tenure_profile_visit(TENURE_PROFILE_IN_USE, count_left, &sites) != -1) return 6; /* /acme's come, too. */
+  if (tenure_profile_visit(TENURE_PROFILE_IN_USE, count_left, &sites) != -1)
+    return 6; /* /acme's come, too. */
   const int seen = sites;
   for (int i = 0; i < 1000; ++i) free(lost[i]);
-  if (tenure_profile_visit(TENURE_PROFILE_IN_USE | TENURE_PROFILE_DEPARTED, count_left, &sites) != 0) return 7;
+  if (tenure_profile_visit(TENURE_PROFILE_IN_USE | TENURE_PROFILE_DEPARTED, count_left, &sites) !=
+      0)
+    return 7;
   return sites == seen ? 0 : 8;
 }
 

@@ -21,8 +21,7 @@ namespace {
 constexpr const char* kFormats[] = {"text", "pprof", "collapsed", "json", "html"};
 
 // By the file's name, where none is given.
-std::string format_for(const std::string& given, const std::string& output,
-                       const char* otherwise) {
+std::string format_for(const std::string& given, const std::string& output, const char* otherwise) {
   if (!given.empty()) return given;
   const auto ends = [&output](const char* end) { return output.ends_with(end); };
   return ends(".pb.gz") || ends(".pprof") ? "pprof"
