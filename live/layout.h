@@ -191,6 +191,9 @@ enum class RequestKind : uint32_t {
   kProfile = 9,  // Answers with a file: a heap profile. `value`: its length.
   kLowered =
       10,  // Limits of the tenant were lowered: reclaims to the lower of max and high. `value`: usage afterwards.
+  // Samples allocations, one in `argument` bytes on average; 0: as it does already, or the usual mean. `value`: the mean of before, 0 for none.
+  kProfileStart = 11,
+  kProfileStop = 12,  // Samples no more. `value`: as above.
 };
 
 // The file that answers a request lies in the region's folder. Its name is the prefix, the name of the region's file, "-", and the place of the

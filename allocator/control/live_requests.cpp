@@ -10,6 +10,7 @@
 #include "accounting/tenants/tenant_tree.h"
 #include "allocator/control/control.h"
 #include "allocator/control/dump.h"
+#include "allocator/control/profile.h"
 #include "allocator/control/statistics.h"
 #include "allocator/fronts/charge_stock.h"
 #include "allocator/upkeep/reclaim.h"
@@ -116,7 +117,11 @@ void look_at_all() {
   });
 }
 
-bool takes_a_lock(Asked kind) { return kind == Asked::kReap || kind == Asked::kOffline; }
+// Also one that a thread may hold which the library does not know: the dynamic linker's, in whose list a profile finds the mappings.
+bool takes_a_lock(Asked kind) {
+  return kind == Asked::kReap || kind == Asked::kOffline || kind == Asked::kProfile ||
+         kind == Asked::kProfileStart;
+}
 
 uint64_t reclaim_here(Tenant& tenant, uint64_t bytes, ServedBy by) {
   if (by == ServedBy::kControl) return reclaim_bytes(tenant, bytes);
@@ -152,6 +157,8 @@ int write_answer(Asked kind, int fd, uint64_t most) {
   switch (kind) {
   case Asked::kDump:
     return dump_heap(fd, most);
+  case Asked::kProfile:
+    return dump_profile(fd, most);
   default:
     return -EOPNOTSUPP;
   }
@@ -162,6 +169,16 @@ Answer serve_with_file(Asked kind, uint32_t place) {
   int result = file.error();
   if (result == 0) result = write_answer(kind, file.fd(), live::AnswerFile::most_bytes());
   return {result, file.finish(result)};
+}
+
+Answer serve_profile(Asked kind, uint64_t mean) {
+  const uint64_t before = profile_mean();
+  if (kind == Asked::kProfileStop) {
+    stop_profile();
+    return {0, before};
+  }
+  if (mean == 0) mean = before != 0 ? before : kUsualMean;
+  return {start_profile(mean), before};
 }
 
 Answer serve(const live::Request& request, uint32_t place, ServedBy by) {
@@ -181,7 +198,11 @@ Answer serve(const live::Request& request, uint32_t place, ServedBy by) {
   case Asked::kLowered:
     break;
   case Asked::kDump:
+  case Asked::kProfile:
     return serve_with_file(kind, place);
+  case Asked::kProfileStart:
+  case Asked::kProfileStop:
+    return serve_profile(kind, request.argument);
   default:
     return {-EOPNOTSUPP};
   }

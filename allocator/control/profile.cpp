@@ -66,6 +66,8 @@ void stop_profile() {
   stop_sampling();
 }
 
+uint64_t profile_mean() { return is_sampling() ? sampler.mean.load(std::memory_order_relaxed) : 0; }
+
 // Relaxed: the helper's turns alone write it but for stop_profile(), after which the next turn looks anew.
 constinit std::atomic<bool> sampling_for_listeners{false};
 

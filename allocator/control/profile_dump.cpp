@@ -12,6 +12,7 @@
 #include "allocator/upkeep/reclaim.h"
 #include "base/system/file_writer.h"
 #include "base/system/system_calls.h"
+#include "base/words/exponential.h"
 
 namespace tenure {
 namespace {
@@ -72,9 +73,11 @@ void write_head(FileWriter& out) {
   clock_gettime(CLOCK_REALTIME, &now);
   out.text("tenure-profile 1\ntime ").number(static_cast<uint64_t>(now.tv_sec));
   out.text("\nprocess ").number(static_cast<uint64_t>(getpid()));
-  out.text("\nmean ").number(is_sampling() ? sampler.mean.load(std::memory_order_relaxed) : 0);
+  out.text("\nmean ").number(profile_mean());
   out.text("\nlost ").number(lost_samples.load(std::memory_order_relaxed)).text("\n");
 }
+
+}  // namespace
 
 bool is_online(const ProfileTenant& label) {
   if (label.place == 0) return true;  // The root
@@ -82,6 +85,17 @@ bool is_online(const ProfileTenant& label) {
   const Tenant* const tenant = tenant_by_id(TenantId{label.id});
   return tenant != nullptr && tenant->number == label.place && tenant->online();
 }
+
+SiteCounts counts_of(const ProfileSite& site) {
+  // Freed first: never more than allocated.
+  const uint64_t freed = site.freed.load(std::memory_order_acquire);
+  const uint64_t allocated = site.allocated.load(std::memory_order_relaxed);
+  const double p =
+      probability_of_point(static_cast<double>(site.size), static_cast<double>(site.mean));
+  return {allocated, allocated - freed, 1 / p};
+}
+
+namespace {
 
 void write_sites(FileWriter& out) {
   profile_tenants.for_each([&out](const ProfileTenant& tenant) {

@@ -225,6 +225,12 @@ class Profiles(unittest.TestCase):
         with open(output, encoding="ascii") as stream:
             self.assertEqual(stream.read(), "before")
 
+    def test_a_visit_of_what_a_departed_tenant_left(self):
+        for mode in MODES + [{"TENURE_RSEQ": "off"}]:
+            with self.subTest(mode=mode):
+                done = subprocess.run([PROGRAM, "visit"], check=False, timeout=60, env=CLEAN | mode | {"LD_PRELOAD": LIBRARY})
+                self.assertEqual(done.returncode, 0)
+
     def test_sites_of_a_tenant_that_ends_at_its_limit(self):
         for mode in MODES:
             with self.subTest(mode=mode):

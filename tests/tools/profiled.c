@@ -1,9 +1,11 @@
 /* A program whose allocations are known: 4000 objects of 1000 bytes (or as many as the argument says) stay, of the tenant /acme; a
  * thread allocates and frees 20000 of 100 bytes, of the tenant /group/other; the tenant /lost goes and leaves 1000 of 2000 bytes. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tenure/profile.h>
 #include <tenure/tenure.h>
 
 static void** kept;
@@ -69,6 +71,40 @@ static int run(int count) {
   return 0;
 }
 
+static uint64_t left_objects, left_bytes;
+
+static int count_left(const struct tenure_profile_site* site, void* argument) {
+  void* const object = malloc(100); /* It may. */
+  free(object);
+  ++*(int*)argument;
+  if (!site->departed || site->depth == 0 || strcmp(site->tenant, "/lost") != 0 ||
+      site->in_use_samples == 0)
+    return -1;
+  left_objects += site->in_use_objects;
+  left_bytes += site->in_use_bytes;
+  return 0;
+}
+
+/* What the departed tenant left, by a visit: 1000 objects of 2048 bytes, as estimated. */
+static int visit_left(void) {
+  int sites = 0;
+  if (tenure_profile_start(4096) != 0 || run(4000) != 0) return 1;
+  if (tenure_profile_visit(4, count_left, &sites) != -EINVAL) return 2;
+  if (tenure_profile_visit(TENURE_PROFILE_IN_USE | TENURE_PROFILE_DEPARTED, count_left, &sites) !=
+      0)
+    return 3;
+  if (sites != 1 || left_objects < 750 || left_objects > 1250) return 4;
+  if (left_bytes < left_objects * 2048 - 2048 || left_bytes > left_objects * 2048 + 2048) return 5;
+  if (tenure_profile_visit(TENURE_PROFILE_IN_USE, count_left, &sites) != -1)
+    return 6; /* /acme's come, too. */
+  const int seen = sites;
+  for (int i = 0; i < 1000; ++i) free(lost[i]);
+  if (tenure_profile_visit(TENURE_PROFILE_IN_USE | TENURE_PROFILE_DEPARTED, count_left, &sites) !=
+      0)
+    return 7;
+  return sites == seen ? 0 : 8;
+}
+
 /* Does what lines on standard input ask for, until there are no more. */
 static int serve_input(void) {
   char line[16];
@@ -85,6 +121,7 @@ static int serve_input(void) {
 
 int main(int argc, char** argv) {
   if (argc > 1 && strcmp(argv[1], "limit") == 0) return meet_limit();
+  if (argc > 1 && strcmp(argv[1], "visit") == 0) return visit_left();
   if (argc > 1 && strcmp(argv[1], "serve") == 0) return serve_input();
   return run(argc > 1 ? atoi(argv[1]) : 4000);
 }

@@ -64,12 +64,15 @@ _tenure() {
     record) options='--output --interval --for --help' ;;
     profile | heap | rules)
       case $command:${COMP_WORDS[2]} in
+        profile:start) options='--mean --timeout --help' ;;
+        profile:stop) options='--timeout --help' ;;
         profile:convert | heap:diff) options='--output --format --tenant --help' ;;
         rules:test) options='--process --command --thread --library --symbol --listen --peer --peer-uid
           --peer-process --help' ;;
+        profile:*) options='--seconds --mean --timeout --output --format --tenant --help' ;;
         *) options='--help' ;;
       esac ;;
-    leaks) options='--help' ;;
+    leaks) options='--timeout --help' ;;
     options) options='--json --markdown --help' ;;
     classes) options='--slab-kib --json --help' ;;
     *) return ;;
@@ -80,7 +83,15 @@ _tenure() {
   fi
   _tenure_words
   case $command:${#words_before[@]} in
-    profile:0) mapfile -t COMPREPLY < <(compgen -W 'convert' -- "$current") ;;
+    profile:0)
+      mapfile -t COMPREPLY < <(compgen -W "convert start stop $(_tenure_processes)" -- "$current") ;;
+    profile:1)
+      if [[ ${COMP_WORDS[2]} == convert ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      else
+        mapfile -t COMPREPLY < <(compgen -W "$(_tenure_processes)" -- "$current")
+      fi ;;
+    leaks:0) mapfile -t COMPREPLY < <(compgen -W "$(_tenure_processes)" -f -- "$current") ;;
     heap:0) mapfile -t COMPREPLY < <(compgen -W 'diff' -- "$current") ;;
     rules:0) mapfile -t COMPREPLY < <(compgen -W 'check test load' -- "$current") ;;
     profile:* | heap:* | leaks:* | rules:*) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;

@@ -38,8 +38,8 @@ Frames walk_of_libgcc() {
 
 // Both unwinders see the same callers; they differ in the functions that call them.
 void expect_same(const Frames& ours, const Frames& theirs) {
-  Frames shorter = ours, longer = theirs;
   ASSERT_GT(ours.size(), 4u);
+  std::vector<const void*> shorter(ours.begin(), ours.end()), longer(theirs.begin(), theirs.end());
   std::reverse(shorter.begin(), shorter.end());
   std::reverse(longer.begin(), longer.end());
   // Beyond the function that starts the thread libgcc may go one further.

@@ -127,8 +127,9 @@ std::string leaks_of(const Profile& profile) {
     for (const auto& [site, sum] : sites) largest.emplace_back(sum.live_bytes, site);
     std::sort(largest.begin(), largest.end(), largest_first);
     for (const auto& [its_bytes, site] : largest)
-      out += fmt::format("{:>12} {:>10.0f} objects  {}\n", bytes_in_words(its_bytes),
-                         sites.at(site).live_objects, site);
+      out += fmt::format("{:>12} {:>10.0f} objects, {:>7.1f} s  {}\n", bytes_in_words(its_bytes),
+                         sites.at(site).live_objects,
+                         static_cast<double>(sites.at(site).oldest_ms) / 1000, site);
   }
   return out;
 }

@@ -95,9 +95,7 @@ double ProfileSite::weight() const {
   return -1 / std::expm1(-static_cast<double>(size) / static_cast<double>(mean));
 }
 
-Snapshot read_snapshot(const std::string& file) {
-  std::ifstream stream(file);
-  if (!stream) fail(file, "cannot be read");
+static Snapshot read_stream(std::istream& stream, const std::string& file) {
   std::string text;
   if (!std::getline(stream, text) || text != "tenure-profile 1")
     fail(file, "is no snapshot of a profile of this version");
@@ -116,6 +114,17 @@ Snapshot read_snapshot(const std::string& file) {
       fail(file, "line " + std::to_string(number) + " is not understood");
   }
   fail(file, "ends too early");
+}
+
+Snapshot read_snapshot(const std::string& file) {
+  std::ifstream stream(file);
+  if (!stream) fail(file, "cannot be read");
+  return read_stream(stream, file);
+}
+
+Snapshot parse_snapshot(const std::string& text, const std::string& name) {
+  std::istringstream stream(text);
+  return read_stream(stream, name);
 }
 
 Profile estimate(const Snapshot& snapshot, const std::string& tenant) {

@@ -40,6 +40,8 @@ struct Snapshot {
 
 // Throws Failure where the file cannot be read, or is none, or ends too early.
 Snapshot read_snapshot(const std::string& file);
+// The same of a snapshot's text; `name` is for messages.
+Snapshot parse_snapshot(const std::string& text, const std::string& name);
 
 // What one stack, tenant, thread and size has allocated and holds, as estimated.
 struct ProfileRow {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string_view>
@@ -53,6 +54,12 @@ std::string build_id_in(const std::string& bytes, const Elf64_Ehdr& header) {
 }  // namespace
 
 bool Symbols::read_file(const std::string& path, const std::string& build_id, File& file) {
+  // The path comes from the process that was profiled: nothing that blocks, or has no end.
+  constexpr uintmax_t kMost = uintmax_t{4} << 30;
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error) ||
+      std::filesystem::file_size(path, error) > kMost || error)
+    return false;
   std::ifstream stream(path, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
   Elf64_Ehdr header;
