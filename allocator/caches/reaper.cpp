@@ -244,8 +244,9 @@ void repair_fronts_after_fork() {
 }
 
 void forget_dead_slabs(Cache& cache) {
-  while (const uint64_t number = cache.partial.pop()) {
-    arena.descriptors.release(static_cast<uint32_t>(number));
+  for (DescriptorStack* list : {&cache.partial, &cache.pierced}) {
+    while (const uint64_t number = list->pop())
+      arena.descriptors.release(static_cast<uint32_t>(number));
   }
 }
 

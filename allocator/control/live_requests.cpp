@@ -190,7 +190,7 @@ Answer serve(const live::Request& request, uint32_t place, ServedBy by) {
     look_at_all();
     return {};
   case Asked::kTrim:
-    return {0, trim()};
+    return {0, trim_all()};
   case Asked::kReap:
     return {0, reap_all()};
   case Asked::kReclaim:

@@ -48,11 +48,14 @@ ClassStatistics& statistics_of(HeapStatistics& statistics, ClassId id) {
   return index_of(id) < kClassCount ? statistics.classes[index_of(id)] : statistics.named;
 }
 
-// Of a slab in memory that was never touched before: the pages behind what was carved.
-size_t untouched_bytes(const RunDescriptor& run, SlabState state) {
+// Of a slab: the pages that have returned; in memory that was never touched before, those behind what was carved, too.
+TENURE_STALE_READ size_t untouched_bytes(const RunDescriptor& run, SlabState state) {
+  const PageBits purged = run.collected ? __atomic_load_n(&run.purged, __ATOMIC_RELAXED) : 0;
+  const size_t returned = static_cast<size_t>(std::popcount(purged)) * kPageSize;
+  if (!run.fresh) return returned;
   const size_t bytes = size_t{run.granules} * kGranuleSize;
   const size_t touched = round_up(size_t{state.carved} * run.object_size, kPageSize);
-  return touched < bytes ? bytes - touched : 0;
+  return returned + (touched < bytes ? bytes - touched : 0);
 }
 
 // Others may take and release runs meanwhile: what a descriptor says then is only not to be followed blindly.
@@ -75,7 +78,7 @@ TENURE_STALE_READ void add_runs(HeapStatistics& statistics) {
       c.carved += state.carved;
       c.in_slabs += state.free;
       c.slab_bytes += size_t{run.granules} * kGranuleSize;
-      if (run.fresh) statistics.untouched_bytes += untouched_bytes(run, state);
+      statistics.untouched_bytes += untouched_bytes(run, state);
       // Objects of named caches differ in size: their bytes are added up here.
       if (cache->class_id == kNamedClass) {
         statistics.allocated_bytes += size_t{run.object_size} * (state.carved - state.free);

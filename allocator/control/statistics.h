@@ -38,7 +38,7 @@ struct HeapStatistics {
   uint64_t free_objects;                // How many these are
   uint64_t front_objects, front_bytes;  // Of these, in fronts
   uint64_t slab_bytes;
-  uint64_t untouched_bytes;  // Of these, pages that take no memory yet
+  uint64_t untouched_bytes;  // Of these, pages that take no memory: yet, or any more
   uint64_t dirty_bytes;      // Free runs, stashed ones too, not yet returned to the system
   uint64_t held_most;        // The most that was held from the system at a time
   uint64_t committed_bytes;  // Chunks opened

@@ -37,6 +37,8 @@ int64_t check_chain(const Cache& cache, ChainWord chain) {
     const ObjectIndex index = object_index(*slab, offset);
     if (!index.exact || index.index >= slab->state.load(std::memory_order_relaxed).carved)
       return -1;
+    if (slab->collected && (slab->purged & pages_of_object(slab->object_size, index.index)) != 0)
+      return -1;
     const ChainWord rest = load_link(object);
     if (!follows(rest, chain) || ++length > UINT16_MAX) return -1;
     chain = rest;
@@ -59,12 +61,18 @@ const char* check_slab(const RunDescriptor& slab, uint32_t number) {
       return "a slab's granule has another entry";
     if (!arena.page_heap.is_used(slab.granule + i)) return "a slab's granule is free";
   }
-  if (state.head == 0) return state.free == 0 ? nullptr : "a slab lost its free list";
+  if (state.holes() > state.free) return "a slab has more holes than free objects";
+  const PageBits purged = slab.collected ? slab.purged : 0;
+  const uint32_t holes = count_holes(purged, slab.object_size, state.carved);
+  // A collector that a fork has cut off took them with it.
+  if (state.holes() != holes && state.holes() != 0)
+    return "a slab's holes are not those of its pages";
+  if (state.head == 0) return state.chained() == 0 ? nullptr : "a slab lost its free list";
   const uint64_t head =
       reinterpret_cast<uint64_t>(slab_base(slab)) + (state.head - 1u) * uint64_t{slab.object_size};
   const Cache& cache = *slab.cache;
-  const ChainWord chain = chain_word(head, static_cast<uint16_t>(cache.limit - state.free));
-  return check_chain(cache, chain) == state.free ? nullptr : "a slab's free list is broken";
+  const ChainWord chain = chain_word(head, static_cast<uint16_t>(cache.limit - state.chained()));
+  return check_chain(cache, chain) == state.chained() ? nullptr : "a slab's free list is broken";
 }
 
 const char* check_depot(const Cache& cache, const Depot& depot) {
@@ -90,12 +98,14 @@ const char* check_cache(const Cache& cache) {
     if (const char* found = check_depot(cache, depot)) wrong = found;
   });
   if (wrong) return wrong;
-  uint32_t listed = 0;
-  for (uint64_t number = cache.partial.peek(); number != 0;
-       number = DescriptorLinks::load(number)) {
-    if (++listed > cache.partial.size()) break;
+  for (const DescriptorStack* list : {&cache.partial, &cache.pierced}) {
+    uint32_t listed = 0;
+    for (uint64_t number = list->peek(); number != 0; number = DescriptorLinks::load(number)) {
+      if (++listed > list->size()) break;
+    }
+    if (listed != list->size()) return "the count of a list of slabs is wrong";
   }
-  return listed == cache.partial.size() ? nullptr : "the partial list's count is wrong";
+  return nullptr;
 }
 
 // Whether nothing leads to the run: it was in the hands of a thread that is gone. The maker of a run sets its entries last, the one that frees it

@@ -92,6 +92,14 @@ public:
   size_t sweep(uint32_t stretch);
   // Stretches opened so far; rises only.
   uint32_t stretches() const { return frontier() * (kChunkGranules / kStretchGranules); }
+  // Returns `bytes` of a run, from `offset` on, to the system, while the run stays its owner's. Its granules count as resident as before.
+  // A huge page is split, and what is free of it returns as well. False where the system refuses.
+  bool return_part(uint32_t granule, size_t offset, size_t bytes);
+  bool in_huge_page(uint32_t granule) const {
+    return pages_of(granule / kChunkGranules) == ChunkPages::kHuge;
+  }
+  // Whether huge pages are there to stay.
+  bool keeps_huge_pages() const { return huge_pages_ == HugePageMode::kOn; }
   // Returns free pages to the system, about `most` bytes (a stretch more at most); from the end, which is to become empty.
   size_t purge_free(size_t most);
 

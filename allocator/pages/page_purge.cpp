@@ -64,6 +64,16 @@ size_t PageHeap::purge_stretch(uint32_t stretch, Purge purge) {
   return static_cast<size_t>(std::popcount(done)) * kGranuleSize;
 }
 
+bool PageHeap::return_part(uint32_t granule, size_t offset, size_t bytes) {
+  const uint32_t at = granule + static_cast<uint32_t>(offset / kGranuleSize);
+  const uint32_t index = at / kChunkGranules;
+  if (in_huge_page(at)) {
+    purge_stretch(index * (kChunkGranules / kStretchGranules), Purge::kAll);
+    split_chunk(index);
+  }
+  return os::purge(static_cast<char*>(address(granule)) + offset, bytes);
+}
+
 size_t PageHeap::sweep(uint32_t stretch) {
   Chunk& c = chunk(stretch * kStretchGranules / kChunkGranules);
   const uint64_t mask = low_mask(kStretchGranules) << (stretch * kStretchGranules % kChunkGranules);

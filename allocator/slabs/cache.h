@@ -84,8 +84,8 @@ public:
   // Written by all CPUs: not in the line that every slow step reads.
   alignas(64) Depot depot;  // Chains that belong to no CPU: depots.h.
   Depot cold;               // Those that were too many for it: cold_chains.h.
-  DescriptorStack
-      partial;  // Slabs that may have something to give. Dead ones stay until they come up.
+  // Slabs that may have something to give, and those that had nothing but holes (holes.h). Dead ones stay until they come up.
+  DescriptorStack partial, pierced;
   // Times malloc found the CPU's lists short. Only a heuristic: races may lose counts. Relaxed.
   std::atomic<uint32_t> short_lists{0};
   // For the decay. The fewest cold chains that there were since its last round began; and how many chains are to go to slabs in this one.

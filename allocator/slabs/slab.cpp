@@ -5,6 +5,7 @@
 #include "allocator/hooks.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/family.h"
+#include "allocator/slabs/holes.h"
 #include "allocator/slabs/misuse.h"
 #include "allocator/slabs/sampling.h"
 #include "allocator/slabs/slab_remains.h"
@@ -15,37 +16,21 @@
 namespace tenure {
 namespace {
 
-// Objects that one slow step makes available for the first time: about a page's worth, so that pages are not touched
-// before they are needed, but a few of the larger ones, so that not every allocation is a slow step; more where the cache
-// has grown to several slabs and will fill these pages soon.
+// Objects that one slow step makes available for the first time.
 uint16_t carve_count(const Cache& cache, uint32_t carved) {
-  constexpr uint32_t kGrownSlabs = 8;
-  const size_t size = cache.object_size;
-  size_t bytes = size >= 2 * kPageSize      ? size
-                 : size * 8 < 2 * kPageSize ? kPageSize
-                                            : 2 * kPageSize;
-  if (cache.slabs.load(std::memory_order_relaxed) > kGrownSlabs) bytes = 4 * kPageSize;
+  const size_t size = cache.object_size, bytes = carve_bytes(cache);
   // Up to the next border of that many bytes, so that the last page is filled before the next is touched.
   const size_t from = carved * size;
   const size_t count = (round_up(from + 1, bytes) - from) / size;
   return static_cast<uint16_t>(count == 0 ? 1 : count);
 }
 
-ChainWord free_chain(const Cache& cache, char* base, SlabState state) {
-  if (state.head == 0) return list_end(cache.limit);
-  return chain_word(reinterpret_cast<uint64_t>(base + size_t{state.head - 1u} * cache.object_size),
-                    static_cast<uint16_t>(cache.limit - state.free));
-}
-
-// Growing caches fault their pages in together, which halves the cost of each.
 void prefault(const Cache& cache, char* base, uint32_t from, uint32_t count) {
   const uint64_t start =
       round_up(reinterpret_cast<uint64_t>(base) + size_t{from} * cache.object_size, kPageSize);
   const uint64_t end = round_up(
       reinterpret_cast<uint64_t>(base) + size_t{from + count} * cache.object_size, kPageSize);
-  if (end < start + 2 * kPageSize) return;
-  if (end - start > static_cast<size_t>(arena.settings.prefault_kib) * kKiB) return;
-  os::populate(reinterpret_cast<void*>(start), end - start);
+  if (end > start) prefault_pages(reinterpret_cast<void*>(start), end - start);
 }
 
 // Chains the objects [from, from + count), lowest first.
@@ -111,14 +96,7 @@ bool give_batch(Cache& cache, const Batch& batch) {
   });
   if (!updated) report_misuse(Misuse::kDoubleFree, first);  // More came back than ever left.
   cache.out.fetch_sub(batch.count, std::memory_order_relaxed);
-  if (updated->after.dead()) {
-    remains.release(cache, updated->after.carved);
-    // On the list it is recycled when it comes up there.
-    if (!updated->before.listed()) arena.descriptors.release(batch.number);
-    return true;
-  }
-  if (!updated->before.listed()) cache.partial.push(batch.number);
-  return false;
+  return settle_slab(cache, batch.number, remains, updated->before, updated->after);
 }
 
 // Constructs the objects [from, from + count); returns how many there are before the first whose constructor threw.
@@ -180,6 +158,28 @@ char* slab_base(const RunDescriptor& slab) {
   return static_cast<char*>(arena.page_heap.address(slab.granule));
 }
 
+ChainWord free_chain(const Cache& cache, char* base, SlabState state) {
+  if (state.head == 0) return list_end(cache.limit);
+  return chain_word(reinterpret_cast<uint64_t>(base + size_t{state.head - 1u} * cache.object_size),
+                    static_cast<uint16_t>(cache.limit - state.chained()));
+}
+
+bool settle_slab(Cache& cache, uint32_t number, const Remains& remains, SlabState before,
+                 SlabState after) {
+  if (after.dead()) {
+    remains.release(cache, after.carved);
+    // On a list it is recycled when it comes up there.
+    if (!before.listed()) arena.descriptors.release(number);
+    return true;
+  }
+  if (!before.listed()) list_slab(cache, number, after);
+  return false;
+}
+
+void list_slab(Cache& cache, uint32_t number, SlabState state) {
+  (gives_holes_only(state) ? cache.pierced : cache.partial).push(number);
+}
+
 uint64_t DescriptorLinks::load(uint64_t node) {
   return arena.descriptors.at(static_cast<uint32_t>(node)).next.load(std::memory_order_relaxed);
 }
@@ -219,6 +219,9 @@ void start_slab(Cache& cache, const Makings& made, uint16_t count) {
                  : arena.rseq && !arena.hardened && !cache.sampled ? Pooling::kQuick
                                                                    : Pooling::kPooled;
   slab.tags = made.tags;
+  slab.age = 0;
+  slab.collected = may_collect(cache);
+  if (slab.collected) slab.purged = 0;
   slab.cache = &cache;
   slab.granule = made.granule;
   slab.granules = made.granules;
@@ -294,12 +297,22 @@ ChainWord create_slab(Cache& cache) {
   return carved_objects(cache, number, 0, count, count < cache.capacity);
 }
 
+// The next slab that may have something to give: those whose memory is there come first.
+static uint32_t pop_slab(Cache& cache) {
+  while (const auto number = static_cast<uint32_t>(cache.partial.pop())) {
+    const RunDescriptor& slab = arena.descriptors.at(number);
+    if (!gives_holes_only(slab.state.load(std::memory_order_acquire))) return number;
+    cache.pierced.push(number);
+  }
+  return static_cast<uint32_t>(cache.pierced.pop());
+}
+
 ChainWord take_from_partial(Cache& cache) {
-  while (const uint32_t number = static_cast<uint32_t>(cache.partial.pop())) {
+  while (const uint32_t number = pop_slab(cache)) {
     RunDescriptor& slab = arena.descriptors.at(number);
+    note_use(slab);
     const auto updated = atomic_update(slab.state, [&](SlabState state) {
-      const auto taken = take_all(state, cache.capacity);
-      return taken ? taken : carve(state, carve_count(cache, state.carved), cache.capacity);
+      return take(state, carve_count(cache, state.carved), cache.capacity);
     });
     if (!updated) {
       arena.descriptors.release(number);  // Dead, and now off the list.
@@ -312,9 +325,15 @@ ChainWord take_from_partial(Cache& cache) {
       count_carved(cache, carved);
       return carved_objects(cache, number, updated->before.carved, carved, listed);
     }
-    cache.out.fetch_add(updated->before.free, std::memory_order_relaxed);
+    const uint32_t chained = updated->before.chained();
+    if (chained == 0) {
+      // Without holes either, a collector has what is free: it will list the slab again.
+      if (updated->before.holes() == 0) continue;
+      return fill_holes(cache, number, updated->before, listed);
+    }
+    cache.out.fetch_add(chained, std::memory_order_relaxed);
     char* const base = slab_base(slab);
-    if (listed) cache.partial.push(number);
+    if (listed) list_slab(cache, number, updated->after);
     const ChainWord chain = free_chain(cache, base, updated->before);
     // Its end may be of a time when objects were not sampled.
     if (TENURE_UNLIKELY(is_sampling()) && arena.rseq) end_in_sentinel(chain, cache.limit);

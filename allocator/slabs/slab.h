@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "allocator/pages/config.h"
+#include "allocator/slabs/hole_map.h"
 #include "allocator/slabs/slab_state.h"
 #include "base/memory/os_memory.h"
 #include "base/words/chain_word.h"
@@ -29,8 +30,9 @@ enum class Pooling : uint8_t { kNone, kPooled, kQuick };
 // object's lengths: changed by whoever holds the object, in realloc).
 struct alignas(64) RunDescriptor {
   std::atomic<SlabState> state;  // Slabs: see slab_state.h.
-  std::atomic<uint64_t> next;  // Link of the stack it is on: partial slabs, or unused descriptors.
-  Cache* cache;                // Slabs
+  std::atomic<uint64_t>
+      next;      // Link of the stack it is on: a cache's slabs, or unused descriptors.
+  Cache* cache;  // Slabs
   uint32_t granule;
   uint32_t granules;
   uint32_t object_size;  // Slabs
@@ -42,11 +44,20 @@ struct alignas(64) RunDescriptor {
   RunKind kind;
   Pooling pooling;  // Slabs
   bool fresh;       // Slabs: the run's memory was never touched before.
-  bool moved;       // Large objects: lies in a mapping of its own since its pages were moved there.
-  bool resized;     // Large objects: realloc has changed its length where it lies.
-  bool isolated;    // Must be cleared before another tenant can see it.
+  union {
+    bool moved;   // Large objects: lies in a mapping of its own since its pages were moved there.
+    uint8_t age;  // Slabs: holes.h. Atomic, relaxed: a heuristic.
+  };
+  union {
+    bool resized;    // Large objects: realloc has changed its length where it lies.
+    bool collected;  // Slabs: pages of it may return while it lives (holes.h).
+  };
+  bool isolated;  // Must be cleared before another tenant can see it.
   union {
     uint64_t large_bytes;  // Large objects: usable bytes.
+    // Slabs that are collected: the pages that have returned. Written by whoever has taken the holes out of `state`, which orders it.
+    // Atomic, relaxed: statistics read it at any time.
+    PageBits purged;
     // Slabs of the pool: who pays for each object (pool.h). Slabs of sampled objects: behind that, the samples (sampled_objects.h).
     std::atomic<uint32_t>* tags;
   };
@@ -99,11 +110,20 @@ inline ObjectIndex object_index(const RunDescriptor& slab, uint64_t offset) {
 }
 
 char* slab_base(const RunDescriptor& slab);
+// The free list of a slab in this state.
+ChainWord free_chain(const Cache& cache, char* base, SlabState state);
+// The slab, which is to be listed again, has something to give: puts it on the list of its cache where it belongs.
+void list_slab(Cache& cache, uint32_t number, SlabState state);
+
+struct Remains;  // slab_remains.h
+// After objects came back to the slab: its memory goes if it died, else it is listed if it was not. Returns whether it died.
+bool settle_slab(Cache& cache, uint32_t number, const Remains& remains, SlabState before,
+                 SlabState after);
 
 // Makes a slab for the cache, with the first `count` objects carved for the caller, returned as a chain. Closed word where memory
 // is exhausted.
 ChainWord create_slab(Cache& cache);
-// All free objects of one partial slab, or a page's worth of one never used. Closed word if there are no partial slabs.
+// All free objects of one partial slab, or a page's worth of one never used, or of one that has returned. Closed word if there is none.
 ChainWord take_from_partial(Cache& cache);
 // Gives a chain of objects, of this cache but any slabs, back to their slabs. A slab that becomes empty goes back to the page
 // heap. Returns how many slabs did. Aborts on a pointer that is no object of the cache.

@@ -39,7 +39,8 @@ struct Remains {
   std::atomic<uint32_t>* const tags;
 
   explicit Remains(const RunDescriptor& slab)
-      : granule(slab.granule), granules(slab.granules), context(slab.context), tags(slab.tags) {}
+      : granule(slab.granule), granules(slab.granules), context(slab.context),
+        tags(slab.collected ? nullptr : slab.tags) {}
 
   void release(Cache& cache, uint32_t carved) const {
     cache.carved.fetch_sub(carved, std::memory_order_relaxed);

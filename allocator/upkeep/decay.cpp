@@ -12,6 +12,7 @@
 #include "allocator/fronts/drain.h"
 #include "allocator/hooks.h"
 #include "allocator/upkeep/helper.h"
+#include "allocator/upkeep/idle_slabs.h"
 #include "allocator/upkeep/reclaim.h"
 #include "allocator/upkeep/run_stash.h"
 
@@ -36,8 +37,8 @@ constinit std::atomic<bool> second_step{false};
 
 // A step of malloc or free takes so long at most, and a portion more.
 constexpr uint64_t kStepNs = 170 * 1000;
-// Some 100 us of madvise; and walks along chains.
-constexpr DecayWork kPortion{1, 4};
+// Some 100 us of madvise; walks along chains; and slabs, of some 10 us each.
+constexpr DecayWork kPortion{1, 4, 4};
 // Stretches that the hand passes at a time. Those where there is nothing to do cost a few nanoseconds each.
 constexpr uint32_t kMostVisits = 8192;
 
@@ -62,11 +63,6 @@ constexpr size_t kDeadObjects = 1024;
 
 // Of the last step that a slow path took.
 constinit std::atomic<uint32_t> last_polled{0};
-
-uint32_t since(uint32_t began, uint32_t now) {
-  // Another thread's clock may be ahead by a tick or two.
-  return is_ahead(began, now, 1000) ? 0 : now - began;
-}
 
 // Closes the tenant's words in the fronts: what they hold goes to depots.
 void close_fronts(Tenant& tenant) {
@@ -168,7 +164,7 @@ size_t sweep_some(uint32_t now, size_t most, uint32_t round) {
   uint64_t seen = hand.load(std::memory_order_relaxed);
   for (uint32_t visits = 0; bytes < most && visits < kMostVisits; ++visits) {
     const auto began = static_cast<uint32_t>(seen >> 32), stretch = static_cast<uint32_t>(seen);
-    const uint32_t stretches = heap.stretches(), elapsed = since(began, now);
+    const uint32_t stretches = heap.stretches(), elapsed = elapsed_ms(began, now);
     if (seen == 0 || (stretch >= stretches && elapsed >= round)) {
       // A round that took longer than its time, since few steps were taken, is followed by the next at once.
       if (hand.compare_exchange_strong(seen, hand_at(now, 0), std::memory_order_relaxed)) {
@@ -199,6 +195,9 @@ DecayWork take_decay_step(uint32_t now, DecayWork most, uint32_t round_ms) {
   DecayWork done;
   done.chains = empty_some(most.chains);
   done.bytes = sweep_some(now, most.bytes, round_ms);
+  const SlabWork slabs = collect_some_slabs(now, most.slabs, round_ms);
+  done.slabs = slabs.collected;
+  done.behind = slabs.behind;
   return done;
 }
 
@@ -245,7 +244,7 @@ static void take_polled_step(uint32_t now, bool seldom) {
   DecayWork done;
   do {
     done = take_decay_step(now, kPortion, seldom ? (round + 1) / 2 : round);
-  } while ((done.bytes != 0 || done.chains != 0) && clock_ns() < end);
+  } while (done.any() && clock_ns() < end);
 }
 
 void poll_decay() {
@@ -262,7 +261,7 @@ void poll_decay() {
     if (second_step.exchange(false, std::memory_order_relaxed)) return take_polled_step(now, true);
     return lengthen_lists();
   }
-  const bool seldom = since(last, now) > kSeldomMs;
+  const bool seldom = elapsed_ms(last, now) > kSeldomMs;
   second_step.store(seldom, std::memory_order_relaxed);
   if (fronts_watched()) {
     if (list_length.load(std::memory_order_relaxed) > kShortList) close_fronts(root_tenant);

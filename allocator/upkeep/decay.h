@@ -7,7 +7,7 @@
 // are still free, and were not used in between, when it comes by again return to the system. So memory goes between two and four
 // fifths of a decay time after it was freed, as the hand gets there, and what is used in between is not faulted in again. When a round
 // begins, what fronts and depots hold goes to the slabs, but for cold chains that somebody wanted in the last round, so that slabs
-// nobody uses become free pages.
+// nobody uses become free pages. Slabs that somebody uses return single pages (idle_slabs.h).
 //
 // The helper thread (helper.h) takes these steps. Where a process has none, slow paths of malloc and free do.
 #pragma once
@@ -18,10 +18,14 @@
 
 namespace tenure {
 
-// The bounds of one step, and its work: bytes returned to the system, chains given to slabs.
+// The bounds of one step, and its work: bytes of free pages returned to the system, chains given to slabs, slabs collected
+// (idle_slabs.h).
 struct DecayWork {
   size_t bytes = 0;
   size_t chains = 0;
+  size_t slabs = 0;
+  bool behind = false;  // More slabs were due than the bounds allow for.
+  bool any() const { return bytes != 0 || chains != 0 || slabs != 0; }
 };
 
 // Does what is due at `now` (coarse_ms()), about `most` of it, where a round takes `round_ms` (decay_round_ms()). Lock-free: a thread

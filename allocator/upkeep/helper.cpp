@@ -29,6 +29,8 @@ constexpr size_t kHeapsLookedAt = 64;
 // Turns in a round of the decay: the hand moves on in as many steps. A shorter interval would be a load of its own.
 constexpr uint32_t kTurnsInRound = 16;
 constexpr uint32_t kShortestMs = 10;
+// Slabs that a turn collects: some 3 ms of it.
+constexpr size_t kSlabsInTurn = 256;
 // Between turns where there is no decay, or only tenants' leftovers or the pressure of the process to look at.
 constexpr uint32_t kSlowTurnMs = 100;
 // A call that was missed costs this long.
@@ -119,10 +121,11 @@ private:
     reap_tenants();
     left_ = reaped.stay != 0 || reaped.destroyed;
     left_ |= reclaim_above_high();
-    const DecayWork done = take_decay_step(now, {SIZE_MAX, SIZE_MAX}, decay_round_ms());
+    const DecayWork done =
+        take_decay_step(now, {SIZE_MAX, SIZE_MAX, kSlabsInTurn}, decay_round_ms());
     look_at_pressure(Occasion::kControl);
     start_waiting_caches();
-    if (done.bytes != 0 || done.chains != 0 || emptied != 0 || reaped.destroyed) last_work_ = now;
+    if (done.any() || done.behind || emptied != 0 || reaped.destroyed) last_work_ = now;
   }
 
   bool is_wanted(uint32_t now) {

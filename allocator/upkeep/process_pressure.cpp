@@ -4,6 +4,7 @@
 #include "accounting/pressure/reclaim.h"
 #include "allocator/caches/tenant_heap.h"
 #include "allocator/slabs/current.h"
+#include "allocator/upkeep/idle_slabs.h"
 #include "allocator/upkeep/reclaim.h"
 #include "allocator/upkeep/run_stash.h"
 #include "base/system/cgroup.h"
@@ -18,6 +19,9 @@ namespace {
 constexpr uint32_t kIntervalMs = 100;
 // Tasks that were stalled count for ten seconds: a hundred looks would give up everything for one bad second.
 constexpr uint32_t kStalledIntervalMs = 1000;
+
+// Slabs that one look collects: some five milliseconds.
+constexpr size_t kSlabsInALook = 512;
 
 // The findings of one look.
 struct Finding {
@@ -87,6 +91,7 @@ Outcome give_back(size_t bytes, Occasion occasion) {
     reclaim(root_tenant, bytes - done, ReclaimStage::kReap);
     done += heap.purge_free(bytes - done);
   }
+  if (done < bytes) done += collect_slabs(bytes - done, kSlabsInALook);
   if (done < bytes && may_shrink(occasion)) {
     reclaim(root_tenant, bytes - done, ReclaimStage::kShrink);
     done += heap.purge_free(bytes - done);

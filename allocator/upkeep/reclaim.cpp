@@ -8,6 +8,7 @@
 #include "allocator/caches/tenant_heap.h"
 #include "allocator/fronts/depots.h"
 #include "allocator/upkeep/helper.h"
+#include "allocator/upkeep/idle_slabs.h"
 #include "allocator/upkeep/process_limit.h"
 #include "allocator/upkeep/run_stash.h"
 
@@ -122,6 +123,11 @@ size_t trim() {
   empty_caches();
   empty_dead_caches(root_tenant, SIZE_MAX, SIZE_MAX);
   return arena.page_heap.purge_free(SIZE_MAX);
+}
+
+size_t trim_all() {
+  const size_t bytes = trim();
+  return bytes + collect_slabs(SIZE_MAX, SIZE_MAX);
 }
 
 }  // namespace tenure

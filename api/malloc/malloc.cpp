@@ -104,7 +104,7 @@ TENURE_EXPORT void* pvalloc(size_t size) {
 TENURE_EXPORT size_t malloc_usable_size(void* p) { return tenure::usable_size(p); }
 
 // `pad` is for heaps with a top; there is none here.
-TENURE_EXPORT int malloc_trim(size_t) { return tenure::trim() > 0; }
+TENURE_EXPORT int malloc_trim(size_t) { return tenure::trim_all() > 0; }
 
 // glibc's tuning knobs have no counterpart: accepted and without effect, as in other drop-in allocators.
 TENURE_EXPORT int mallopt(int, int) { return 1; }

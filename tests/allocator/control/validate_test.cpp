@@ -63,7 +63,7 @@ TEST_F(ValidateTest, SlabCounts) {
   bad.free = bad.carved;
   EXPECT_EQ(with_state(bad), "an empty slab was not given back");
   bad = state;
-  bad.flags = 0;
+  bad.bits = 0;
   EXPECT_EQ(with_state(bad), "a slab with free objects is unlisted");
 }
 

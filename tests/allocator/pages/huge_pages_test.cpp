@@ -190,6 +190,24 @@ TEST_F(HugePagesTest, PartsReturnAndAreNotFilledAgain) {
   EXPECT_TRUE(own_.heap.validate());
 }
 
+TEST_F(HugePagesTest, APageOfARunReturnsAndWhatIsFreeBesideIt) {
+  const std::vector<tenure::Run> runs = grow(28);
+  const uint32_t chunk = a_huge_one();
+  const auto kept = [](const tenure::Run& run) { return run.granule % kChunkGranules < 32; };
+  release(runs, chunk, kept);
+  const size_t before = resident(chunk);
+  EXPECT_EQ(before, kChunkSize);
+  EXPECT_TRUE(own_.heap.in_huge_page(chunk * kChunkGranules));
+  EXPECT_TRUE(own_.heap.return_part(chunk * kChunkGranules, 3 * kPageSize, 2 * kPageSize));
+  EXPECT_FALSE(own_.heap.in_huge_page(chunk * kChunkGranules));
+  EXPECT_EQ(resident(chunk), kChunkSize / 2 - 2 * kPageSize);
+  EXPECT_EQ(advice()[chunk], 'n');
+  EXPECT_EQ(own_.words(chunk * kChunkGranules)[2 * kPageSize / 8], 7u);
+  EXPECT_EQ(own_.words(chunk * kChunkGranules)[3 * kPageSize / 8], 0u);
+  EXPECT_EQ(own_.words(chunk * kChunkGranules)[5 * kPageSize / 8], 7u);
+  EXPECT_TRUE(own_.heap.validate());
+}
+
 TEST_F(HugePagesTest, AFewFreeGranulesSplitNone) {
   const std::vector<tenure::Run> runs = grow(28, 1);
   const uint32_t chunk = a_huge_one();
