@@ -25,6 +25,7 @@ PROGRAMS = [  # name, numbers of threads
     ("mixed_orders", (1, 2, 8)),
     ("mixed_owners", (1, 2, 8)),
     ("large_blocks", (1, 2)),
+    ("latency", (2,)),
 ]
 # Rows in the order of the table; Google Benchmark lists them in the order of linking.
 FAMILIES = ["pair", "new_delete", "churn", "aligned_pair", "batch1000_lifo", "batch1000_fifo",
@@ -122,7 +123,9 @@ class MicroRows:
 class ProgramRows:
     kind = "programs"
     titles = [("s", "synthetic programs, time"), ("cpu s", "synthetic programs, CPU time"),
-              ("MiB", "synthetic programs, peak RSS")]
+              ("MiB", "synthetic programs, peak RSS"),
+              ("p99.9 ns", "single calls of malloc, all but one in a thousand"),
+              ("longest us", "single calls of malloc, the longest")]
 
     def __init__(self, options):
         self.launcher = harness.find_program("bench_measure", options.bin)
@@ -135,7 +138,11 @@ class ProgramRows:
         match = re.search(rb"^seconds ([0-9.]+)$", usage.output, re.M)
         if not match:
             raise harness.Failed("no result")
-        return {"s": float(match.group(1)), "cpu s": usage.cpu_seconds, "MiB": usage.peak_mib}
+        values = {"s": float(match.group(1)), "cpu s": usage.cpu_seconds, "MiB": usage.peak_mib}
+        for unit in ("p99.9 ns", "longest us"):
+            if found := re.search(rb"^%s ([0-9.]+)$" % re.escape(unit.encode()), usage.output, re.M):
+                values[unit] = float(found.group(1))
+        return values
 
     def notes(self, _samples):
         return []

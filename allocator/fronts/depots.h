@@ -12,11 +12,17 @@
 
 namespace tenure {
 
-// Chains in the depot of one CPU: some ten times what is in its lists where objects are small, few where they are large.
-constexpr size_t kDepotBytes = 128 * kKiB;
+// Chains in the depot of one CPU: half of what the second-level cache of a processor holds. With less, batches of a few thousand small
+// objects went through the common depot, and their lines from one CPU's cache to the other's (decision 036).
+constexpr size_t kDepotBytes = 512 * kKiB;
+constexpr size_t kDepotChains = 32;
+// Of larger objects, batches of 1,000 of 1 KiB gained nothing by more.
+constexpr size_t kLargestInBatches = 512;
+constexpr size_t kLargeDepotBytes = 128 * kKiB;
 inline uint32_t depot_limit(const Cache& cache) {
-  const size_t chains = kDepotBytes / (size_t{cache.limit} * cache.object_size);
-  return chains > 16 ? 16 : static_cast<uint32_t>(chains);
+  const size_t bytes = cache.object_size <= kLargestInBatches ? kDepotBytes : kLargeDepotBytes;
+  const size_t chains = bytes / (size_t{cache.limit} * cache.object_size);
+  return static_cast<uint32_t>(chains < kDepotChains ? chains : kDepotChains);
 }
 
 inline Depot& depot_in(uint32_t area, uint32_t slot) {
