@@ -86,9 +86,9 @@ struct alignas(64) TenantSlot {
 
   // Stall times (pressure), as of `stall_looked_us`: Linux' PSI. Shares of time in hundredths of a percent.
   uint64_t some_us;  // At least one thread was stalled.
-  uint64_t full_us;  // All threads inside that wanted to run were stalled.
+  uint64_t reserved_us;
   uint32_t some[3];  // Over the last 10, 60, 300 seconds.
-  uint32_t full[3];
+  uint32_t reserved_shares[3];
   uint64_t stall_looked_us;
   uint64_t reserved_stall[2];
 
@@ -186,7 +186,7 @@ enum class RequestKind : uint32_t {
   kTrim = 4,     // Returns what is free in the process to the system. `value`: bytes returned.
   kReap = 5,     // Cleans up after departed tenants.
   kOffline = 6,  // Takes the tenant offline; `argument` 1: and all below.
-  kRename = 7,   // Gives the tenant the name in `text`.
+  // 7 is not given again.
   kDump = 8,     // Answers with a file: statistics as JSON. `value`: its length.
   kProfile = 9,  // Answers with a file: a heap profile. `value`: its length.
   kLowered =

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "accounting/charge/process_memory.h"
 #include "accounting/pressure/pressure.h"
 #include "accounting/pressure/reclaim.h"
 #include "accounting/pressure/shown_stall.h"
@@ -110,6 +111,7 @@ void look_at_heap(uint64_t now) {
 
 void look_at_all() {
   const uint64_t now = monotonic_us();
+  show_process_memory();
   look_at_heap(now);
   for_each_in_subtree(root_tenant, [now](Tenant& tenant) {
     look_at_tenant(tenant, now);
@@ -141,33 +143,12 @@ uint64_t reclaim_what_is_above(Tenant& tenant, ServedBy by) {
   return tenant.counter.usage();
 }
 
-Answer serve_tenant(Asked kind, Tenant& tenant, uint64_t argument, ServedBy by) {
-  switch (kind) {
-  case Asked::kReclaim:
-    return {0, reclaim_here(tenant, argument, by)};
-  case Asked::kOffline:
-    return {offline_tenant(tenant, argument == 1 ? kOfflineRecursive : 0)};
-  default:  // kLowered
-    return {0, reclaim_what_is_above(tenant, by)};
-  }
-}
-
-// Kinds that answer with a file: writes the answer to `fd`, at most `most` bytes. 0 or a negative errno.
-int write_answer(Asked kind, int fd, uint64_t most) {
-  switch (kind) {
-  case Asked::kDump:
-    return dump_heap(fd, most);
-  case Asked::kProfile:
-    return dump_profile(fd, most);
-  default:
-    return -EOPNOTSUPP;
-  }
-}
-
-Answer serve_with_file(Asked kind, uint32_t place) {
+// `write` writes the answer to a descriptor, at most so many bytes, and returns 0 or a negative errno.
+template <typename Write>
+Answer answer_with_file(uint32_t place, Write write) {
   live::AnswerFile file(place);
   int result = file.error();
-  if (result == 0) result = write_answer(kind, file.fd(), live::AnswerFile::most_bytes());
+  if (result == 0) result = write(file.fd(), live::AnswerFile::most_bytes());
   return {result, file.finish(result)};
 }
 
@@ -179,6 +160,21 @@ Answer serve_profile(Asked kind, uint64_t mean) {
   }
   if (mean == 0) mean = before != 0 ? before : kUsualMean;
   return {start_profile(mean), before};
+}
+
+Answer serve_tenant(const live::Request& request, Tenant& tenant, uint32_t place, ServedBy by) {
+  switch (static_cast<Asked>(request.kind)) {
+  case Asked::kReclaim:
+    return {0, reclaim_here(tenant, request.argument, by)};
+  case Asked::kOffline:
+    return {offline_tenant(tenant, request.argument == 1 ? kOfflineRecursive : 0)};
+  case Asked::kLowered:
+    return {0, reclaim_what_is_above(tenant, by)};
+  default:  // kDump
+    return answer_with_file(place, [&](int fd, uint64_t most) {
+      return dump_tenant(tenant, by != ServedBy::kMalloc, fd, most);
+    });
+  }
 }
 
 Answer serve(const live::Request& request, uint32_t place, ServedBy by) {
@@ -193,22 +189,22 @@ Answer serve(const live::Request& request, uint32_t place, ServedBy by) {
     return {0, trim_all()};
   case Asked::kReap:
     return {0, reap_all()};
-  case Asked::kReclaim:
-  case Asked::kOffline:
-  case Asked::kLowered:
-    break;
-  case Asked::kDump:
   case Asked::kProfile:
-    return serve_with_file(kind, place);
+    return answer_with_file(place, [](int fd, uint64_t most) { return dump_profile(fd, most); });
   case Asked::kProfileStart:
   case Asked::kProfileStop:
     return serve_profile(kind, request.argument);
+  case Asked::kReclaim:
+  case Asked::kOffline:
+  case Asked::kLowered:
+  case Asked::kDump:
+    break;
   default:
     return {-EOPNOTSUPP};
   }
   Tenant* const tenant = tenant_in(request.slot, request.generation);
   if (tenant == nullptr) return {-ESTALE};
-  const Answer answer = serve_tenant(kind, *tenant, request.argument, by);
+  const Answer answer = serve_tenant(request, *tenant, place, by);
   tenant->unpin();
   return answer;
 }
@@ -228,7 +224,10 @@ void serve_live_requests(ServedBy by) {
         continue;
       }
       const Answer answer = serve(*request, serving.place(), by);
-      serving.answer(answer.result, answer.value);
+      if (answer.result == -EAGAIN)
+        serving.leave();  // Another thread holds a lock, for which malloc does not wait.
+      else
+        serving.answer(answer.result, answer.value);
     }
   }
   errno = saved;

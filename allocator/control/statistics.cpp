@@ -29,20 +29,6 @@ uint64_t walk_length(ChainWord chain) {
   return length;
 }
 
-uint64_t front_objects(const Cache& cache) {
-  const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
-  uint64_t objects = 0;
-  if (slot == 0) return 0;
-  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
-    for (const uint32_t word_offset : {Front::kAllocWord, Front::kFreeWord}) {
-      const ChainWord word = word_in_area(area, slot + word_offset).load(std::memory_order_acquire);
-      if (!has_objects(word)) continue;
-      objects += may_be_closed_at_end(word) ? walk_length(word) : chain_length(word, cache.limit);
-    }
-  }
-  return objects;
-}
-
 // A named cache's, or what a stale look found, has no class.
 ClassStatistics& statistics_of(HeapStatistics& statistics, ClassId id) {
   return index_of(id) < kClassCount ? statistics.classes[index_of(id)] : statistics.named;
@@ -131,6 +117,20 @@ const char* cgroup_word() {
 }
 
 }  // namespace
+
+uint64_t front_objects(const Cache& cache) {
+  const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
+  uint64_t objects = 0;
+  if (slot == 0) return 0;
+  for (uint32_t area = 0; area < arena.cpus + arena.shared_areas; ++area) {
+    for (const uint32_t word_offset : {Front::kAllocWord, Front::kFreeWord}) {
+      const ChainWord word = word_in_area(area, slot + word_offset).load(std::memory_order_acquire);
+      if (!has_objects(word)) continue;
+      objects += may_be_closed_at_end(word) ? walk_length(word) : chain_length(word, cache.limit);
+    }
+  }
+  return objects;
+}
 
 void collect_statistics(HeapStatistics& statistics) {
   statistics = {};

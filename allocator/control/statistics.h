@@ -74,6 +74,8 @@ struct TenantStatistics {
   uint64_t usage_bytes, allocated_bytes, cached_bytes, meta_bytes;
 };
 void collect_tenant_statistics(Tenant& tenant, TenantStatistics& statistics);
+// Free objects of the cache in the fronts of all CPUs.
+uint64_t front_objects(const Cache& cache);
 // Free objects in the fronts of tenants' own caches in the subtree, which are charged until they are given back (paying.h). Bytes.
 uint64_t listed_below(Tenant& top);
 // The part of a context's charge that is not objects: free space in the slabs that it pays for. Looks at all runs where slabs are charged

@@ -58,6 +58,14 @@ public:
   size_t committed() const { return range_.committed(); }
   uint64_t base() const { return reinterpret_cast<uint64_t>(entries_.base()); }
 
+  // Whether the bytes lie in memory that is or was a block: then they can be read. For pointers that may be stale.
+  bool may_be_block(const void* p, size_t bytes) const {
+    const uint64_t offset =
+        reinterpret_cast<uint64_t>(p) - reinterpret_cast<uint64_t>(range_.base());
+    const uint64_t end = range_.committed();
+    return offset < end && bytes <= end - offset && offset % kSmallest == 0;
+  }
+
   // Convenience for structures with a trivial or constant constructor.
   template <typename T, typename... Args>
   T* create(Args&&... args) {

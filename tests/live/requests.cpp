@@ -51,7 +51,7 @@ void ask_for_files(const RegionReader& region, const std::function<void()>& mean
   const std::string answer = path.substr(0, path.rfind('/') + 1) + ".answer-" + name + "-0";
   NEED(symlink("/dev/null", answer.c_str()) == 0);
   for (int i = 0; i < 2; ++i) {
-    const auto dumped = region.ask(RequestKind::kDump, nullptr, 0, meanwhile);
+    const auto dumped = region.ask(RequestKind::kDump, &region.slot(0), 0, meanwhile);
     REQUIRE(dumped.result == 0 && dumped.value > 10, "result %d", dumped.result);
     struct stat about;
     NEED(lstat(answer.c_str(), &about) == 0 && S_ISREG(about.st_mode));
@@ -60,7 +60,7 @@ void ask_for_files(const RegionReader& region, const std::function<void()>& mean
   }
   NEED(unlink(answer.c_str()) == 0);
   NEED(mkdir(answer.c_str(), 0700) == 0);  // Something that cannot be replaced.
-  NEED(region.ask(RequestKind::kDump, nullptr, 0, meanwhile).result == -EEXIST);
+  NEED(region.ask(RequestKind::kDump, &region.slot(0), 0, meanwhile).result == -EEXIST);
   NEED(rmdir(answer.c_str()) == 0);
 }
 
@@ -70,7 +70,7 @@ void ask_for_short_file(const RegionReader& region, const std::function<void()>&
   NEED(getrlimit(RLIMIT_FSIZE, &before) == 0);
   const rlimit small{10, before.rlim_max};
   NEED(setrlimit(RLIMIT_FSIZE, &small) == 0);
-  NEED(region.ask(RequestKind::kDump, nullptr, 0, meanwhile).result == -EFBIG);
+  NEED(region.ask(RequestKind::kDump, &region.slot(0), 0, meanwhile).result == -EFBIG);
   NEED(setrlimit(RLIMIT_FSIZE, &before) == 0);
   NEED(RegionFolder::names_in(region.path().substr(0, region.path().rfind('/'))).size() == 1);
 }
@@ -96,7 +96,7 @@ void ask_everything(const RegionReader& region, const std::function<void()>& mea
   ask_for_files(region, meanwhile);
   ask_for_short_file(region, meanwhile);
 
-  NEED(region.ask(RequestKind::kRename, &slot, 0, meanwhile).result == -EOPNOTSUPP);
+  NEED(region.ask(RequestKind(7), &slot, 0, meanwhile).result == -EOPNOTSUPP);
   NEED(region.ask(RequestKind(1000), &slot, 0, meanwhile).result == -EOPNOTSUPP);
   const auto trimmed = region.ask(RequestKind::kTrim, nullptr, 0, meanwhile);
   NEED(trimmed.result == 0);

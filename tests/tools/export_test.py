@@ -34,7 +34,6 @@ class Pages(ToolCase):
         self.assertEqual(page.get("tenure_tenant_max_bytes", tenant="/t1/t11", **here), (2 << 20) + 11)
         self.assertEqual(page.get("tenure_tenant_failures_total", tenant="/t1", **here), 1)
         self.assertEqual(page.get("tenure_tenant_events_total", tenant="/t1", event="max"), 1)
-        self.assertEqual(page.get("tenure_tenant_stall_seconds_total", tenant="/t1", kind="full"), 0)
         self.assertEqual(page.get("tenure_process_tenants", **here), 121)
         self.assertEqual(page.get("tenure_process_info", mode="rseq", **here), 1)
         self.assertEqual(page.get("tenure_process_heap_bytes", level="allocated", **here), 7 << 20)

@@ -84,11 +84,15 @@ class Looking(ToolCase):
     def test_explain(self):
         holder = self.hold()
         holder.tell("serve")
-        facts = json.loads(self.good("explain", holder.pid, "/t1", "--json"))
+        done = self.tenure("explain", holder.pid, "/t1", "--json")
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (0, 1))
+        self.assertIn("does not know this request; figures of the heap are as of ", done.stderr)
+        facts = json.loads(done.stdout)
+        self.assertIsNone(facts["heap"])
         parts = {part["name"]: part["bytes"] for part in facts["parts"]}
         self.assertEqual(parts["own live objects"], 900)
         self.assertEqual(parts["below: /t91"], 91000)
-        self.assertIn("nearest limit is the max of /t1", self.good("explain", holder.pid, "/t1"))
+        self.assertIn("nearest limit is the max of /t1", self.tenure("explain", holder.pid, "/t1").stdout)
 
     def test_a_stopped_process(self):
         holder = self.hold()

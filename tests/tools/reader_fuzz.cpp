@@ -119,7 +119,7 @@ void check_shown(const Process& process, uint64_t round) {
   state.unfold_all();
   plain_page(state, {80, 0, false});
   for (size_t i = 0; i < std::min<size_t>(process.tenants.size(), 3); ++i)
-    explain_tenant(process, i);
+    explain_tenant(process, i, nullptr);
 }
 
 // Whether the region could still be read.

@@ -56,6 +56,9 @@ for line in sys.stdin:
         for block in blocks[words[0]]:
             lib.free(block)
         blocks[words[0]] = []
+    elif verb == "leave":
+        answer = lib.tenure_tenant_offline(handles[words[0]], 0)
+        lib.tenure_tenant_close(handles.pop(words[0]))
     elif verb == "fork":
         answer = os.fork()
         if answer == 0:
@@ -89,11 +92,14 @@ class Target:
 class Real(ToolCase):
     library, mode = None, []
 
-    def start(self, *options):
+    def start(self, *options, environment=None):
         target = Target([self.tool, "run", "--lib", self.library, *self.mode, *options, "--", sys.executable, "-c", PROGRAM],
-                        self.environment())
+                        {**self.environment(), **(environment or {})})
         self.addCleanup(target.close)
         return target
+
+    def start_with_helper(self):
+        return self.start(environment={"TENURE_HELPER": "on"})
 
     def stat(self, pid, path):
         return json.loads(self.good("stat", pid, path, "--json"))
@@ -117,6 +123,63 @@ class Real(ToolCase):
         target.tell("free shop/acme")
         self.assertEqual(target.tell("validate"), 0)
         self.assertLessEqual(self.stat(target.pid, "/shop/acme")["usage"], MIB)
+
+    def explained(self, target, path):
+        return json.loads(self.good("explain", target.pid, path, "--json"))
+
+    def test_explain_tells_classes_and_holders(self):
+        target = self.start_with_helper()
+        for path in ("shop", "shop/acme", "shop/beta", "shop/gone"):
+            target.tell(f"create {path} 0")
+        target.tell("take shop/acme 2000 5")
+        target.tell("take shop/beta 2000 7")
+        target.tell("take shop/gone 2000 11")
+        target.tell("take shop/acme 100000 3")
+        acme = self.explained(target, "/shop/acme")
+        heap = acme["heap"]
+        self.assertFalse(heap["isolated"])
+        self.assertEqual([(entry["size"], entry["live"], entry["pooled"], entry["live_bytes"]) for entry in heap["classes"]],
+                         [(2048, 5, 5, 5 * 2048)])
+        self.assertEqual((heap["large"]["objects"], heap["holders"][0]["tenant"]), (3, "/shop/acme"))
+        self.assertLessEqual(3 * 100000, heap["large"]["bytes"])
+        self.assertEqual(heap["holders"][0]["bytes"], 5 * 2048)
+        parts = sum(part["bytes"] for part in acme["parts"] if not part["name"].startswith("("))
+        self.assertEqual(parts, acme["tenant"]["usage"])
+
+        self.assertEqual(target.tell("leave shop/gone"), 0)
+        shop = self.explained(target, "/shop")["heap"]
+        self.assertEqual(shop["departed"], {"tenants": 1, "bytes": 11 * 2048})
+        holders = {(holder["tenant"], holder.get("departed")): holder["bytes"] for holder in shop["holders"]}
+        self.assertEqual(holders, {("/shop/acme", None): 5 * 2048, ("/shop/beta", None): 7 * 2048,
+                                   ("/shop", "gone"): 11 * 2048})
+        text = self.good("explain", target.pid, "/shop")
+        self.assertRegex(text, r"(?m)^gone \(departed; /shop pays\) +\d+ +\d+ +22K +22K$")
+        # Promotion: slabs of its own.
+        target.tell("take shop/acme 2000 2000")
+        acme = self.explained(target, "/shop/acme")["heap"]["classes"][0]
+        self.assertEqual(acme["live"], 2005)
+        self.assertGreater(acme["slabs"], 50)
+        self.assertGreaterEqual(acme["slab_bytes"], (acme["live"] - acme["pooled"]) * 2048)
+        root = self.explained(target, "/")["heap"]
+        self.assertIn("/shop/acme", [holder["tenant"] for holder in root["holders"]])
+        self.assertEqual(sorted(os.listdir(self.folder)), [str(target.pid)])
+
+    def test_explain_without_an_answer(self):
+        target = self.start_with_helper()
+        target.tell("create acme 0")
+        os.kill(target.pid, signal.SIGSTOP)
+        start = time.monotonic()
+        done = self.tenure("explain", target.pid, "/acme", "--timeout", "20s")
+        self.assertLess(time.monotonic() - start, 10)
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (0, 1))
+        self.assertIn("gave no answer within 20000 ms: it is stopped", done.stderr)
+        self.assertIn("/acme: usage 0", done.stdout)
+        os.kill(target.pid, signal.SIGCONT)
+        # A program without threads and without a helper answers as it allocates; this one does not.
+        alone = self.start()
+        alone.tell("create acme 0")
+        done = self.tenure("explain", alone.pid, "--timeout", "50ms")
+        self.assertIn("has no helper thread", done.stderr)
 
     def test_a_limit_from_outside_holds_at_once(self):
         """Also for a process that was stopped all the while."""

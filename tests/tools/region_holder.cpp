@@ -1,6 +1,7 @@
 // region_holder FOLDER [TENANTS]: makes a live region for itself, as a program under the library does, and holds it. Obeys lines on
 // standard input, and answers each with "done": "serve" (answer requests from now on), "version N", "mode OCTAL", "cut BYTES",
 // "event SLOT" (a refused request), "usage SLOT BYTES", "generation SLOT NUMBER". Ends at the end of the input.
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +25,21 @@ namespace {
 
 std::byte* base = nullptr;
 uint64_t events = 0;
+std::string folder_of_regions;
 
 live::Header& header() { return *reinterpret_cast<live::Header*>(base); }
 live::TenantSlot& slot(uint64_t number) {
   return reinterpret_cast<live::TenantSlot*>(base + live::kSlotsAt)[number];
+}
+
+// A request that is answered with a file: the test has made the file. Without it the request is one that is not known here.
+void answer_with_file(live::Request& request, uint32_t place) {
+  const std::string name =
+      live::kAnswerPrefix + std::to_string(getpid()) + "-" + std::to_string(place);
+  struct stat status {};
+  const bool there = lstat((folder_of_regions + "/" + name).c_str(), &status) == 0;
+  request.result = there ? 0 : -EOPNOTSUPP;
+  request.value = there ? static_cast<uint64_t>(status.st_size) : 0;
 }
 
 // What the helper thread does with requests.
@@ -44,6 +56,8 @@ void serve_requests() {
       if (requests[i].kind == static_cast<uint32_t>(live::RequestKind::kLowered))
         requests[i].value = 4096;
       requests[i].result = requests[i].slot == 3 ? -16 : 0;  // EBUSY of one tenant.
+      if (live::answers_with_file(static_cast<live::RequestKind>(requests[i].kind)))
+        answer_with_file(requests[i], i);
       state.store(static_cast<uint32_t>(live::RequestState::kAnswered));
     }
     usleep(500);
@@ -89,6 +103,7 @@ void obey(const std::string& line, const std::string& path) {
 int run(const std::string& folder, uint32_t tenants) {
   const auto facts = look_at_process(getpid());
   const MadeRegion made(tenants, static_cast<uint32_t>(getpid()), facts->start_ticks);
+  folder_of_regions = folder;
   mkdir(folder.c_str(), 0700);
   const std::string path = folder + "/" + std::to_string(getpid());
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

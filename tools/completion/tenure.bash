@@ -55,10 +55,10 @@ _tenure() {
         --rss-limit --cgroup --helper --stats --fallback --rules --lib --help' ;;
     ps) options='--json --help' ;;
     ls) options='--sort --depth --flat --json --help' ;;
-    stat | explain | doctor) options='--json --help' ;;
+    stat | doctor) options='--json --help' ;;
     top) options='--sort --interval --once --replay --speed --help' ;;
     set) options='--dry-run --json --help' ;;
-    reclaim | trim) options='--timeout --json --help' ;;
+    reclaim | trim | explain) options='--timeout --json --help' ;;
     events) options='--follow --kind --reports --json --help' ;;
     export) options='--listen --output --format --tenants --help' ;;
     record) options='--output --interval --for --help' ;;

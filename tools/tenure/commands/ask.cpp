@@ -19,7 +19,7 @@ std::string why_refused(const Process& process, int error) {
     return fmt::format("its Tenure {} does not know this request", process.version);
   case ESTALE:
     return "the tenant went meanwhile";
-  case EBUSY:
+  case EAGAIN:
     return "other requests wait for it; it hangs, or is very busy";
   case EPERM:
     return "it may have a filter of system calls (seccomp), and makes no file";
@@ -29,6 +29,11 @@ std::string why_refused(const Process& process, int error) {
 }
 
 }  // namespace
+
+std::string silence_of(const Process& process, std::chrono::milliseconds patience) {
+  return fmt::format("process {} ({}) gave no answer within {} ms: {}", process.pid, process.name,
+                     patience.count(), why_silent(process));
+}
 
 Located find_living(const std::string& process) {
   Located located = find_process(process, Region::Access::kWrite);
@@ -43,10 +48,7 @@ Answer ask_process(const Located& located, const Process& process, const Questio
   RegionControl control(located.region);
   auto answer =
       control.ask(question.kind, process.tenants[question.tenant], question.argument, patience);
-  if (!answer)
-    throw Failure(fmt::format("process {} ({}) gave no answer within {} ms: {}", process.pid,
-                              process.name, patience.count(), why_silent(process)),
-                  kExitRefused);
+  if (!answer) throw Failure(silence_of(process, patience), kExitRefused);
   if (answer->result != 0)
     throw Failure(fmt::format("process {} ({}) refused: {}", process.pid, process.name,
                               why_refused(process, -answer->result)),

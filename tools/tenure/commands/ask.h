@@ -15,6 +15,8 @@ struct Question {
   uint64_t argument = 0;
 };
 
+// One line for a process that gave no answer in time.
+std::string silence_of(const Process& process, std::chrono::milliseconds patience);
 // The region of a living process, opened for requests. Throws a Failure.
 Located find_living(const std::string& process);
 // The answer, whose result is 0, with its file where the kind has one. Throws a Failure of one line, with kExitRefused where the process gives

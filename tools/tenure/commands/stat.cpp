@@ -38,7 +38,10 @@ void write_tenant(Text& out, const Process& process, size_t index) {
   line(out, "tenant", path_of(process, index));
   line(out, "state", tenant.online ? "online" : "offline");
   line(out, "id", tenant.id);
-  line(out, "usage", both(tenant.usage));
+  const char* const as_of = index == 0 && !process.ended
+                                ? "  as of the last growth of the heap, turn of the helper, or look"
+                                : "";
+  line(out, "usage", both(tenant.usage) + as_of);
   line(out, "peak", both(tenant.peak));
   line(out, "min", both(tenant.min));
   line(out, "low", both(tenant.low));
@@ -51,12 +54,10 @@ void write_tenant(Text& out, const Process& process, size_t index) {
   for (size_t i = 0; i < kEventKinds; ++i)
     line(out, fmt::format("events {}", kEventNames[i]),
          fmt::format("{}, with all below {}", tenant.events[i], tenant.subtree_events[i]));
-  for (const auto& [name, stall] :
-       {std::pair("stall some", &tenant.some), {"stall full", &tenant.full}})
-    line(out, name,
-         fmt::format("avg10={} avg60={} avg300={} total={}us", format_share(stall->average[0]),
-                     format_share(stall->average[1]), format_share(stall->average[2]),
-                     stall->total_us));
+  const Stall& stall = tenant.some;
+  line(out, "stall some",
+       fmt::format("avg10={} avg60={} avg300={} total={}us", format_share(stall.average[0]),
+                   format_share(stall.average[1]), format_share(stall.average[2]), stall.total_us));
   line(out, "own objects", both(tenant.own));
   line(out, "cached", both(tenant.cached));
   line(out, "of departed tenants", both(tenant.dead));

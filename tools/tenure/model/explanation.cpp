@@ -68,23 +68,86 @@ void add_sentences(const Process& process, size_t index, uint64_t free_room,
 
 }  // namespace
 
-Explanation explain_tenant(const Process& process, size_t index) {
+// Bytes of a level out of the totals of the process.
+uint64_t total(const Process& process, const char* name) {
+  const auto found = std::find_if(process.totals.begin(), process.totals.end(),
+                                  [name](const Total& entry) { return entry.name == name; });
+  return found == process.totals.end() ? 0 : found->bytes;
+}
+
+struct HeapParts {
+  uint64_t charged;     // Sum of the parts that are charged.
+  uint64_t fragmented;  // Room in slabs that hold live objects, where that is known.
+};
+
+// The parts that only the process itself can tell.
+HeapParts add_share(const Process& process, size_t index, const HeapShare& share,
+                    Explanation& explanation) {
+  uint64_t own_live = 0, pooled_live = 0, pooled_slabs = 0, slabs = 0, slab_bytes = 0;
+  for (const ClassShare& entry : share.classes) {
+    const uint64_t size = entry.live == 0 ? 0 : entry.live_bytes / entry.live;
+    const uint64_t pooled = std::min(entry.pooled * size, entry.live_bytes);
+    own_live += entry.live_bytes - pooled;
+    pooled_live += pooled;
+    pooled_slabs += entry.pooled_slabs;
+    slabs += entry.slabs;
+    slab_bytes += entry.slab_bytes;
+  }
+  const uint64_t free = share.free_in_fronts + share.free_in_depots + share.free_in_slabs;
+  const uint64_t room = slab_bytes > own_live + free ? slab_bytes - own_live - free : 0;
+  // The root pays for its slabs, and so does an isolated tenant. Other tenants pay for objects, and for the free ones at CPUs.
+  const bool pays_for_slabs = index == 0 || share.isolated;
+  uint64_t sum = 0;
+  const auto add = [&](const char* name, uint64_t bytes, const std::string& remark, bool charged) {
+    if (bytes == 0) return;
+    if (charged)
+      explanation.parts.push_back({name, bytes, remark});
+    else
+      explanation.parts.push_back({fmt::format("({})", name), bytes, remark + "; not charged"});
+    if (charged) sum += bytes;
+  };
+  add("objects in slabs of its own", own_live, fmt::format("{} slabs", slabs), true);
+  add("objects in shared slabs", pooled_live, fmt::format("in {} slabs", pooled_slabs), true);
+  add("large objects", share.large_bytes, fmt::format("{} objects", share.large_objects), true);
+  add("free objects at CPUs", share.free_in_fronts, "cached for reuse", true);
+  add("free objects in depots", share.free_in_depots, "cached for reuse", pays_for_slabs);
+  add("free objects in its slabs", share.free_in_slabs, "fragmentation", pays_for_slabs);
+  add("room in its slabs", room, "never used so far, and behind the last object", pays_for_slabs);
+  add("charged in advance", share.stocked, "ready at CPUs for its next objects", index != 0);
+  if (index == 0) {
+    const uint64_t cached = process.tenants[0].cached;
+    add("free objects of shared slabs", cached > free ? cached - free : 0, "of all tenants", true);
+    add("free pages", total(process, "dirty"), "kept for reuse, until the decay", true);
+  }
+  return {sum, share.free_in_slabs + room};
+}
+
+// The parts as of the last look.
+HeapParts add_last_look(const Tenant& tenant, Explanation& explanation) {
+  explanation.parts.push_back({"own live objects", tenant.own, ""});
+  explanation.parts.push_back({"own free objects", tenant.cached, "cached for reuse"});
+  return {tenant.own + tenant.cached, 0};
+}
+
+Explanation explain_tenant(const Process& process, size_t index, const HeapShare* share) {
   Explanation explanation;
   const Tenant& tenant = process.tenants[index];
   add_children(process, index, explanation);
   uint64_t below = 0;
   for (const Part& part : explanation.parts) below += part.bytes;
-  explanation.parts.push_back({"own live objects", tenant.own, ""});
-  explanation.parts.push_back({"own free objects", tenant.cached, "cached for reuse"});
+  const HeapParts heap =
+      share ? add_share(process, index, *share, explanation) : add_last_look(tenant, explanation);
   explanation.parts.push_back({"left by departed tenants", tenant.dead, ""});
   explanation.parts.push_back({"mapped by the program", tenant.mapped, ""});
-  const uint64_t known = below + tenant.own + tenant.cached + tenant.dead + tenant.mapped;
+  const uint64_t known = below + heap.charged + tenant.dead + tenant.mapped;
   const uint64_t rest = tenant.usage > known ? tenant.usage - known : 0;
   explanation.parts.push_back(
-      {"the rest", rest, "room in its slabs, charges in advance, changes since the last look"});
+      {"the rest", rest,
+       share ? "changes during the look"
+             : "room in its slabs, charges in advance, changes since the last look"});
   if (tenant.meta != 0)
     explanation.parts.push_back({"(structures)", tenant.meta, "the allocator's; not charged"});
-  add_sentences(process, index, rest, explanation);
+  add_sentences(process, index, share ? heap.fragmented : rest, explanation);
   return explanation;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/tenure/model/heap_share.h"
 #include "tools/tenure/model/process.h"
 
 namespace tenure::tool {
@@ -19,6 +20,7 @@ struct Explanation {
   std::vector<std::string> sentences;  // What is worth knowing, most important first.
 };
 
-Explanation explain_tenant(const Process& process, size_t index);
+// `share`: the tenant's part of the heap, or nullptr where the process gave no answer.
+Explanation explain_tenant(const Process& process, size_t index, const HeapShare* share);
 
 }  // namespace tenure::tool

@@ -98,8 +98,6 @@ void write_json(Text& out, const Tenant& tenant, std::string_view path) {
   write_events(out, "subtree_events", tenant.subtree_events);
   write_text(out, "\"stall\":{");
   write_stall(out, "some", tenant.some);
-  write_text(out, ",");
-  write_stall(out, "full", tenant.full);
   write(out, "}},\"own\":{},\"cached\":{},\"dead\":{},\"mapped\":{},\"meta\":{}}}", tenant.own,
         tenant.cached, tenant.dead, tenant.mapped, tenant.meta);
 }
@@ -188,7 +186,6 @@ Tenant tenant_from(const nlohmann::json& json) {
   events_from(json.at("events"), tenant.events);
   events_from(json.at("subtree_events"), tenant.subtree_events);
   tenant.some = stall_from(json.at("stall").at("some"));
-  tenant.full = stall_from(json.at("stall").at("full"));
   tenant.own = json.at("own").get<uint64_t>();
   tenant.cached = json.at("cached").get<uint64_t>();
   tenant.dead = json.at("dead").get<uint64_t>();

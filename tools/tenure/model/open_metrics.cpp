@@ -79,7 +79,7 @@ constexpr Gauge kGauges[] = {
 }  // namespace
 
 MetricsWriter::Counters MetricsWriter::counters_of(const Tenant& tenant) {
-  return {tenant.failures, tenant.some.total_us, tenant.full.total_us, tenant.events};
+  return {tenant.failures, tenant.some.total_us, tenant.events};
 }
 
 void MetricsWriter::add_growth(Counters& sum, const Counters& was, const Counters& now) {
@@ -88,7 +88,6 @@ void MetricsWriter::add_growth(Counters& sum, const Counters& was, const Counter
   };
   sum.failures += growth(was.failures, now.failures);
   sum.some_us += growth(was.some_us, now.some_us);
-  sum.full_us += growth(was.full_us, now.full_us);
   for (size_t i = 0; i < kEventKinds; ++i) sum.events[i] += growth(was.events[i], now.events[i]);
 }
 
@@ -197,10 +196,9 @@ void MetricsWriter::write_tenants(Text& out, const std::vector<View>& views,
               family.sample(labels + "," + label("event", kEventNames[i]), counters.events[i]);
           });
   counter("tenure_tenant_stall_seconds", "seconds",
-          "Time in which some or all threads of the tenant or below waited for memory.",
+          "Time in which at least one thread of the tenant or below waited for memory.",
           [](Family& family, const std::string& labels, const Counters& counters) {
             family.sample(labels + ",kind=\"some\"", static_cast<double>(counters.some_us) / 1e6);
-            family.sample(labels + ",kind=\"full\"", static_cast<double>(counters.full_us) / 1e6);
           });
 }
 

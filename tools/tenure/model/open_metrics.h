@@ -24,7 +24,7 @@ public:
 
 private:
   struct Counters {
-    uint64_t failures = 0, some_us = 0, full_us = 0;
+    uint64_t failures = 0, some_us = 0;
     std::array<uint64_t, kEventKinds> events = {};
   };
   struct Others {

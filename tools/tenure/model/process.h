@@ -24,7 +24,7 @@ constexpr std::array<const char*, 5> kPolicyNames = {"fail-large", "fail-all", "
 const char* policy_name(uint32_t policy);
 int policy_number(std::string_view word);
 
-// Time that threads stood still for want of memory: some of them, or all. Averages are hundredths of a percent.
+// Time in which at least one thread stood still for want of memory ("some" of the kernel's PSI). Averages are hundredths of a percent.
 struct Stall {
   uint64_t total_us = 0;
   std::array<uint32_t, 3> average = {};  // Over 10, 60 and 300 seconds.
@@ -47,7 +47,7 @@ struct Tenant {
   uint64_t failures = 0;                                  // Requests refused because of its max.
   std::array<uint64_t, kEventKinds> events = {};          // Its own.
   std::array<uint64_t, kEventKinds> subtree_events = {};  // With those of all below.
-  Stall some, full;
+  Stall some;
   // As of the target's last look, see Process::looked_at_ns.
   uint64_t own = 0;     // Its own live objects.
   uint64_t cached = 0;  // Its own free ones.

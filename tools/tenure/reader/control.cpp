@@ -175,7 +175,7 @@ Answer RegionControl::take(live::Request& request, live::RequestKind kind) {
 std::optional<Answer> RegionControl::ask(live::RequestKind kind, const Tenant& tenant,
                                          uint64_t argument, std::chrono::milliseconds patience) {
   live::Request* const request = claim();
-  if (request == nullptr) return Answer{-EBUSY, 0, ""};
+  if (request == nullptr) return Answer{-EAGAIN, 0, ""};
   const auto patience_us = static_cast<uint64_t>(patience.count()) * 1000;
   const uint64_t deadline = monotonic_us() + patience_us;
   post(*request, kind, tenant, argument, deadline);

@@ -118,10 +118,13 @@ public:
   }
 
   void look_at_maps(const ProcFacts& process) {
+    const std::string root = "/proc/" + std::to_string(process.pid) + "/root";
     for (const MappedFile& file : mapped_files(process.pid)) {
-      if (pid_in_name(file.path) != process.inner_pid) continue;
-      look_at_file("/proc/" + std::to_string(process.pid) + "/root" + file.path, process.uid,
-                   process);
+      const size_t name = file.path.rfind('/') + 1;
+      if (file.path.compare(name, 5, ".new-") == 0)
+        look_for_published(root + file.path.substr(0, name), process);
+      else if (pid_in_name(file.path) == process.inner_pid)
+        look_at_file(root + file.path, process.uid, process);
     }
   }
 
@@ -129,6 +132,15 @@ public:
   int fault_status = kExitUnreadable;
 
 private:
+  // The library maps its file before it publishes the name: PID, or PID.1 to PID.15.
+  void look_for_published(const std::string& folder, const ProcFacts& process) {
+    for (unsigned number = 0; number < 16; ++number) {
+      std::string path = folder + std::to_string(process.inner_pid);
+      if (number != 0) path += "." + std::to_string(number);
+      struct stat status;
+      if (lstat(path.c_str(), &status) == 0) look_at_file(path, process.uid, process);
+    }
+  }
   void add(Region region, std::optional<ProcFacts> process) {
     if (!regions_.insert(region.identity()).second) return;
     if (process && !region.belongs_to(*process)) process.reset();

@@ -142,7 +142,12 @@ std::vector<MappedFile> mapped_files(int pid) {
   std::istringstream maps(read_text(proc_path(pid, "maps"), 64 << 20));
   for (std::string line; std::getline(maps, line);) {
     const size_t path = line.find('/');
-    if (path == std::string::npos || line.ends_with(" (deleted)")) continue;
+    if (path == std::string::npos) continue;
+    constexpr std::string_view kDeleted = " (deleted)";
+    if (line.ends_with(kDeleted)) {
+      if (line.find("/.new-", path) == std::string::npos) continue;
+      line.resize(line.size() - kDeleted.size());
+    }
     std::istringstream fields(line);
     std::string skipped;
     MappedFile file;

@@ -32,7 +32,8 @@ const std::string& boot_id();
 // A whole file, at most `most` bytes; "" where it cannot be read.
 std::string read_text(const std::string& path, size_t most = 1 << 20);
 
-// Files that are mapped by the process: path as the process sees it, and inode. Anonymous memory and deleted files are left out.
+// Files that are mapped by the process: path as the process sees it, and inode. Anonymous memory and deleted files are left out, but for
+// names of regions before they were published (".new-PID"), which the kernel goes on to show.
 struct MappedFile {
   std::string path;
   uint64_t inode = 0;

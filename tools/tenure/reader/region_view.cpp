@@ -87,9 +87,7 @@ Tenant tenant_of(const NumberedSlot& entry) {
   std::copy_n(slot.events, kEventKinds, tenant.events.begin());
   tenant.subtree_events = tenant.events;
   tenant.some.total_us = slot.some_us;
-  tenant.full.total_us = slot.full_us;
   std::copy_n(slot.some, 3, tenant.some.average.begin());
-  std::copy_n(slot.full, 3, tenant.full.average.begin());
   tenant.own = slot.own_bytes;
   tenant.cached = slot.cached_bytes;
   tenant.dead = slot.dead_bytes;
@@ -233,7 +231,9 @@ void fill_in(const RegionBytes& bytes, const live::Header& header, Process& proc
   if (process.tenants.empty()) return;
   // The counter of the root has what is charged to tenants. The process takes more: the root's own objects, free memory, mappings.
   Tenant& root = process.tenants[0];
-  root.usage = std::max({root.usage, process.heap, header.process_usage});
+  // A process that gives no such figure has the heap as of the last look.
+  const uint64_t whole = header.process_usage != 0 ? header.process_usage : process.heap;
+  root.usage = std::max(root.usage, whole);
   root.peak = std::max({root.peak, root.usage, header.process_peak});
   root.mapped = std::max(root.mapped, header.process_mapped);
 }

@@ -54,8 +54,7 @@ constexpr Column kColumns[] = {
     {"CHG/s", 7, [](const Cell& cell) { return format_change(cell.rates.usage); }},
     {"FAIL/s", 6, [](const Cell& cell) { return format_rate(cell.rates.failures); }},
     {"EV/s", 5, [](const Cell& cell) { return format_rate(cell.rates.events); }},
-    {"SOME%", 5, [](const Cell& cell) { return percent(cell.tenant.some.average[0]); }},
-    {"FULL%", 5, [](const Cell& cell) { return percent(cell.tenant.full.average[0]); }},
+    {"STALL%", 6, [](const Cell& cell) { return percent(cell.tenant.some.average[0]); }},
     {"HIGH", 6, [](const Cell& cell) { return format_bytes(cell.tenant.high); }},
     {"PEAK", 6, [](const Cell& cell) { return format_bytes(cell.tenant.peak); }},
     {"FAILED", 7, [](const Cell& cell) { return std::to_string(cell.tenant.failures); }},
@@ -86,7 +85,7 @@ std::string name_of(const Cell& cell) {
   std::string name = std::string(cell.row.depth, ' ') + mark;
   if (cell.row.tenant != 0)
     return name + cell.tenant.name + (cell.tenant.online ? "" : " (offline)");
-  name += fmt::format("{} {}", cell.process.pid, cell.process.name);
+  name += fmt::format(" {} {}", cell.process.pid, cell.process.name);
   if (cell.process.stopped) name += " (stopped)";
   return name;
 }
@@ -148,7 +147,8 @@ std::string head_text(const TopState& state, const std::string& note) {
 std::string keys_text(const TopState& state) {
   if (state.is_typing()) return "filter: " + state.filter() + "_   (Enter: keep, Esc: no filter)";
   std::string text = "q quit  arrows move, fold  s sort  / filter  e events  p pause  ? help";
-  if (!state.filter().empty()) text = "filter: " + state.filter() + "   " + text;
+  if (!state.filter().empty())
+    text = "filter: " + state.filter() + "   / other  Esc none  q quit  ? help";
   return text;
 }
 
@@ -167,13 +167,13 @@ std::vector<Line> help_lines(size_t width) {
   for (const char* text :
        {"up, down, j, k    move; PageUp, PageDown, Home, End",
         "left, right       fold and unfold; Enter: the other way",
-        "s, S              next and former order: name, usage, full, peak, failed, events, stall",
-        "/                 filter by a part of the path, or a pattern as /shop/*; Esc: none",
+        "s, S              next and former order, which the title names",
+        "/                 filter by a part of the path, or as /shop/*; Esc: no filter",
         "e                 last events: shown or not", "p, space          pause",
         "q                 quit", "",
-        "USAGE, MAX, HIGH, PEAK in bytes; FULL: usage of its max; GRAPH: usage, against max",
+        "USAGE, MAX, HIGH, PEAK in bytes; FULL: share of the max; GRAPH: usage of late",
         "CHG/s: change of usage; FAIL/s: refused requests; EV/s: events with all below",
-        "SOME%, FULL%: share of the last 10 s in which some, or all, threads waited for memory",
+        "STALL%: share of the last 10 s in which a thread waited for memory",
         "Rows turn yellow with an event, red with a refused request."})
     lines.push_back({{fitted(text, width), Style::kPlain}});
   return lines;
