@@ -12,13 +12,31 @@ thread_local constinit ThreadState this_thread{};
 
 namespace {
 
-// At the hardened level: the scope of the thread, with its depth (api/tenants/scopes.h marks the words by this bit). Otherwise 0, because
-// one half of the word changes while the thread is inside, when the tenant gets lists of its own.
-uint64_t depth_of_scope() {
-  constexpr uint64_t kMarked = uint64_t{1} << 31;
+// The scope of the thread. At the hardened level the word has the depth of the scope (api/tenants/scopes.h marks such words by this bit).
+uint64_t scope_word() {
   const tenure_scope scope = tenure_enter(nullptr);
   tenure_leave(scope);
-  return (scope.word & kMarked) != 0 ? scope.word : 0;
+  return scope.word;
+}
+constexpr uint64_t kMarked = uint64_t{1} << 31;
+
+// The level of this process. Asked once, after tenants were made, because a thread may change its tenant with every read.
+enum class Level : uint8_t { kUnknown, kNormal, kHardened };
+constinit std::atomic<Level> level{Level::kUnknown};
+
+TENURE_SLOW bool is_hardened_slow() {
+  const bool hardened = (scope_word() & kMarked) != 0;
+  // Relaxed: all threads find the same.
+  level.store(hardened ? Level::kHardened : Level::kNormal, std::memory_order_relaxed);
+  return hardened;
+}
+
+// The scope's word at the hardened level. Otherwise 0, because one half of the word changes while the thread is inside, when the tenant gets
+// lists of its own.
+uint64_t depth_of_scope() {
+  const Level known = level.load(std::memory_order_relaxed);
+  const bool hardened = known == Level::kUnknown ? is_hardened_slow() : known == Level::kHardened;
+  return hardened ? scope_word() : 0;
 }
 
 // Whether the thread is in the tenant into which the rules have put it, or in none.

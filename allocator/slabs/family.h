@@ -31,10 +31,10 @@ struct CacheFamily {
   // Named caches only.
   CacheFamily* next = nullptr;  // The list: written under tenants_mutex, read in read sections.
   void (*constructor)(void*) = nullptr;
+  WaitingSlabs* waiting = nullptr;  // Type-safe caches only. Constant.
   // Bytes before what the user gets. Links of free objects lie there, where objects keep their state while they are free: constructed ones, and
   // those of type-safe caches, which readers may look at.
   uint32_t prefix = 0;
-  WaitingSlabs* waiting = nullptr;  // Type-safe caches only. Constant.
   // Set by destroy: no new child. See object_cache.cpp.
   std::atomic<bool> dying{false};
   char name[kLongestCacheName + 1] = {};
