@@ -59,6 +59,8 @@ const char* check_slab(const RunDescriptor& slab, uint32_t number) {
       return "a slab's granule has another entry";
     if (!arena.page_heap.is_used(slab.granule + i)) return "a slab's granule is free";
   }
+  if (arena.page_map.tag_places()[slab.granule] != tag_place_of(slab))
+    return "a slab's granule leads to other tags";
   if (state.head == 0) return state.free == 0 ? nullptr : "a slab lost its free list";
   const uint64_t head =
       reinterpret_cast<uint64_t>(slab_base(slab)) + (state.head - 1u) * uint64_t{slab.object_size};

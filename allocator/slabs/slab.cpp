@@ -111,6 +111,7 @@ struct Remains {
     cache.carved.fetch_sub(carved, std::memory_order_relaxed);
     note_last_payer(granule, granules, context ? context : cache.payer);
     arena.page_map.set(granule, granules, 0, 0);
+    if (tags) arena.page_map.set_tag_place(granule, {});
     // At the hardened level of the links of its free objects.
     release_run(granule, granules, cache.isolated || arena.hardened);
     if (context) uncharge(*context, granules * kGranuleSize);
@@ -210,6 +211,13 @@ char* slab_base(const RunDescriptor& slab) {
   return static_cast<char*>(arena.page_heap.address(slab.granule));
 }
 
+TagPlace tag_place_of(const RunDescriptor& slab) {
+  const Cache& cache = *slab.cache;
+  const bool quick =
+      slab.pooling == Pooling::kQuick && slab.granules == 1 && cache.class_id != kNamedClass;
+  return quick ? TagPlace{slab.tags, index_of(cache.class_id) + 1} : TagPlace{};
+}
+
 uint64_t DescriptorLinks::load(uint64_t node) {
   return arena.descriptors.at(static_cast<uint32_t>(node)).next.load(std::memory_order_relaxed);
 }
@@ -280,6 +288,7 @@ ChainWord create_slab(Cache& cache) {
   const bool pushed = arena.rseq && !cache.pooled && !cache.sampled;
   const uint32_t slot = pushed ? cache.front_slot.load(std::memory_order_relaxed) : 0;
   arena.page_map.set(run.granule, run.granules, slot, number);
+  if (tags) arena.page_map.set_tag_place(run.granule, tag_place_of(slab));
   cache.slabs.fetch_add(1, std::memory_order_relaxed);
   count_carved(cache, count);
   if (cache.pooled && !cache.sampled) cache.family->recent.note(number);

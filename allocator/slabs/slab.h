@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "allocator/pages/config.h"
+#include "allocator/pages/page_map.h"
 #include "allocator/slabs/slab_state.h"
 #include "base/memory/os_memory.h"
 #include "base/words/chain_word.h"
@@ -99,6 +100,8 @@ inline ObjectIndex object_index(const RunDescriptor& slab, uint64_t offset) {
 }
 
 char* slab_base(const RunDescriptor& slab);
+// Of the pools' slabs of one granule; else none.
+TagPlace tag_place_of(const RunDescriptor& slab);
 
 // Makes a slab for the cache, with the first `count` objects carved for the caller, returned as a chain. Closed word where memory
 // is exhausted.
