@@ -61,6 +61,8 @@ const char* check_slab(const RunDescriptor& slab, uint32_t number) {
       return "a slab's granule has another entry";
     if (!arena.page_heap.is_used(slab.granule + i)) return "a slab's granule is free";
   }
+  if (arena.page_map.tag_places()[slab.granule] != tag_place_of(slab))
+    return "a slab's granule leads to other tags";
   if (state.holes() > state.free) return "a slab has more holes than free objects";
   const PageBits purged = slab.collected ? slab.purged : 0;
   const uint32_t holes = count_holes(purged, slab.object_size, state.carved);

@@ -123,6 +123,7 @@ bool adopt(uint64_t word, uint32_t cpus, uint32_t shared) {
   if (!os::commit_read_only(base, closed_bytes)) return false;
   if (!os::commit(base + closed_bytes, layout.cpu_bytes() - closed_bytes)) return false;
   arena.page_map.adopt(base + layout.page_map_at(), layout.page_map_bytes(), mapped);
+  arena.page_map.adopt_tag_places(base + layout.tag_places_at(), layout.tag_places_bytes(), mapped);
   if (arena.hardened)
     arena.page_map.adopt_bitmaps(base + layout.bitmaps_at(), layout.bitmaps_bytes(), mapped);
   arena.descriptors.adopt(base + layout.descriptors_at(), layout.descriptors_bytes(), mapped);
@@ -153,6 +154,7 @@ bool adopt(uint64_t word, uint32_t cpus, uint32_t shared) {
   hot.rseq = rseq_offset(arena.own_rseq || !arena.rseq);
   hot.arena_base = reinterpret_cast<uint64_t>(base + layout.arena_at());
   hot.entries = arena.page_map.entries();
+  hot.tag_places = arena.page_map.tag_places();
   hot.descriptors = &arena.descriptors.at(0);
   hot.meta_base = meta_arena.base() - kCacheLine;  // Tenants' numbers begin with 1.
   hot.pool_front = kPoolFrontOffset;

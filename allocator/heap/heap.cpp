@@ -294,16 +294,11 @@ void deallocate_foreign(void* object) {
 
 // The object lies in the arena, and its slab's entry is closed or its list full.
 void deallocate_slow(void* object) {
-  const uint64_t place = reinterpret_cast<uint64_t>(object) - hot.arena_base;
+  const uint64_t place = in_arena(object);
+  if (TENURE_LIKELY(give_pooled(place, object))) return;
   const uint32_t number =
       hot.entries[place >> kGranuleShift].descriptor.load(std::memory_order_relaxed);
-  const RunDescriptor& run = hot.descriptors[number];
-  if (TENURE_UNLIKELY(run.pooling != Pooling::kQuick)) {
-    return stash_object(number, place) ? void() : deallocate_slower(object);
-  }
-  const ObjectIndex at = object_index(run, place - (uint64_t{run.granule} << kGranuleShift));
-  if (TENURE_UNLIKELY(!at.exact)) return deallocate_slower(object);
-  give_pooled(run, at.index, object);
+  if (!stash_object(number, place)) deallocate_slower(object);
 }
 
 TENURE_NOINLINE void deallocate_into(Cache& cache, void* object) {

@@ -35,8 +35,19 @@ void* allocate_pooled(Tenant& tenant, CacheFamily& family) {
   return allocate_unlisted(tenant, family, tag_of(*context));
 }
 
+void* own_pooled(void* object, OwnerTag tag) {
+  const uint64_t at = in_arena(object);
+  const uint32_t number =
+      hot.entries[at >> kGranuleShift].descriptor.load(std::memory_order_relaxed);
+  const RunDescriptor& slab = hot.descriptors[number];
+  const uint64_t offset = at - (uint64_t{slab.granule} << kGranuleShift);
+  // Relaxed: as in own_quickly().
+  slab.tags[object_index(slab, offset).index].store(tag, std::memory_order_relaxed);
+  return object;
+}
+
 void free_pooled(const RunDescriptor& slab, uint32_t index, void* object) {
-  const OwnerTag tag = take_tag(slab, index, object);
+  const OwnerTag tag = take_tag(slab.tags[index], object);
   if (!give_to_stock(tag, slab.object_size)) return free_untagged(*slab.cache, tag, object);
   deallocate_into(*slab.cache, object);
 }

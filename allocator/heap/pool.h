@@ -18,6 +18,8 @@ namespace tenure {
 void* allocate_pooled(Tenant& tenant, CacheFamily& family);
 // The same, paid for already, where the CPU's list is empty.
 TENURE_NOINLINE void* allocate_unlisted(Tenant& tenant, CacheFamily& family, OwnerTag tag);
+// Makes a free object of the pool, already paid for, its tenant's.
+TENURE_NOINLINE void* own_pooled(void* object, OwnerTag tag);
 // Frees object number `index` of a slab of the pool and credits its owner. Reports a double free. Keeps errno.
 TENURE_NOINLINE void free_pooled(const RunDescriptor& slab, uint32_t index, void* object);
 // The same, whose tag is cleared already, where the stock does not take what it has cost.

@@ -27,7 +27,9 @@ struct Layout {
 
   size_t page_map_at() const { return cpu_bytes(); }
   size_t page_map_bytes() const { return round_up(granules() * 8, kPageSize); }
-  size_t chunks_at() const { return page_map_at() + page_map_bytes(); }
+  size_t tag_places_at() const { return page_map_at() + page_map_bytes(); }
+  size_t tag_places_bytes() const { return page_map_bytes(); }
+  size_t chunks_at() const { return tag_places_at() + tag_places_bytes(); }
   size_t chunks_bytes() const { return round_up(chunks() * 32, kPageSize); }
   size_t hints_at() const { return chunks_at() + chunks_bytes(); }
   size_t hints_bytes() const { return round_up(divide_up(chunks(), 64) * 64, kPageSize); }

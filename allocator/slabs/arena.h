@@ -28,9 +28,9 @@ struct alignas(64) HotState {
   // Read by the way of pooled objects besides (pool_path.h); constant.
   RunDescriptor* descriptors = nullptr;
   uint64_t meta_base = 0;
-  alignas(64) uint32_t pool_front = 0;
-  // The cost of an object of each class in units of stock words, by the class's slot in a front.
-  std::array<uint16_t, kFrontSize / sizeof(uint16_t)> units_of_slot = make_units_of_slot();
+  alignas(64) const TagPlace* tag_places = nullptr;
+  uint32_t pool_front = 0;
+  alignas(64) std::array<PooledClass, kClassCount + 1> pooled_classes = make_pooled_classes();
   // Here, and not a constant elsewhere, so that one address serves all of the fast path.
   alignas(64) std::array<uint16_t, kSizeSteps> slot_of_size = make_slot_of_size();
 };

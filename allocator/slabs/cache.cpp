@@ -16,7 +16,7 @@ void require_chain(ChainWord chain) {
 // May run on several threads at once at bootstrap, writing the same values.
 void Cache::init_size(size_t size, uint32_t smallest_slab_granules) {
   object_size = static_cast<uint32_t>(size);
-  reciprocal = static_cast<uint32_t>(divide_up(uint64_t{1} << 32, object_size));
+  reciprocal = reciprocal_of(size);
   limit = front_limit(object_size);
   granules = static_cast<uint16_t>(slab_granules(object_size, smallest_slab_granules));
   capacity = static_cast<uint16_t>(granules * kGranuleSize / object_size);

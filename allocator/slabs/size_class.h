@@ -64,11 +64,26 @@ constexpr auto make_slot_of_size() {
   return table;
 }
 
-constexpr auto make_units_of_slot() {
-  std::array<uint16_t, kFrontSize / sizeof(uint16_t)> table{};
-  for (uint32_t i = 0; i < kClassCount; ++i)
-    table[i * kSlotSize / sizeof(uint16_t)] =
-        static_cast<uint16_t>(StockWord::units(class_size(i)));
+// What the way of pooled objects needs of a class (allocator/heap/pool_path.h): as long as a slot, so that a class's slot leads here, too.
+struct alignas(kSlotSize) PooledClass {
+  uint32_t reciprocal = 0;  // As in RunDescriptor
+  uint32_t object_size = 0;
+  uint32_t front = 0;  // The class's slot in the pool's front, from the start of an area.
+  uint16_t units = 0;  // An object's cost in units of stock words.
+};
+static_assert(sizeof(PooledClass) == kSlotSize);
+constexpr uint32_t reciprocal_of(size_t size) {
+  return static_cast<uint32_t>(divide_up(uint64_t{1} << 32, size));
+}
+// By the class's number: its index + 1.
+constexpr auto make_pooled_classes() {
+  std::array<PooledClass, kClassCount + 1> table{};
+  for (uint32_t i = 0; i < kClassCount; ++i) {
+    const size_t size = class_size(i);
+    table[i + 1] = {reciprocal_of(size), static_cast<uint32_t>(size),
+                    kPoolFrontOffset + i * kSlotSize,
+                    static_cast<uint16_t>(StockWord::units(size))};
+  }
   return table;
 }
 

@@ -180,6 +180,13 @@ void list_slab(Cache& cache, uint32_t number, SlabState state) {
   (gives_holes_only(state) ? cache.pierced : cache.partial).push(number);
 }
 
+TagPlace tag_place_of(const RunDescriptor& slab) {
+  const Cache& cache = *slab.cache;
+  const bool quick =
+      slab.pooling == Pooling::kQuick && slab.granules == 1 && cache.class_id != kNamedClass;
+  return quick ? TagPlace{slab.tags, index_of(cache.class_id) + 1} : TagPlace{};
+}
+
 uint64_t DescriptorLinks::load(uint64_t node) {
   return arena.descriptors.at(static_cast<uint32_t>(node)).next.load(std::memory_order_relaxed);
 }
@@ -237,6 +244,7 @@ void start_slab(Cache& cache, const Makings& made, uint16_t count) {
   const bool pushed = arena.rseq && !cache.pooled && !cache.sampled;
   const uint32_t slot = pushed ? cache.front_slot.load(std::memory_order_relaxed) : 0;
   arena.page_map.set(made.granule, made.granules, slot, made.number);
+  if (cache.pooled) arena.page_map.set_tag_place(made.granule, tag_place_of(slab));
   cache.slabs.fetch_add(1, std::memory_order_relaxed);
   count_carved(cache, count);
   if (cache.pooled && !cache.sampled) cache.family->recent.note(made.number);

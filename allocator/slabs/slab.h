@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "allocator/pages/config.h"
+#include "allocator/pages/page_map.h"
 #include "allocator/slabs/hole_map.h"
 #include "allocator/slabs/slab_state.h"
 #include "base/memory/os_memory.h"
@@ -119,6 +120,8 @@ struct Remains;  // slab_remains.h
 // After objects came back to the slab: its memory goes if it died, else it is listed if it was not. Returns whether it died.
 bool settle_slab(Cache& cache, uint32_t number, const Remains& remains, SlabState before,
                  SlabState after);
+// Of the pools' slabs of one granule; else none.
+TagPlace tag_place_of(const RunDescriptor& slab);
 
 // Makes a slab for the cache, with the first `count` objects carved for the caller, returned as a chain. Closed word where memory
 // is exhausted.

@@ -46,6 +46,7 @@ struct Remains {
     cache.carved.fetch_sub(carved, std::memory_order_relaxed);
     note_last_payer(granule, granules, context ? context : cache.payer);
     arena.page_map.set(granule, granules, 0, 0);
+    if (tags) arena.page_map.set_tag_place(granule, {});
     // At the hardened level of the links of its free objects.
     const bool clear = cache.isolated || arena.hardened;
     WaitingSlabs* const waiting = waiting_of(cache);

@@ -47,6 +47,25 @@ TEST_F(PageMapTest, SetsExactlyTheRun) {
   EXPECT_EQ(map_.entries(), &map_.at(0));
 }
 
+TEST_F(PageMapTest, TagPlacesAreOfOneGranule) {
+  constexpr size_t kBytes = kGranules * sizeof(TagPlace);
+  void* const memory = os::reserve(kBytes, kPageSize);
+  map_.adopt_tag_places(memory, kBytes);
+  ASSERT_TRUE(map_.ensure(kGranules));
+  alignas(kCacheLine) static uint32_t tags[64];
+  for (const uint32_t number : {1u, 17u, 63u}) {
+    map_.set_tag_place(10, {tags, number});
+    EXPECT_TRUE(map_.tag_places()[10]);
+    EXPECT_EQ(map_.tag_places()[10].tags(), reinterpret_cast<uint64_t>(tags));
+    EXPECT_EQ(map_.tag_places()[10].class_number(), number);
+    EXPECT_FALSE(map_.tag_places()[9]);
+    EXPECT_FALSE(map_.tag_places()[11]);
+  }
+  map_.set_tag_place(10, {});
+  EXPECT_FALSE(map_.tag_places()[10]);
+  os::release(memory, kBytes);
+}
+
 TEST_F(PageMapTest, StopsAtItsReservation) {
   EXPECT_FALSE(map_.ensure(kGranules + 1));
   EXPECT_TRUE(map_.ensure(kGranules));
