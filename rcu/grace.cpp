@@ -124,8 +124,7 @@ bool poll(Cookie cookie) {
     const uint64_t p = phase.load(std::memory_order_acquire);
     if (p >= cookie) return true;
     if (!advance(p))
-      return passed(
-          cookie);  // Otherwise this turn has moved the phase towards the cookie.
+      return passed(cookie);  // Otherwise this turn has moved the phase towards the cookie.
   }
 }
 

@@ -10,6 +10,7 @@
 #include "allocator/heap/bootstrap.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/current.h"
+#include "allocator/upkeep/helper.h"
 #include "api/process/ownership.h"
 #include "api/tenants/control_end.h"
 #include "api/tenants/handles.h"
@@ -236,4 +237,9 @@ TENURE_EXPORT int tenure_dead_for_each(int (*visit)(const tenure_dead*, void*), 
   return result;
 }
 
-TENURE_EXPORT size_t tenure_reap(void) { return reap_all(); }
+TENURE_EXPORT size_t tenure_reap(void) {
+  if (reap_all() == 0) return 0;
+  // The helper may have held free objects of a departed tenant, as if they were in use. Its turn ends first.
+  { const HelperPause turn_is_over; }
+  return reap_all();
+}

@@ -18,8 +18,8 @@ class SdistWithHeaders(sdist):
         super().make_release_tree(base_dir, files)
         folder = os.path.join(base_dir, "include", "tenure")
         os.makedirs(folder, exist_ok=True)
-        for name in ("tenure.h", "lru.h", "readers.h"):
-            shutil.copy(os.path.join(INCLUDE, "tenure", name), folder)
+        for path in glob.glob(os.path.join(INCLUDE, "tenure", "*.h")):
+            shutil.copy(path, folder)
 
 
 setup(

@@ -147,6 +147,7 @@ TEST_F(ColdChainsTest, NotWhereContentsMatter) {
   EXPECT_FALSE(may_index(root_caches[index_of(class_of(16))])) << "no room";
   CacheFamily constructed;
   constructed.constructor = [](void*) {};
+  constructed.prefix = kMinAlignment;
   Cache cache;
   cache.init(class_of(256), kRootFrontOffset, 1);
   EXPECT_EQ(may_index(cache), chain_key == 0);
