@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "accounting/tenants/tenant.h"
+#include "allocator/pages/size_class.h"
 #include "allocator/slabs/family.h"
-#include "allocator/slabs/size_class.h"
 
 namespace tenure {
 

@@ -5,10 +5,10 @@
 #pragma once
 
 #include "allocator/fronts/caching_tenants.h"
+#include "allocator/fronts/cold_chains.h"
 #include "allocator/fronts/front.h"
 #include "allocator/fronts/paying.h"
 #include "allocator/hooks.h"
-#include "allocator/slabs/cold_chains.h"
 
 namespace tenure {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "allocator/slabs/size_class.h"
+#include "allocator/pages/size_class.h"
 #include "base/words/tagged_stack.h"
 
 namespace tenure {

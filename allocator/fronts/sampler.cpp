@@ -3,7 +3,7 @@
 #include <sys/auxv.h>
 #include <time.h>
 
-#include "allocator/slabs/size_class.h"
+#include "allocator/pages/size_class.h"
 #include "base/memory/os_memory.h"
 #include "base/words/exponential.h"
 

@@ -21,9 +21,9 @@
 #include <bit>
 #include <cstddef>
 
+#include "allocator/pages/size_class.h"
 #include "allocator/slabs/arena.h"
 #include "allocator/slabs/family.h"
-#include "allocator/slabs/size_class.h"
 #include "rcu/rseq_ops.h"
 
 namespace tenure {

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "accounting/tenants/tenant.h"
-#include "allocator/slabs/size_class.h"
+#include "allocator/pages/size_class.h"
 #include "allocator/slabs/slab.h"
 #include "base/words/attributes.h"
 #include "base/words/ids.h"

@@ -8,8 +8,8 @@
 #include <cstdint>
 
 #include "allocator/pages/config.h"
+#include "allocator/pages/hole_map.h"
 #include "allocator/pages/page_map.h"
-#include "allocator/slabs/hole_map.h"
 #include "allocator/slabs/slab_state.h"
 #include "base/memory/os_memory.h"
 #include "base/words/chain_word.h"

@@ -1,4 +1,4 @@
-#include "allocator/slabs/cold_chains.h"
+#include "allocator/fronts/cold_chains.h"
 
 #include <set>
 

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "allocator/slabs/size_class.h"
+#include "allocator/pages/size_class.h"
 #include "base/options/settings.h"
 #include "base/words/bits.h"
 #include "tools/tenure/commands/commands.h"

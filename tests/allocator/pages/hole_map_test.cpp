@@ -1,11 +1,11 @@
-#include "allocator/slabs/hole_map.h"
+#include "allocator/pages/hole_map.h"
 
 #include <set>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "allocator/slabs/size_class.h"
+#include "allocator/pages/size_class.h"
 #include "tests/allocator/heap_support.h"
 
 namespace tenure {

@@ -1,4 +1,4 @@
-#include "allocator/slabs/size_class.h"
+#include "allocator/pages/size_class.h"
 #include "rcu/rseq_ops.h"
 
 namespace tenure {
