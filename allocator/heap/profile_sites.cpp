@@ -167,16 +167,16 @@ ProfileSite* find_site(const Tenant& tenant, uint64_t size) {
   const ProfileTenant* const label = find_tenant_label(tenant);
   if (stack == nullptr || label == nullptr) return nullptr;
   const ThreadName name = thread_name();
-  const auto& [thread, words] = name;
   const uint64_t mean = sampler.mean.load(std::memory_order_relaxed);
   uint64_t hash = add_to_hash(stack->hash, label->number);
-  for (const uint64_t word : {words[0], words[1], size, mean}) hash = add_to_hash(hash, word);
+  for (const uint64_t word : {name.words[0], name.words[1], size, mean})
+    hash = add_to_hash(hash, word);
   return find_or_add(
       profile_sites.list(hash),
       [&](const ProfileSite& site) {
         return site.hash == hash && site.stack == stack && site.tenant == label &&
                site.size == size && site.mean == mean &&
-               memcmp(site.thread, thread, sizeof thread) == 0;
+               memcmp(site.thread, name.text, sizeof name.text) == 0;
       },
       [&]() -> ProfileSite* {
         auto* const site = static_cast<ProfileSite*>(take_memory(sizeof(ProfileSite)));
@@ -187,7 +187,7 @@ ProfileSite* find_site(const Tenant& tenant, uint64_t size) {
         site->tenant = label;
         site->size = size;
         site->mean = mean;
-        memcpy(site->thread, thread, sizeof thread);
+        memcpy(site->thread, name.text, sizeof name.text);
         return site;
       },
       [](ProfileSite* site) { give_memory(site, sizeof *site); });
