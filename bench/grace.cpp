@@ -70,7 +70,7 @@ void read_section(benchmark::State& state) {
   Way::leave();
 }
 
-// What a qsbr reader pays instead: it announces a quiescent state, here after each section.
+// The price of a qsbr reader: it announces a quiescent state, here after each section.
 void read_section_and_quiescent_state(benchmark::State& state) {
   Qsbr::enrol();
   for (auto _ : state) {

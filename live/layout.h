@@ -197,7 +197,7 @@ enum class RequestKind : uint32_t {
 };
 
 // The file that answers a request lies in the region's folder. Its name is the prefix, the name of the region's file, "-", and the place of the
-// request: ".answer-4711-3". Who asked removes it before the request becomes kUnused.
+// request: ".answer-4711-3". The client removes it before the request becomes kUnused.
 constexpr char kAnswerPrefix[] = ".answer-";
 constexpr uint64_t kMostAnswerBytes = uint64_t{256} << 20;
 

@@ -4,7 +4,7 @@
 
 #include "base/memory/meta_arena.h"
 #include "base/system/check.h"
-#include "base/system/lock.h"
+#include "base/threads/lock.h"
 
 namespace tenure::deferred {
 

@@ -4,7 +4,7 @@
 
 #include "base/system/check.h"
 #include "base/system/system_calls.h"
-#include "base/system/thread_words.h"
+#include "base/threads/thread_words.h"
 #include "base/words/bits.h"
 
 namespace tenure::grace {

@@ -10,9 +10,9 @@
 #include "base/memory/os_memory.h"
 #include "base/system/fence.h"
 #include "base/system/system_calls.h"
-#include "rules/facts.h"
-#include "rules/messages.h"
-#include "rules/path_template.h"
+#include "rules/matching/facts.h"
+#include "rules/matching/messages.h"
+#include "rules/matching/path_template.h"
 
 namespace tenure::rules {
 

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "rules/table.h"
+#include "rules/matching/table.h"
 
 namespace tenure::rules {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "rules/path_template.h"
+#include "rules/matching/path_template.h"
 #include "rules/tenants.h"
 
 namespace tenure::rules {

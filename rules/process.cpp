@@ -13,10 +13,10 @@
 #include "rules/control.h"
 #include "rules/descriptors.h"
 #include "rules/loaded.h"
-#include "rules/messages.h"
-#include "rules/next.h"
-#include "rules/path_template.h"
+#include "rules/matching/messages.h"
+#include "rules/matching/path_template.h"
 #include "rules/threads.h"
+#include "rules/wrappers/next.h"
 
 namespace tenure::rules {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-#include "rules/facts.h"
+#include "rules/matching/facts.h"
 #include "rules/tenants.h"
 
 namespace tenure::rules {

@@ -6,9 +6,9 @@
 #include "rules/descriptors.h"
 #include "rules/libraries.h"
 #include "rules/loaded.h"
+#include "rules/matching/messages.h"
+#include "rules/matching/path_template.h"
 #include "rules/member_word.h"
-#include "rules/messages.h"
-#include "rules/path_template.h"
 #include "rules/places.h"
 
 namespace tenure::rules {

@@ -11,9 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/system/lock.h"
-#include "rules/facts.h"
+#include "base/threads/lock.h"
 #include "rules/library_api.h"
+#include "rules/matching/facts.h"
 
 namespace tenure::rules {
 

@@ -11,8 +11,8 @@
 #include "base/system/log.h"
 #include "rules/control.h"
 #include "rules/loaded.h"
-#include "rules/next.h"
 #include "rules/process.h"
+#include "rules/wrappers/next.h"
 
 namespace tenure::rules {
 namespace {

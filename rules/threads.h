@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "rules/path_template.h"
+#include "rules/matching/path_template.h"
 
 namespace tenure::rules {
 

@@ -7,7 +7,7 @@
 #include "accounting/tenants/under_way.h"
 #include "base/system/check.h"
 #include "base/system/probes.h"
-#include "base/system/thread_words.h"
+#include "base/threads/thread_words.h"
 
 namespace tenure {
 namespace {

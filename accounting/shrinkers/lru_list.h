@@ -22,7 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/system/lock.h"
+#include "base/threads/lock.h"
 #include "rcu/deferred.h"
 
 namespace tenure {

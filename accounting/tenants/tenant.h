@@ -22,8 +22,8 @@
 #include "accounting/counters/policy.h"
 #include "accounting/tenants/accounting_context.h"
 #include "accounting/tenants/event_kind.h"
-#include "base/system/lock.h"
 #include "base/system/log.h"
+#include "base/threads/lock.h"
 #include "base/words/ids.h"
 #include "rcu/deferred.h"
 

@@ -2,7 +2,7 @@
 
 #include "allocator/fronts/sampler.h"
 #include "allocator/slabs/misuse.h"
-#include "base/system/thread_words.h"
+#include "base/threads/thread_words.h"
 
 namespace tenure {
 namespace {

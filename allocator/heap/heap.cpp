@@ -344,7 +344,7 @@ void* allocate_from_family(Tenant& tenant, CacheFamily& family) {
   return hand_out(allocate_small(tenant, family));
 }
 
-// Where the object starts that a cache gave out from its middle.
+// The start of an object that a cache gave out from its middle.
 static const void* block_of(const void* object) {
   const uint32_t granule = granule_of(object);
   if (granule == kNoGranule) report_bad_pointer(object);

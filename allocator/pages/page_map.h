@@ -19,9 +19,8 @@ struct GranuleEntry {
 };
 static_assert(sizeof(GranuleEntry) == 8);
 
-// Where the tags of the objects in a granule are, and of which class the objects are: what the way of pooled objects would otherwise
-// have to look up in the slab's descriptor, which is a cache line more. `address of the tags | number of the class`, from 1; 0: the
-// descriptor says it.
+// The place of the tags of a granule's objects, and the objects' class. Without this word the path of pooled objects would read the slab's
+// descriptor, which is one cache line more. `address of the tags | number of the class`, counted from 1. 0: the descriptor has the facts.
 class TagPlace {
   static constexpr uint64_t kClassMask = kCacheLine - 1;
 

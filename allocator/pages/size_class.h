@@ -64,7 +64,7 @@ constexpr auto make_slot_of_size() {
   return table;
 }
 
-// What the way of pooled objects needs of a class (allocator/heap/pool_path.h): as long as a slot, so that a class's slot leads here, too.
+// The facts about a class that the path of pooled objects needs (allocator/heap/pool_path.h). As long as a slot, so that a class's slot leads here, too.
 struct alignas(kSlotSize) PooledClass {
   uint32_t reciprocal = 0;  // As in RunDescriptor
   uint32_t object_size = 0;

@@ -13,7 +13,7 @@ namespace {
 
 static_assert(kMostCollected <= SlabState::kMostHoles);
 
-// A collection is a walk along the free list. Where less is free than this share of a slab, seldom a page is.
+// A collection is a walk along the free list. If less than this share of a slab is free, a page is seldom free.
 constexpr size_t kWorthShare = 8;
 // Ages above kCollectedOnce: the free part of a slab in sixty-fourths.
 constexpr uint32_t kLevels = 64;

@@ -64,7 +64,7 @@ constexpr SlabState without_map(SlabState s) {
   return s;
 }
 
-// Whoever has taken the map gives it back, with no holes in it.
+// The owner of the map gives the map back, with no holes in it.
 constexpr SlabState give_map_back(SlabState s) {
   s.bits &= static_cast<uint16_t>(~SlabState::kMapTaken);
   return s;
@@ -143,7 +143,7 @@ constexpr std::optional<SlabState> collect(SlabState s) {
   return without_map(s);
 }
 
-// Whoever has taken the map gives it back with `holes`, and with `count` objects, whose first has index `head`. The slab may die.
+// The owner of the map gives the map back with `holes`, and with `count` objects, of which the first has index `head`. The slab may die.
 constexpr SlabState give_back_with_holes(SlabState s, uint16_t head, uint16_t count,
                                          uint16_t holes) {
   s.free = static_cast<uint16_t>(s.free + count + holes);

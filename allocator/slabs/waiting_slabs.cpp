@@ -13,7 +13,7 @@
 
 namespace tenure {
 
-// What a head of the flavour carries. The flavour's own words come first.
+// The head that the flavour carries. The flavour's own words come first.
 struct WaitingSlabs::Batch {
   alignas(16) char head[kFlavorHeadBytes];
   WaitingSlabs* owner;
@@ -90,7 +90,7 @@ void WaitingSlabs::queue(Batch& batch) {
 
 void WaitingSlabs::start_slow() {
   auto* const batch = meta_arena.create<Batch>();
-  if (batch == nullptr) return;  // Whoever comes next tries again.
+  if (batch == nullptr) return;  // The next caller tries again.
   if (queued_.exchange(true, std::memory_order_seq_cst)) return meta_arena.destroy(batch);
   // Pinned: the callback may end, and the family with it, before call_rcu() has returned.
   pin();

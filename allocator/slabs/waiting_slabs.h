@@ -9,8 +9,8 @@
 // at its peak, and those of one batch.
 //
 // One head at a time is queued with the flavour. The callback of the flavour releases the batch, takes what waits by then, and
-// queues itself again, until nothing waits. Who may queue the head: callers of the cache's functions, which by their contract may call call_rcu(); and the helper
-// thread, for slabs that became empty elsewhere.
+// queues itself again, until nothing waits. Two parties may queue the head: callers of the cache's functions, which by contract may call
+// call_rcu(), and the helper thread, for slabs that became empty elsewhere.
 #pragma once
 
 #include <atomic>

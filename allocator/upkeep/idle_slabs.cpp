@@ -14,7 +14,7 @@ constexpr uint32_t kMostVisits = 8192;
 constexpr size_t kWorthSplitting = kChunkSize / 4;
 constexpr uint32_t kPagesInHuge = 16;
 
-// {when the round began, in coarse milliseconds; the next granule}. 0: it has not begun. Whoever moves it past a slab visits that slab.
+// {when the round began, in coarse milliseconds; the next granule}. 0: it has not begun. The thread that moves it past a slab visits that slab.
 // Relaxed: a slab is claimed by its own state.
 constinit std::atomic<uint64_t> slab_hand{0};
 constexpr uint64_t hand_at(uint32_t began, uint32_t granule) {

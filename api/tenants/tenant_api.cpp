@@ -221,7 +221,8 @@ TENURE_EXPORT size_t tenure_reclaim(tenure_tenant* tenant, size_t bytes) {
 TENURE_EXPORT int tenure_dead_for_each(int (*visit)(const tenure_dead*, void*), void* argument) {
   int result = 0;
   for_each_dead_context([&](const DeadContext& context) {
-    if (result != 0) return;
+    // Without bytes it is held for a moment only: the helper or another thread is about to give it up.
+    if (result != 0 || context.bytes == 0) return;
     tenure_dead dead = {};
     dead.struct_size = sizeof dead;
     dead.name = context.origin_name;

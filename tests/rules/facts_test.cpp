@@ -1,4 +1,4 @@
-#include "rules/facts.h"
+#include "rules/matching/facts.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

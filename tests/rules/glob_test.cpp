@@ -1,4 +1,4 @@
-#include "rules/glob.h"
+#include "rules/matching/glob.h"
 
 #include <gtest/gtest.h>
 

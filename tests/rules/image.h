@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "rules/facts.h"
-#include "rules/table.h"
+#include "rules/matching/facts.h"
+#include "rules/matching/table.h"
 
 namespace tenure::rules {
 

@@ -1,4 +1,4 @@
-#include "rules/path_template.h"
+#include "rules/matching/path_template.h"
 
 #include <gtest/gtest.h>
 

@@ -57,7 +57,7 @@ protected:
       all.insert(all.end(), more.begin(), more.end());
     }
   }
-  // Gives all but every `kept`th object back. What lives.
+  // Gives all but every `kept`th object back. Returns the objects that live.
   static std::vector<void*> keep_every(Cache& cache, const std::vector<void*>& all, size_t kept) {
     std::vector<void*> live, gone;
     for (size_t i = 0; i < all.size(); ++i) (i % kept == 0 ? live : gone).push_back(all[i]);

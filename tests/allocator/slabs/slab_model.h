@@ -13,7 +13,7 @@ namespace tenure {
 
 constexpr int kMostObjects = 4, kMostThreads = 3;
 
-// Where a thread stands. Each step touches shared memory at most once.
+// The step that a thread is at. Each step touches shared memory at most once.
 enum class Pc : uint8_t {
   kIdle,
   kTakeLoad,  // Holds the slab's place on the list.
@@ -46,7 +46,7 @@ struct Thread {
   uint8_t good = 0;     // Objects before the one whose constructor throws.
   uint8_t placed = 0;   // It still holds the place.
   uint8_t holes = 0;    // Bits of objects that go back as holes; also in `held`.
-  uint8_t unused = 0;   // Where padding would be.
+  uint8_t unused = 0;   // In the place of padding.
   SlabState seen{};
   SlabState before{}, after{};  // Of its successful exchange.
 };

@@ -47,7 +47,7 @@ protected:
     for (size_t i = 0; i < states.size(); ++i) {
       const SlabState s = states[i];
       if (s.dead()) continue;
-      // Whoever has the map holds an object of the slab.
+      // The owner of the map holds an object of the slab.
       for (uint16_t count = 1; count <= s.carved - s.free - s.map_taken(); ++count) {
         for (uint16_t head = 0; head < s.carved; ++head) add(give_back(s, head, count));
       }

@@ -2,10 +2,10 @@
 #include <fmt/core.h>
 
 #include "live/layout.h"
-#include "tools/tenure/commands/ask.h"
 #include "tools/tenure/commands/commands.h"
 #include "tools/tenure/commands/common.h"
 #include "tools/tenure/model/explanation.h"
+#include "tools/tenure/reader/ask.h"
 #include "tools/tenure/reader/heap_answer.h"
 #include "tools/tenure/screens/table.h"
 
@@ -19,7 +19,7 @@ struct Request {
   bool json = false;
 };
 
-// What is known of the tenant: the process after its look, and the answer of the process, or why there is none.
+// The facts about the tenant: the process after its look, and the answer of the process, or the reason why it gave none.
 struct Picture {
   Process process;
   size_t index = 0;
@@ -27,7 +27,7 @@ struct Picture {
   std::string silence;
 };
 
-// Asks for a look at the heap, and for the tenant's part of it. What the region shows anyhow is shown without an answer, too.
+// Asks for a look at the heap, and for the tenant's part of it. Without an answer, the command shows the figures of the region.
 Picture look(const Request& request) {
   const auto patience = parse_interval(request.timeout, std::chrono::milliseconds(1));
   Located located = find_process(request.process, Region::Access::kWrite);

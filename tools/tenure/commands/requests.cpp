@@ -1,9 +1,9 @@
 // tenure reclaim and tenure trim: what the process itself has to do.
 #include <fmt/core.h>
 
-#include "tools/tenure/commands/ask.h"
 #include "tools/tenure/commands/commands.h"
 #include "tools/tenure/commands/common.h"
+#include "tools/tenure/reader/ask.h"
 
 namespace tenure::tool {
 namespace {

@@ -3,8 +3,8 @@
 #include <signal.h>
 #include <time.h>
 
-#include "tools/tenure/commands/ask.h"
 #include "tools/tenure/commands/common.h"
+#include "tools/tenure/reader/ask.h"
 
 namespace tenure::tool {
 namespace {

@@ -1,11 +1,11 @@
-// Rule files: TOML, checked and compiled (rules/table.h).
+// Rule files: TOML, checked and compiled (rules/matching/table.h).
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "rules/table.h"
+#include "rules/matching/table.h"
 
 namespace tenure::tool {
 

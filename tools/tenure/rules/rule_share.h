@@ -1,4 +1,4 @@
-// The memory file by which the processes of a service get their rules (rules/table.h).
+// The memory file by which the processes of a service get their rules (rules/matching/table.h).
 #pragma once
 
 #include <string>

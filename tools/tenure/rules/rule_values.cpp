@@ -7,8 +7,8 @@
 #include <charconv>
 #include <string_view>
 
-#include "rules/glob.h"
-#include "rules/path_template.h"
+#include "rules/matching/glob.h"
+#include "rules/matching/path_template.h"
 
 namespace tenure::tool {
 namespace {

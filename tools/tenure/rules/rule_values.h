@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "rules/table.h"
+#include "rules/matching/table.h"
 
 namespace tenure::tool {
 

@@ -3,8 +3,8 @@
 #include <fmt/core.h>
 #include <string.h>
 
-#include "rules/facts.h"
-#include "rules/path_template.h"
+#include "rules/matching/facts.h"
+#include "rules/matching/path_template.h"
 #include "tools/tenure/model/failure.h"
 #include "tools/tenure/rules/rule_file.h"
 #include "tools/tenure/rules/rule_share.h"

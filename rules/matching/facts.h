@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "rules/table.h"
+#include "rules/matching/table.h"
 
 namespace tenure::rules {
 

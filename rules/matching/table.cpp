@@ -1,4 +1,4 @@
-#include "rules/table.h"
+#include "rules/matching/table.h"
 
 #include <string.h>
 

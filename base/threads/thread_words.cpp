@@ -1,4 +1,4 @@
-#include "base/system/thread_words.h"
+#include "base/threads/thread_words.h"
 
 namespace tenure {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "rules/facts.h"
+#include "rules/matching/facts.h"
 
 namespace tenure::rules {
 

@@ -1,4 +1,4 @@
-#include "base/system/lock.h"
+#include "base/threads/lock.h"
 
 #include <errno.h>
 #include <signal.h>

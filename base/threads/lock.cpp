@@ -1,11 +1,11 @@
-#include "base/system/lock.h"
+#include "base/threads/lock.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/system/thread_words.h"
+#include "base/threads/thread_words.h"
 
 namespace tenure {
 namespace {

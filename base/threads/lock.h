@@ -1,3 +1,6 @@
+// Room base/threads: locks, and the words that a thread has for them. It calls base/system. It promises that no malloc or free waits for a
+// lock.
+//
 // The locks of control operations (create, offline, limits). No malloc or free path takes one.
 //
 // Ranks give the order. A thread may take a lock only while every lock that it holds has a lower rank. Debug builds check that per thread

@@ -11,9 +11,9 @@
 #include "rules/control.h"
 #include "rules/libraries.h"
 #include "rules/loaded.h"
-#include "rules/next.h"
-#include "rules/path_template.h"
+#include "rules/matching/path_template.h"
 #include "rules/process.h"
+#include "rules/wrappers/next.h"
 
 using tenure::LineBuffer;
 using namespace tenure::rules;

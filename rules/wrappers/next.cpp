@@ -1,4 +1,4 @@
-#include "rules/next.h"
+#include "rules/wrappers/next.h"
 
 #include <errno.h>
 

@@ -6,8 +6,8 @@
 
 #include "rules/current.h"
 #include "rules/loaded.h"
-#include "rules/next.h"
 #include "rules/threads.h"
+#include "rules/wrappers/next.h"
 
 using namespace tenure::rules;
 

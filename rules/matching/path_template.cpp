@@ -1,4 +1,4 @@
-#include "rules/path_template.h"
+#include "rules/matching/path_template.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "tools/tenure/commands/ask.h"
+#include "tools/tenure/reader/ask.h"
 
 #include <errno.h>
 #include <fmt/core.h>

@@ -1,9 +1,9 @@
-#include "rules/facts.h"
+#include "rules/matching/facts.h"
 
 #include <string.h>
 
-#include "rules/glob.h"
-#include "rules/path_template.h"
+#include "rules/matching/glob.h"
+#include "rules/matching/path_template.h"
 
 namespace tenure::rules {
 namespace {
