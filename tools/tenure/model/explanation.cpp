@@ -123,7 +123,8 @@ HeapParts add_share(const Process& process, size_t index, const HeapShare& share
 }
 
 // The parts as of the last look.
-HeapParts add_last_look(const Tenant& tenant, Explanation& explanation) {
+HeapParts add_last_look(const Process& process, const Tenant& tenant, Explanation& explanation) {
+  if (process.looked_at_ns == 0) return {0, 0};
   explanation.parts.push_back({"own live objects", tenant.own, ""});
   explanation.parts.push_back({"own free objects", tenant.cached, "cached for reuse"});
   return {tenant.own + tenant.cached, 0};
@@ -135,16 +136,18 @@ Explanation explain_tenant(const Process& process, size_t index, const HeapShare
   add_children(process, index, explanation);
   uint64_t below = 0;
   for (const Part& part : explanation.parts) below += part.bytes;
-  const HeapParts heap =
-      share ? add_share(process, index, *share, explanation) : add_last_look(tenant, explanation);
-  explanation.parts.push_back({"left by departed tenants", tenant.dead, ""});
+  const HeapParts heap = share ? add_share(process, index, *share, explanation)
+                               : add_last_look(process, tenant, explanation);
+  const bool looked = share != nullptr || process.looked_at_ns != 0;
+  if (looked) explanation.parts.push_back({"left by departed tenants", tenant.dead, ""});
   explanation.parts.push_back({"mapped by the program", tenant.mapped, ""});
   const uint64_t known = below + heap.charged + tenant.dead + tenant.mapped;
   const uint64_t rest = tenant.usage > known ? tenant.usage - known : 0;
   explanation.parts.push_back(
       {"the rest", rest,
-       share ? "changes during the look"
-             : "room in its slabs, charges in advance, changes since the last look"});
+       share    ? "changes during the look"
+       : looked ? "room in its slabs, charges in advance, changes since the last look"
+                : "objects and charges in advance; the process has not looked at its heap yet"});
   if (tenant.meta != 0)
     explanation.parts.push_back({"(structures)", tenant.meta, "the allocator's; not charged"});
   add_sentences(process, index, share ? heap.fragmented : rest, explanation);
