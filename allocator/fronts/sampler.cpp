@@ -133,23 +133,16 @@ void SamplingPoint::pass_before(uint64_t bytes) {
   point_->store(after > 0 ? after : 1, std::memory_order_relaxed);
 }
 
-namespace {
-std::atomic<int64_t>& point_here(uint32_t slot) {
-  return sampler.points.load(
-      std::memory_order_acquire)[own_area() * kPointsPerArea + slot / kSlotSize];
-}
-}  // namespace
-
-bool pass_if_before(uint32_t slot, uint64_t bytes) {
-  std::atomic<int64_t>& point = point_here(slot);
-  const int64_t after = point.load(std::memory_order_relaxed) - static_cast<int64_t>(bytes);
-  if (after <= 0) return false;
-  point.store(after, std::memory_order_relaxed);
+// As in pass(): only threads of this CPU use the point, and a thread that is preempted between load and store may undo another's step.
+bool SamplingPoint::pass_if_before(uint64_t bytes) {
+  const int64_t after = point_->load(std::memory_order_relaxed) - static_cast<int64_t>(bytes);
+  if (!own_cpu_ || after <= 0) return false;
+  point_->store(after, std::memory_order_relaxed);
   return true;
 }
 
-void unpass(uint32_t slot, uint64_t bytes) {
-  point_here(slot).fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+void SamplingPoint::unpass(uint64_t bytes) {
+  point_->fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
 }
 
 void forget_point(uint32_t area, uint32_t slot) {

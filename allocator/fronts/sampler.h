@@ -43,17 +43,16 @@ public:
   uint32_t objects_before(uint64_t bytes, uint32_t count);
   // Passes bytes that lie before the point.
   void pass_before(uint64_t bytes);
+  // Passes all of the bytes or none. False: the point lies within them, or is not this CPU's alone.
+  bool pass_if_before(uint64_t bytes);
+  // Takes such a step back.
+  void unpass(uint64_t bytes);
 
 private:
   int64_t left();
   std::atomic<int64_t>* const point_;
   const bool own_cpu_;  // No other CPU's threads use the point.
 };
-
-// Passes bytes of the class, all of them or none: false where the point lies within them. By restartable sequences.
-bool pass_if_before(uint32_t slot, uint64_t bytes);
-// Takes such a step back.
-void unpass(uint32_t slot, uint64_t bytes);
 
 // The lists of this slot and area have been taken back.
 void forget_point(uint32_t area, uint32_t slot);

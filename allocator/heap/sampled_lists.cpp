@@ -41,12 +41,12 @@ void* swap_before_point(Cache& cache) {
   if (!front || !front.by_rseq() || TENURE_UNLIKELY(fronts_watched())) return nullptr;
   const ChainWord end = front.load(Front::kAllocWord), chain = front.load(Front::kFreeWord);
   if (!is_sentinel(end) || !has_objects(chain)) return nullptr;
-  const uint32_t slot = cache.front_slot.load(std::memory_order_relaxed);
+  SamplingPoint point(cache.front_slot.load(std::memory_order_relaxed));
   const uint32_t count = chain_length(chain, cache.limit);
   const uint64_t bytes = uint64_t{count} * cache.object_size;
-  if (count < cache.limit / 2u || !pass_if_before(slot, bytes)) return nullptr;
+  if (count < cache.limit / 2u || !point.pass_if_before(bytes)) return nullptr;
   if (!front.compare_exchange(Front::kFreeWord, chain, sentinel_word(cache.limit))) {
-    unpass(slot, bytes);
+    point.unpass(bytes);
     return nullptr;
   }
   void* const object = first_object(chain);

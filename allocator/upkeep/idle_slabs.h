@@ -2,7 +2,7 @@
 //
 // A hand goes round the granules of the heap, as the decay's goes round its stretches. A slab from which nobody has taken an object since
 // the hand's last visit is collected, if enough of it is free. So memory goes between one and two rounds after it was freed into the
-// slab. What is freed and allocated again all the time stays.
+// slab. The hand leaves slabs alone whose objects are freed and allocated again all the time.
 //
 // A huge page is split by that, so it pays only where a good part of the huge page is free objects of such slabs.
 #pragma once

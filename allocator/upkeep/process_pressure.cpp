@@ -20,8 +20,8 @@ constexpr uint32_t kIntervalMs = 100;
 // Tasks that were stalled count for ten seconds: a hundred looks would give up everything for one bad second.
 constexpr uint32_t kStalledIntervalMs = 1000;
 
-// Slabs that one look collects: some five milliseconds.
-constexpr size_t kSlabsInALook = 512;
+// Slabs that one look collects, of some 10 us each: a malloc may be what takes the look.
+constexpr size_t kSlabsInALook = 16;
 
 // The findings of one look.
 struct Finding {

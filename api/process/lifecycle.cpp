@@ -74,7 +74,7 @@ void open_live() {
 void start_profile(int64_t mean) {
   const auto least = static_cast<int64_t>(tenure::kSmallestMean);
   if (tenure::start_profile(static_cast<uint64_t>(mean < least ? least : mean)) != 0)
-    tenure::log_line("profile: there is no memory for it, so there is none");
+    tenure::log_line("profile: no memory for samples, so no profile is taken");
 }
 
 void write_profile() {

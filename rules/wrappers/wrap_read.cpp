@@ -23,6 +23,15 @@ void after_read(int fd, ssize_t result) {
     take_pending_name();
 }
 
+// Makes a call that reads from the descriptor.
+template <typename Call>
+ssize_t look_after(int fd, Call call) {
+  if (!is_active(kLooks)) return call();
+  const ssize_t result = call();
+  after_read(fd, result);
+  return result;
+}
+
 // Descriptors that came with a message.
 void take_descriptors_of(msghdr& message) {
   if (message.msg_controllen == 0 || message.msg_control == nullptr) return;
@@ -41,57 +50,37 @@ void take_descriptors_of(msghdr& message) {
 }  // namespace
 
 TENURE_EXPORT ssize_t read(int fd, void* buffer, size_t bytes) {
-  if (!is_active(kLooks)) return next().read(fd, buffer, bytes);
-  const ssize_t result = next().read(fd, buffer, bytes);
-  after_read(fd, result);
-  return result;
+  return look_after(fd, [&] { return next().read(fd, buffer, bytes); });
 }
 
 // NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
 TENURE_EXPORT ssize_t __read_chk(int fd, void* buffer, size_t bytes, size_t size) {
-  if (!is_active(kLooks)) return next().read_chk(fd, buffer, bytes, size);
-  const ssize_t result = next().read_chk(fd, buffer, bytes, size);
-  after_read(fd, result);
-  return result;
+  return look_after(fd, [&] { return next().read_chk(fd, buffer, bytes, size); });
 }
 
 TENURE_EXPORT ssize_t readv(int fd, const iovec* parts, int count) {
-  if (!is_active(kLooks)) return next().readv(fd, parts, count);
-  const ssize_t result = next().readv(fd, parts, count);
-  after_read(fd, result);
-  return result;
+  return look_after(fd, [&] { return next().readv(fd, parts, count); });
 }
 
 TENURE_EXPORT ssize_t recv(int fd, void* buffer, size_t bytes, int flags) {
-  if (!is_active(kLooks)) return next().recv(fd, buffer, bytes, flags);
-  const ssize_t result = next().recv(fd, buffer, bytes, flags);
-  after_read(fd, result);
-  return result;
+  return look_after(fd, [&] { return next().recv(fd, buffer, bytes, flags); });
 }
 
 // NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
 TENURE_EXPORT ssize_t __recv_chk(int fd, void* buffer, size_t bytes, size_t size, int flags) {
-  if (!is_active(kLooks)) return next().recv_chk(fd, buffer, bytes, size, flags);
-  const ssize_t result = next().recv_chk(fd, buffer, bytes, size, flags);
-  after_read(fd, result);
-  return result;
+  return look_after(fd, [&] { return next().recv_chk(fd, buffer, bytes, size, flags); });
 }
 
 TENURE_EXPORT ssize_t recvfrom(int fd, void* buffer, size_t bytes, int flags, sockaddr* from,
                                socklen_t* length) {
-  if (!is_active(kLooks)) return next().recvfrom(fd, buffer, bytes, flags, from, length);
-  const ssize_t result = next().recvfrom(fd, buffer, bytes, flags, from, length);
-  after_read(fd, result);
-  return result;
+  return look_after(fd, [&] { return next().recvfrom(fd, buffer, bytes, flags, from, length); });
 }
 
 // NOLINTNEXTLINE(readability-identifier-naming): the C library's name.
 TENURE_EXPORT ssize_t __recvfrom_chk(int fd, void* buffer, size_t bytes, size_t size, int flags,
                                      sockaddr* from, socklen_t* length) {
-  if (!is_active(kLooks)) return next().recvfrom_chk(fd, buffer, bytes, size, flags, from, length);
-  const ssize_t result = next().recvfrom_chk(fd, buffer, bytes, size, flags, from, length);
-  after_read(fd, result);
-  return result;
+  return look_after(
+      fd, [&] { return next().recvfrom_chk(fd, buffer, bytes, size, flags, from, length); });
 }
 
 TENURE_EXPORT ssize_t recvmsg(int fd, msghdr* message, int flags) {

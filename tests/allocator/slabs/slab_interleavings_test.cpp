@@ -293,9 +293,11 @@ private:
     self.pc = Pc::kCollectWalk;
   }
 
-  // The rest of a collection or a filling. Holes and objects go back together.
-  void return_exchange(World& world, Thread& self) {
-    expect(world.recycled == 0, "a recycled descriptor was changed");
+  // The objects that a thread gives back, as a list in front of the slab's. The links are written for each attempt.
+  struct Given {
+    uint16_t head, count;
+  };
+  Given write_links(World& world, const Thread& self) const {
     uint8_t rest = static_cast<uint8_t>(self.seen.head);
     uint16_t count = 0;
     for (int i = 0; i < model_.capacity; ++i) {
@@ -304,16 +306,27 @@ private:
       rest = static_cast<uint8_t>(i + 1);
       ++count;
     }
+    return {static_cast<uint16_t>(rest - 1), count};
+  }
+  // Whether a compare-and-swap of the state succeeds.
+  static bool is_unchanged(const World& world, Thread& self) {
     if (!(world.slab == self.seen)) {
       self.seen = world.slab;
-      return;
+      return false;
     }
     self.before = self.seen;
+    return true;
+  }
+
+  // The rest of a collection or a filling. Holes and objects go back together.
+  void return_exchange(World& world, Thread& self) {
+    expect(world.recycled == 0, "a recycled descriptor was changed");
+    const Given given = write_links(world, self);
+    if (!is_unchanged(world, self)) return;
     const auto holes = static_cast<uint16_t>(__builtin_popcount(self.holes));
-    const bool any = count + holes != 0;
-    self.after = world.slab =
-        any ? give_back_with_holes(self.seen, static_cast<uint16_t>(rest - 1), count, holes)
-            : give_map_back(self.seen);
+    const bool any = given.count + holes != 0;
+    self.after = world.slab = any ? give_back_with_holes(self.seen, given.head, given.count, holes)
+                                  : give_map_back(self.seen);
     self.held &= static_cast<uint8_t>(~(self.giving | self.holes));
     self.pc = self.after.dead() ? Pc::kGiveReleaseRun : Pc::kGiveList;
     if (!self.after.dead() && (self.before.listed() || !any) && !self.placed) finish(self);
@@ -327,21 +340,9 @@ private:
 
   void give_exchange(World& world, Thread& self) {
     expect(world.recycled == 0, "a recycled descriptor was changed");
-    // The links are written for each attempt.
-    uint8_t rest = static_cast<uint8_t>(self.seen.head);
-    uint16_t count = 0;
-    for (int i = 0; i < model_.capacity; ++i) {
-      if (!(self.giving & bit(i))) continue;
-      world.link[static_cast<size_t>(i)] = rest;
-      rest = static_cast<uint8_t>(i + 1);
-      ++count;
-    }
-    if (!(world.slab == self.seen)) {
-      self.seen = world.slab;
-      return;
-    }
-    self.before = self.seen;
-    self.after = world.slab = give_back(self.seen, static_cast<uint16_t>(rest - 1), count);
+    const Given given = write_links(world, self);
+    if (!is_unchanged(world, self)) return;
+    self.after = world.slab = give_back(self.seen, given.head, given.count);
     self.held &= static_cast<uint8_t>(~self.giving);
     self.pc = self.after.dead() ? Pc::kGiveReleaseRun : Pc::kGiveList;
     if (!self.after.dead() && self.before.listed()) finish(self);
